@@ -1,0 +1,40 @@
+//! Every bound in waybill, one constant each, with the reason for its size.
+//!
+//! Past a bound the caller gets a clear error; nothing that is still running is evicted to make room.
+
+/// Bytes in any id (job, disk, export, alias, VMA name) after percent-decoding.
+pub const ID_BYTES: usize = 255;
+/// Disks of one job: four SCSI controllers of 64 disks each is what vSphere allows.
+pub const DISKS_PER_JOB: usize = 256;
+/// Declared aliases of one job, export names not counted.
+pub const ALIASES_PER_JOB: usize = 64;
+/// Unfinished jobs that one VMA carries, or one OMA tracks.
+pub const UNFINISHED_JOBS: usize = 20_000;
+/// Finished jobs that a VMA still answers for; the oldest goes first.
+pub const FINISHED_JOBS: usize = 20_000;
+/// Bytes of a free text (label, VM path, error) that is kept; longer texts are cut at a character and marked.
+pub const TEXT_BYTES: usize = 4096;
+/// Different unknown texts of one job that become an event each (`wire.md`); later ones are not recorded.
+pub const UNKNOWN_TEXTS_PER_JOB: usize = 32;
+/// Different refused transitions of one job that become an event each; later ones are not recorded.
+pub const REFUSALS_PER_JOB: usize = 32;
+
+/// Bytes of an HTTP head, request line included.
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// Fields in an HTTP head.
+pub const HEAD_FIELDS: usize = 64;
+/// Bytes of an HTTP request body: a declaration of [`DISKS_PER_JOB`] disks fits four times over.
+pub const BODY_BYTES: usize = 1024 * 1024;
+/// Bytes of an answer that the OMA reads from a VMA; the list of [`UNFINISHED_JOBS`] jobs is paged below this.
+pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Connections that a listener serves at a time; further ones wait in the kernel's backlog.
+pub const CONNECTIONS: usize = 512;
+/// Idle connections that the OMA keeps to one VMA.
+pub const KEPT_CONNECTIONS_PER_VMA: usize = 4;
+/// Polls on the way to one VMA at a time; further ones wait their turn inside their own time limit.
+pub const CONNECTIONS_PER_VMA: usize = 32;
+
+/// Events that the loop takes in one wake-up, which is one transaction.
+pub const EVENTS_PER_WAKEUP: usize = 512;
+/// Changes that wait for a database that cannot be written; at this many the polls pause.
+pub const UNWRITTEN_CHANGES: usize = 50_000;

@@ -1,0 +1,116 @@
+//! What a decision asks the store to remember. The decisions of one wake-up come out as a list of changes in order, and
+//! the store writes the list in one transaction.
+
+use super::event::LogEntry;
+use super::id::{ChangeId, CorrelationId, DiskId, JobId};
+use super::job::{Job, SyncKind};
+use super::stage::Stage;
+use super::time::Wall;
+
+/// One thing to remember.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// The job's row and those of its disks. A later one of the same job replaces an earlier one that is unwritten.
+    Progress(Box<Job>),
+    /// As `Progress`, with the exports and aliases, which change only when a job is declared (VMA).
+    Declared(Box<Job>),
+    /// The job has ended: its last rows.
+    Ended(Box<Job>),
+    /// The job is too old to answer for and goes (VMA, R-10).
+    Forgotten(JobId),
+    /// An entry of the job's log.
+    Entry(LogEntry),
+    /// The run entered a stage.
+    StepBegan(Step),
+    /// The run left the stage that it was in.
+    StepEnded(StepEnd),
+    /// A disk's run has ended.
+    History(CbtEntry),
+    /// A change id arrived; stored as it is.
+    ChangeIdReceived(ReceivedChangeId),
+    /// The VMA's sequence reached this number.
+    Sequence(u64),
+}
+
+impl Change {
+    /// True for rows that cannot be had again from the source, which must be durable before anyone is told.
+    pub fn is_irreplaceable(&self) -> bool {
+        match self {
+            Self::Ended(_) | Self::Entry(_) | Self::History(_) | Self::ChangeIdReceived(_) => true,
+            Self::Declared(_) | Self::StepBegan(_) | Self::StepEnded(_) => true,
+            Self::Progress(_) | Self::Forgotten(_) | Self::Sequence(_) => false,
+        }
+    }
+}
+
+/// The beginning of a stage; a row of `job_steps`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The job.
+    pub job: JobId,
+    /// The stage that began.
+    pub stage: Stage,
+    /// When.
+    pub started_at: Wall,
+    /// The job's correlation id.
+    pub correlation: Option<CorrelationId>,
+}
+
+/// The end of a stage; completes the row of `job_steps` that is still open for this job and stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepEnd {
+    /// The job.
+    pub job: JobId,
+    /// The stage that ended.
+    pub stage: Stage,
+    /// When.
+    pub completed_at: Wall,
+    /// How long it took; `None` where it began before the appliance was started, then wall times tell.
+    pub duration_ms: Option<u64>,
+    /// True unless the job failed in this stage.
+    pub succeeded: bool,
+}
+
+/// The end of one disk's run; a row of `cbt_history`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CbtEntry {
+    /// The job.
+    pub job: JobId,
+    /// The VM's inventory path; with the disk id it names the disk for ever.
+    pub vm_path: String,
+    /// The disk.
+    pub disk: DiskId,
+    /// Where the next incremental starts.
+    pub change_id: Option<ChangeId>,
+    /// Where this run started.
+    pub previous_change_id: Option<ChangeId>,
+    /// Full or incremental.
+    pub sync: SyncKind,
+    /// Areas that CBT reported.
+    pub blocks_changed: Option<u64>,
+    /// Bytes moved.
+    pub bytes_transferred: u64,
+    /// How long the copy of this disk took.
+    pub sync_duration_seconds: u64,
+    /// True where the disk is Completed and its job Succeeded.
+    pub sync_success: bool,
+    /// When the run ended, or when the late change id arrived.
+    pub created_at: Wall,
+}
+
+/// A change id as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedChangeId {
+    /// The job id of the path, as it was sent.
+    pub job: String,
+    /// The disk id of the body, as it was sent; "" where there was none.
+    pub disk: String,
+    /// The VM's path, where the job is known.
+    pub vm_path: Option<String>,
+    /// The change id, raw.
+    pub change_id: String,
+    /// The previous change id, raw; `None` where it was not sent.
+    pub previous_change_id: Option<String>,
+    /// When it arrived.
+    pub received_at: Wall,
+}

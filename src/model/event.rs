@@ -1,0 +1,165 @@
+//! Entries of a job's log: a closed vocabulary of what can happen, so that rows can be counted and searched.
+
+use super::id::{CorrelationId, JobId};
+use super::time::Wall;
+
+/// How much an entry matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// The ordinary course of things.
+    Info,
+    /// Somebody may want to look.
+    Warning,
+    /// Somebody has to act.
+    Error,
+}
+
+impl Level {
+    /// The spelling in SQLite.
+    pub const fn stored_name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal $level:ident,)*) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Event { $($(#[$doc])* $variant,)* }
+
+        impl Event {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in `job_events.event`.
+            pub const fn stored_name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+            /// How much it matters.
+            pub const fn level(self) -> Level {
+                match self { $(Self::$variant => Level::$level,)* }
+            }
+        }
+    };
+}
+
+events! {
+    /// The job was announced by name.
+    JobDeclared = "job_declared" Info,
+    /// A push was the first that was heard of the job.
+    JobAutoInitialized = "job_auto_initialized" Info,
+    /// The OMA began to poll the job.
+    TrackingStarted = "tracking_started" Info,
+    /// The OMA came back and went on polling the job.
+    TrackingResumed = "tracking_resumed" Info,
+    /// A finished id was started again and became a new run.
+    RunOpened = "run_opened" Info,
+    /// The run entered a later stage.
+    StageChanged = "stage_changed" Info,
+    /// The job's status changed.
+    StatusChanged = "status_changed" Info,
+    /// A disk's status changed.
+    DiskStatusChanged = "disk_status_changed" Info,
+    /// A quarter of the bytes arrived.
+    Milestone = "milestone" Info,
+    /// A total was replaced by another; the one thing that may let a percent fall.
+    PlanRevised = "plan_revised" Info,
+    /// Figures come from the operating system because the mover's own are coarse.
+    ProgressRefined = "progress_refined" Info,
+    /// Counters came back smaller; the larger stay.
+    BytesRegressed = "bytes_regressed" Warning,
+    /// Something asked for a status or stage that may not follow.
+    TransitionRefused = "transition_refused" Warning,
+    /// A stage or status text that nobody knows (`wire.md`).
+    UnknownText = "unknown_text" Warning,
+    /// A `completed` without an open disk: a client's retry (`wire.md`).
+    DuplicateCompletion = "duplicate_completion" Info,
+    /// A push that could belong to several disks, or to none that is left.
+    PushUnassigned = "push_unassigned" Warning,
+    /// A disk that nobody had declared.
+    DiskDiscovered = "disk_discovered" Info,
+    /// A disk could not be taken in.
+    DiskRefused = "disk_refused" Warning,
+    /// A mover's or disk's failure, with its text (F19).
+    DiskFailed = "disk_failed" Error,
+    /// A change id arrived and is stored.
+    ChangeIdReceived = "change_id_received" Info,
+    /// A change id arrived that is not `<uuid>/<counter>`, or for something unknown; it is stored all the same.
+    ChangeIdSuspect = "change_id_suspect" Warning,
+    /// Every declared disk is Completed and has its change id.
+    CompletionJudged = "completion_judged" Info,
+    /// The VMA was told of the end, or could not be.
+    FinishTold = "finish_told" Info,
+    /// The VMA would not take the end that it was told of.
+    FinishRefused = "finish_refused" Warning,
+    /// The source's correlation id took the place of the OMA's own.
+    CorrelationAdopted = "correlation_adopted" Info,
+    /// Three polls in a row brought nothing.
+    ContactLost = "contact_lost" Warning,
+    /// A poll brought a document again.
+    ContactRegained = "contact_regained" Info,
+    /// The polls of a job became fewer or returned to their pace.
+    BackoffChanged = "backoff_changed" Info,
+    /// The mover is silent while streaming.
+    JobStalled = "job_stalled" Warning,
+    /// The mover was heard again.
+    JobResumed = "job_resumed" Info,
+    /// The source began another epoch: its database is new.
+    SourceReplaced = "source_replaced" Warning,
+    /// The job ended well.
+    JobSucceeded = "job_succeeded" Info,
+    /// The job ended badly.
+    JobFailed = "job_failed" Error,
+    /// Another program ended the job in the database.
+    EndedElsewhere = "ended_elsewhere" Warning,
+    /// A row could not be written while the rest of its job could.
+    RowRefused = "row_refused" Error,
+    /// A panic while the job was handled.
+    PanicCaught = "panic_caught" Error,
+}
+
+/// The value of one attribute of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+/// One entry of a job's log; a row of `job_events` and a line of the daemon's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The job that it is about.
+    pub job: JobId,
+    /// When it happened.
+    pub at: Wall,
+    /// What happened.
+    pub event: Event,
+    /// A sentence for people.
+    pub message: String,
+    /// The figures behind the sentence, for programs.
+    pub attributes: Vec<(&'static str, Value)>,
+    /// The job's correlation id.
+    pub correlation: Option<CorrelationId>,
+}

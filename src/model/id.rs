@@ -1,0 +1,150 @@
+//! Identifiers: opaque texts of 1 to 255 bytes without control characters, one type for each kind so that they
+//! cannot be mixed up. They are reference-counted, because a job's id stands in several queues at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::limits;
+
+/// Why a text cannot be an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadId {
+    /// The text is empty.
+    #[error("is empty; give 1 to {} bytes", limits::ID_BYTES)]
+    Empty,
+    /// The text is longer than [`limits::ID_BYTES`].
+    #[error("has {bytes} bytes; at most {} are allowed", limits::ID_BYTES)]
+    TooLong {
+        /// The length that was met.
+        bytes: usize,
+    },
+    /// The text holds a control character.
+    #[error("has a control character at byte {at}; use printable text")]
+    ControlCharacter {
+        /// Byte offset of the character.
+        at: usize,
+    },
+}
+
+fn check(text: &str) -> Result<(), BadId> {
+    if text.is_empty() {
+        return Err(BadId::Empty);
+    }
+    if text.len() > limits::ID_BYTES {
+        return Err(BadId::TooLong { bytes: text.len() });
+    }
+    match text.char_indices().find(|(_, c)| c.is_control()) {
+        Some((at, _)) => Err(BadId::ControlCharacter { at }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! id_types {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes a text that keeps the rules of R-2.
+            pub fn parse(text: &str) -> Result<Self, BadId> {
+                check(text).map(|()| Self(text.into()))
+            }
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($name), &*self.0)
+            }
+        }
+    )*};
+}
+
+id_types! {
+    /// A job: one run of the replication of one VM.
+    JobId;
+    /// A disk within its job; `disk-2000` stands in every VM, so it means nothing without the job or the VM path.
+    DiskId;
+    /// The name of an NBD export; it also names its job and disk in the movers' pushes.
+    ExportName;
+    /// Another name that was declared for a job.
+    Alias;
+    /// A VMA as the OMA's configuration calls it.
+    VmaName;
+    /// Joins all that is recorded of a job on both appliances; a ULID where waybill made it.
+    CorrelationId;
+    /// Names one VMA database: sequences compare only within one epoch.
+    Epoch;
+}
+
+impl JobId {
+    /// The id of the `n`th run under this id, `<id>~n`; an error where that would be too long.
+    pub fn rerun(&self, n: u32) -> Result<Self, BadId> {
+        Self::parse(&format!("{self}~{n}"))
+    }
+}
+
+/// VMware's name for a point in a disk's history, as some caller sent it. Not every text that arrives is well-formed,
+/// and none is thrown away.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChangeId(String);
+
+impl ChangeId {
+    /// Keeps the text as it is; `None` for the empty text, which stands for "no change id" on the wire.
+    pub fn from_text(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// True for `<uuid>/<counter>`, with the uuid in VMware's spelling (`52 de c0 ... 10-61 ... 63`) or the usual one.
+    pub fn is_well_formed(&self) -> bool {
+        let Some((uuid, counter)) = self.0.rsplit_once('/') else {
+            return false;
+        };
+        let digits = uuid.bytes().filter(u8::is_ascii_hexdigit).count();
+        let only_uuid = uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b' ' || b == b'-');
+        let counts = !counter.is_empty() && counter.len() <= 20 && counter.bytes().all(|b| b.is_ascii_digit());
+        digits == 32 && only_uuid && counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_opaque_but_bounded() {
+        for good in ["job-20250925-134230.513-8034ee", "migration-vol-1/2", "VM mit Ümlaut", "..", &"x".repeat(255)] {
+            assert_eq!(JobId::parse(good).expect(good).as_str(), good);
+        }
+        assert_eq!(JobId::parse(""), Err(BadId::Empty));
+        assert_eq!(JobId::parse(&"x".repeat(256)), Err(BadId::TooLong { bytes: 256 }));
+        assert_eq!(JobId::parse("a\0b"), Err(BadId::ControlCharacter { at: 1 }));
+    }
+
+    #[test]
+    fn a_rerun_of_an_id_at_the_limit_is_refused() {
+        assert_eq!(JobId::parse("j").and_then(|id| id.rerun(2)).expect("short").as_str(), "j~2");
+        assert!(JobId::parse(&"x".repeat(254)).expect("fits").rerun(2).is_err());
+    }
+
+    #[test]
+    fn change_ids_are_a_uuid_and_a_counter() {
+        let well_formed = |text: &str| ChangeId::from_text(text).is_some_and(|id| id.is_well_formed());
+        assert!(well_formed("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81"));
+        assert!(well_formed("52dec0d9-b943-9d10-61d5-4c1be97b6563/0"));
+        for bad in ["", "*", "completed", "52 de c0/81", "52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63", "x/1"] {
+            assert!(!well_formed(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A job: one run of the replication of one VM, as both appliances keep it. On the VMA it is what movers reported, on
+//! the OMA what the VMA's documents said, held to the rules of.
+
+use std::fmt;
+
+use super::disk::{Basis, Disk};
+use super::id::{Alias, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName};
+use super::percent::Percent;
+use super::stage::Stage;
+use super::status::JobStatus;
+use super::time::Wall;
+
+/// A VM by the names that people know; "" when unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Vm {
+    /// Display name.
+    pub name: String,
+    /// Inventory path, for example `/DC0/vm/web01`; with the disk id it keys the change ids.
+    pub path: String,
+}
+
+/// The kind of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SyncKind {
+    /// Everything that is allocated.
+    Full,
+    /// What changed since the previous change id.
+    Incremental,
+}
+
+impl SyncKind {
+    /// The spelling in JSON and in SQLite.
+    pub const fn wire_name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Incremental => "incremental",
+        }
+    }
+    /// The kind of that name; `initial` is a mover's word for full (`wire.md`).
+    pub fn from_wire_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "full" | "initial" => Some(Self::Full),
+            "incremental" => Some(Self::Incremental),
+            _ => None,
+        }
+    }
+}
+
+/// One NBD export of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// Its name; movers may push under it.
+    pub name: ExportName,
+    /// The disk behind it, where one was named.
+    pub disk: Option<DiskId>,
+    /// The device on the target, "" when unknown.
+    pub device: String,
+    /// True while its disk streams.
+    pub connected: bool,
+    /// When its disk started to stream.
+    pub started_at: Option<Wall>,
+}
+
+/// The figures of a whole job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Bytes to move; 0 while unknown.
+    pub total_bytes: u64,
+    /// Bytes moved; may exceed the plan.
+    pub bytes_transferred: u64,
+    /// Bytes per second over the last seconds.
+    pub throughput_bps: u64,
+    /// Share of the plan.
+    pub percent: Percent,
+    /// Seconds that remain at the present rate; `None` = unknown, 0 = done.
+    pub eta_seconds: Option<u64>,
+    /// The weakest basis among the disks.
+    pub basis: Option<Basis>,
+}
+
+/// How a job's silence is told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Silence {
+    /// The tunnel to the VMA is not up.
+    TunnelDown,
+    /// The VMA does not answer, or answers rubbish.
+    VmaUnreachable,
+    /// The VMA answers that it does not know the job.
+    JobUnknown,
+}
+
+/// The OMA's contact with a job's source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Contact {
+    /// The last poll brought a document.
+    Fresh,
+    /// One or two polls did not.
+    Late,
+    /// Three or more did not.
+    Silent(Silence),
+    /// The silence failed the job.
+    Lost,
+}
+
+impl Contact {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Fresh,
+        Self::Late,
+        Self::Silent(Silence::TunnelDown),
+        Self::Silent(Silence::VmaUnreachable),
+        Self::Silent(Silence::JobUnknown),
+        Self::Lost,
+    ];
+    /// The spelling in SQLite.
+    pub const fn stored_name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Late => "late",
+            Self::Silent(Silence::TunnelDown) => "tunnel_down",
+            Self::Silent(Silence::VmaUnreachable) => "vma_unreachable",
+            Self::Silent(Silence::JobUnknown) => "job_unknown",
+            Self::Lost => "lost",
+        }
+    }
+    /// The contact of that stored name.
+    pub fn from_stored_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|contact| contact.stored_name() == name)
+    }
+}
+
+impl fmt::Display for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.stored_name())
+    }
+}
+
+/// One run of the replication of one VM.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// The VMA that carries it.
+    pub vma: VmaName,
+    /// The VM that it replicates.
+    pub vm: Vm,
+    /// Full or incremental, where known.
+    pub sync: Option<SyncKind>,
+    /// How far it is.
+    pub status: JobStatus,
+    /// What it is doing; `None` until the source has said so.
+    pub stage: Option<Stage>,
+    /// The figures of all disks together.
+    pub totals: Totals,
+    /// The OMA's contact with the source; always fresh on the VMA itself.
+    pub contact: Contact,
+    /// Since when the mover has been silent while streaming.
+    pub stalled_since: Option<Wall>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Joins what both appliances record of it; `None` only in a row that another program inserted.
+    pub correlation: Option<CorrelationId>,
+    /// The VMA's sequence at the job's last change.
+    pub source_sequence: u64,
+    /// The epoch that the sequence belongs to; not stored on the OMA.
+    pub source_epoch: Option<Epoch>,
+    /// When the source last reported.
+    pub source_updated_at: Option<Wall>,
+    /// When this appliance learned of it.
+    pub created_at: Wall,
+    /// When it was declared at the source; does not change with restarts.
+    pub started_at: Option<Wall>,
+    /// When this row last changed.
+    pub updated_at: Wall,
+    /// When the VMA last answered for it.
+    pub last_contact_at: Option<Wall>,
+    /// When it ended.
+    pub completed_at: Option<Wall>,
+    /// Its disks, in the order in which they were declared or met.
+    pub disks: Vec<Disk>,
+    /// Its NBD exports (VMA only).
+    pub exports: Vec<Export>,
+    /// Its other names (VMA only).
+    pub aliases: Vec<Alias>,
+}
+
+impl Job {
+    /// A job of which nothing is known but who carries it.
+    pub fn new(id: JobId, vma: VmaName, created_at: Wall) -> Self {
+        Self {
+            id,
+            vma,
+            vm: Vm::default(),
+            sync: None,
+            status: JobStatus::Queued,
+            stage: None,
+            totals: Totals::default(),
+            contact: Contact::Fresh,
+            stalled_since: None,
+            error: None,
+            correlation: None,
+            source_sequence: 0,
+            source_epoch: None,
+            source_updated_at: None,
+            created_at,
+            started_at: None,
+            updated_at: created_at,
+            last_contact_at: None,
+            completed_at: None,
+            disks: Vec::new(),
+            exports: Vec::new(),
+            aliases: Vec::new(),
+        }
+    }
+    /// The disk of that id.
+    pub fn disk(&self, id: &DiskId) -> Option<&Disk> {
+        self.disks.iter().find(|disk| disk.id == *id)
+    }
+    /// The disk of that id, to change it.
+    pub fn disk_mut(&mut self, id: &DiskId) -> Option<&mut Disk> {
+        self.disks.iter_mut().find(|disk| disk.id == *id)
+    }
+}

@@ -1,0 +1,13 @@
+//! The nouns of waybill. No input or output, no clock, no serialisation: everything else is built from these.
+
+pub mod change;
+pub mod disk;
+pub mod event;
+pub mod id;
+pub mod job;
+pub mod percent;
+pub mod progress;
+pub mod request;
+pub mod stage;
+pub mod status;
+pub mod time;

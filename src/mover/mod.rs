@@ -1,0 +1,1 @@
+//! Runs a real mover and reports for it.

@@ -1,0 +1,1 @@
+//! Decisions; time comes in as an argument.

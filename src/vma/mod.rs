@@ -1,0 +1,1 @@
+//! One-appliance assembly: the VMA.
