@@ -84,7 +84,7 @@ fn silence(job: &Job, now: Wall) -> Option<Note> {
 
 /// False where the row is so old that its rate and remaining time mean nothing: its daemon does not run.
 pub fn is_live(job: &Job, now: Wall) -> bool {
-    !job.last_contact_at.is_some_and(|at| now.seconds_since(at) > BELIEVED_SECONDS)
+    job.last_contact_at.is_none_or(|at| now.seconds_since(at) <= BELIEVED_SECONDS)
 }
 
 /// Seconds from the declaration at the source to the end, or to now; `None` before anything was declared.

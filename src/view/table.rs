@@ -14,19 +14,25 @@ struct Plan {
     stage: bool,
     moved: bool,
     rate: bool,
+    /// Characters of the VM's name; 0 leaves it out.
     vm: usize,
+    /// Characters of the note for which there must be space.
     note: usize,
 }
 
 /// From wide to narrow; the first that fits is taken, the last one in any case.
-const PLANS: [Plan; 6] = [
+const PLANS: [Plan; 7] = [
     Plan { bar: 20, stage: true, moved: true, rate: true, vm: 40, note: usize::MAX },
     Plan { bar: 10, stage: true, moved: true, rate: true, vm: 24, note: 24 },
     Plan { bar: 10, stage: false, moved: true, rate: true, vm: 24, note: 16 },
     Plan { bar: 0, stage: false, moved: true, rate: true, vm: 16, note: 16 },
     Plan { bar: 0, stage: false, moved: false, rate: true, vm: 12, note: 12 },
     Plan { bar: 0, stage: false, moved: false, rate: false, vm: 8, note: 12 },
+    Plan { bar: 0, stage: false, moved: false, rate: false, vm: 0, note: NOTE_MIN },
 ];
+
+/// The least that is shown of a note.
+const NOTE_MIN: usize = 8;
 
 struct Cell {
     text: String,
@@ -65,7 +71,7 @@ pub fn jobs(jobs: &[Job], now: Wall, width: Option<usize>, colour: bool) -> Stri
             break;
         }
     }
-    let for_note = limit.saturating_sub(used(&columns)).max(12);
+    let for_note = limit.saturating_sub(used(&columns)).max(NOTE_MIN);
     render(&columns, for_note, jobs.len(), colour)
 }
 
@@ -80,15 +86,15 @@ fn columns_of(jobs: &[Job], now: Wall, plan: &Plan) -> Vec<Column> {
     };
     let status = jobs.iter().map(|job| (job.status.to_string(), Tone::of_job(job.status)));
     let notes = jobs.iter().map(|job| note::of_job(job, now)).map(|note| (note.text, note.tone));
-    let mut columns = vec![
-        column("JOB", false, &|job| job.id.to_string()),
-        column("VM", false, &|job| units::cut(&vm_name(job), plan.vm)),
-        Column::new("STATUS", false, status),
-    ];
+    let mut columns = vec![column("JOB", false, &|job| job.id.to_string())];
+    if plan.vm > 0 {
+        columns.push(column("VM", false, &|job| units::cut(&vm_name(job), plan.vm)));
+    }
+    columns.push(Column::new("STATUS", false, status));
     if plan.stage {
         columns.push(column("STAGE", false, &|job| job.stage.map_or("-".to_owned(), |stage| stage.to_string())));
     }
-    columns.push(column("PROGRESS", true, &|job| progress(job, plan.bar)));
+    columns.push(column("DONE", true, &|job| progress(job, plan.bar)));
     if plan.moved {
         columns.push(column("MOVED", true, &|job| units::moved(job.totals.bytes_transferred, planned(job))));
     }
@@ -96,8 +102,8 @@ fn columns_of(jobs: &[Job], now: Wall, plan: &Plan) -> Vec<Column> {
         columns.push(column("RATE", true, &|job| rate(job, now).unwrap_or("-".to_owned())));
     }
     columns.push(column("ETA", true, &|job| remaining(job, now)));
-    columns.push(column("REPORTED", true, &|job| reported(job, now)));
-    columns.push(Column::new("CONTACT / WAITS FOR", false, notes));
+    columns.push(column("REPORT", true, &|job| reported(job, now)));
+    columns.push(Column::new("NOTE", false, notes));
     columns
 }
 
@@ -107,7 +113,7 @@ fn vm_name(job: &Job) -> String {
 }
 
 fn progress(job: &Job, width: usize) -> String {
-    let percent = format!("{:>6} %", job.totals.percent.to_string());
+    let percent = format!("{:>6}%", job.totals.percent.to_string());
     if width == 0 { percent } else { format!("{} {percent}", bar::bar(job.totals.percent, width)) }
 }
 
@@ -130,7 +136,7 @@ fn remaining(job: &Job, now: Wall) -> String {
 }
 
 fn reported(job: &Job, now: Wall) -> String {
-    job.source_updated_at.map_or("never".to_owned(), |at| format!("{} ago", units::age(at, now)))
+    job.source_updated_at.map_or("never".to_owned(), |at| units::age(at, now))
 }
 
 fn render(columns: &[Column], for_note: usize, lines: usize, colour: bool) -> String {
