@@ -84,7 +84,8 @@ Usage: waybill jobs [--all] [--json] [--db FILE]
 
 It reads the file alone: a daemon may run or not. REPORT is how long ago the
 mover last reported; NOTE is what a job waits for, or how it ended, and \"fresh\"
-while all is well. In a narrow terminal columns are left out; NO_COLOR turns colour off.
+while all is well. In a narrow terminal columns are left out; NO_COLOR turns
+colour off.
 
 Examples:
   waybill jobs
