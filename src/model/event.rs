@@ -80,6 +80,8 @@ events! {
     DuplicateCompletion = "duplicate_completion" Info,
     /// A push that could belong to several disks, or to none that is left.
     PushUnassigned = "push_unassigned" Warning,
+    /// A second job claimed a name that was declared for this one.
+    AliasConflict = "alias_conflict" Warning,
     /// A disk that nobody had declared.
     DiskDiscovered = "disk_discovered" Info,
     /// A disk could not be taken in.

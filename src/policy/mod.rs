@@ -1,1 +1,18 @@
-//! Decisions; time comes in as an argument.
+//! Decisions. Everything here is a function of what it is given: time comes in as an argument, nothing is read, written
+//! or sent. What must be done comes out as data (`model::change`, [`fleet::Action`]), and others do it.
+
+pub mod backoff;
+pub mod contact;
+pub mod dice;
+pub mod estimate;
+pub mod fleet;
+pub mod journal;
+pub mod outbox;
+pub mod rate;
+pub mod reading;
+pub mod refusal;
+pub mod schedule;
+pub mod source;
+pub mod tally;
+pub mod throttle;
+pub mod transition;

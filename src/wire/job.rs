@@ -1,25 +1,42 @@
-//! Bodies of requests about jobs: declarations, ends. Here, what waybill's own commands send.
+//! What operators and programs ask for: declare (R-4), track (R-30), finish, cancel. Unknown keys are errors here, unlike
+//! in movers' pushes: who writes these bodies can mend a typing error, and a disk that was not declared is no trifle.
 
 use nanoserde::SerJson;
+use serde::Deserialize;
 
-use crate::model::job::Vm;
-use crate::model::request::{DeclaredDisk, Outcome, TrackRequest};
+use super::{BadBody, read_object, storable};
+use crate::limits;
+use crate::model::id::{Alias, BadId, ChangeId, DiskId, ExportName, JobId, VmaName};
+use crate::model::job::{SyncKind, Vm};
+use crate::model::request::{Declaration, DeclaredDisk, Outcome, TrackRequest};
 
-#[derive(SerJson)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeclareDoc {
+    vm: Option<VmDoc>,
+    sync: Option<String>,
+    disks: Option<Vec<DiskDoc>>,
+    aliases: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TrackDoc {
     id: String,
     vma: String,
     vm: Option<VmDoc>,
-    disks: Vec<DiskDoc>,
+    disks: Option<Vec<DiskDoc>>,
 }
 
-#[derive(SerJson)]
+#[derive(Deserialize, SerJson)]
+#[serde(deny_unknown_fields)]
 struct VmDoc {
     name: Option<String>,
     path: Option<String>,
 }
 
-#[derive(SerJson)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct DiskDoc {
     id: String,
     label: Option<String>,
@@ -29,50 +46,200 @@ struct DiskDoc {
     export: Option<ExportDoc>,
 }
 
-#[derive(SerJson)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ExportDoc {
     name: String,
     device: Option<String>,
 }
 
-#[derive(SerJson)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct FinishDoc {
     status: String,
     error: Option<String>,
 }
 
-/// The body of `POST /api/v1/jobs` at the OMA (R-30); what is unknown is left out.
-pub fn render_track(request: &TrackRequest) -> String {
-    let doc = TrackDoc {
-        id: request.job.to_string(),
-        vma: request.vma.to_string(),
-        vm: request.vm.as_ref().map(vm_doc),
-        disks: request.disks.iter().map(disk_doc).collect(),
-    };
-    doc.serialize_json()
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CancelDoc {
+    reason: Option<String>,
 }
 
-/// The body of `POST /api/v1/jobs/{id}/finish` (R-4).
+/// Reads the body of `PUT /api/v1/jobs/{id}`; an empty one declares nothing but the job.
+pub fn parse_declaration(body: &[u8]) -> Result<Declaration, BadBody> {
+    let doc: DeclareDoc = read_object(if body.is_empty() { b"{}" } else { body })?;
+    let sync = match doc.sync.as_deref() {
+        None | Some("") => None,
+        Some(text) => Some(
+            SyncKind::from_wire_name(text)
+                .ok_or_else(|| BadBody(format!("sync is {text:?}; \"full\" or \"incremental\" is expected")))?,
+        ),
+    };
+    let aliases: Result<Vec<Alias>, BadBody> =
+        doc.aliases.unwrap_or_default().iter().map(|alias| Alias::parse(alias).map_err(named("aliases[]"))).collect();
+    Ok(Declaration { vm: doc.vm.map(VmDoc::into_vm).transpose()?, sync, disks: disks(doc.disks)?, aliases: aliases? })
+}
+
+/// Reads the body of `POST /api/v1/jobs` on the OMA.
+pub fn parse_track(body: &[u8]) -> Result<TrackRequest, BadBody> {
+    let doc: TrackDoc = read_object(body)?;
+    Ok(TrackRequest {
+        job: JobId::parse(&doc.id).map_err(named("id"))?,
+        vma: VmaName::parse(&doc.vma).map_err(named("vma"))?,
+        vm: doc.vm.map(VmDoc::into_vm).transpose()?,
+        disks: disks(doc.disks)?,
+    })
+}
+
+/// Reads the body of `POST /api/v1/jobs/{id}/finish`.
+pub fn parse_finish(body: &[u8]) -> Result<Outcome, BadBody> {
+    let doc: FinishDoc = read_object(body)?;
+    match doc.status.as_str() {
+        "Succeeded" => Ok(Outcome::Succeeded),
+        "Failed" => Ok(Outcome::Failed(doc.error.unwrap_or_default())),
+        other => Err(BadBody(format!("status is {other:?}; \"Succeeded\" or \"Failed\" is expected"))),
+    }
+}
+
+/// Reads the body of `POST /api/v1/jobs/{id}/cancel`: the reason, which may be missing.
+pub fn parse_cancel(body: &[u8]) -> Result<String, BadBody> {
+    let doc: CancelDoc = read_object(if body.is_empty() { b"{}" } else { body })?;
+    Ok(doc.reason.unwrap_or_default())
+}
+
+impl VmDoc {
+    fn into_vm(self) -> Result<Vm, BadBody> {
+        let vm = Vm { name: self.name.unwrap_or_default(), path: self.path.unwrap_or_default() };
+        match vm.name.len().max(vm.path.len()) {
+            long if long > limits::TEXT_BYTES => {
+                Err(BadBody(format!("vm.name and vm.path have at most {} bytes", limits::TEXT_BYTES)))
+            }
+            _ => Ok(vm),
+        }
+    }
+}
+
+fn named(key: &'static str) -> impl Fn(BadId) -> BadBody {
+    move |why| BadBody(format!("{key} {why}"))
+}
+
+fn disks(docs: Option<Vec<DiskDoc>>) -> Result<Vec<DeclaredDisk>, BadBody> {
+    let disks: Result<Vec<DeclaredDisk>, BadBody> = docs.unwrap_or_default().into_iter().map(declared).collect();
+    let disks = disks?;
+    for (at, disk) in disks.iter().enumerate() {
+        if disks[..at].iter().any(|earlier| earlier.id == disk.id) {
+            return Err(BadBody(format!("disks[{at}].id {:?} stands there twice", disk.id.as_str())));
+        }
+    }
+    Ok(disks)
+}
+
+fn declared(doc: DiskDoc) -> Result<DeclaredDisk, BadBody> {
+    let export = doc.export.map(|export| {
+        let name = ExportName::parse(&export.name).map_err(named("disks[].export.name"))?;
+        Ok((name, export.device))
+    });
+    Ok(DeclaredDisk {
+        id: DiskId::parse(&doc.id).map_err(named("disks[].id"))?,
+        label: doc.label,
+        capacity_bytes: storable("disks[].capacity_bytes", doc.capacity_bytes)?,
+        device_key: doc.device_key,
+        previous_change_id: doc.previous_change_id.as_deref().and_then(ChangeId::from_text),
+        export: export.transpose()?,
+    })
+}
+
+#[derive(SerJson)]
+struct WriteTrackDoc {
+    id: String,
+    vma: String,
+    vm: Option<VmDoc>,
+    disks: Vec<WriteDiskDoc>,
+}
+
+#[derive(SerJson)]
+struct WriteDiskDoc {
+    id: String,
+}
+
+/// The body that asks an OMA to track a job.
+pub fn render_track(request: &TrackRequest) -> String {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    WriteTrackDoc {
+        id: request.job.to_string(),
+        vma: request.vma.to_string(),
+        vm: request.vm.as_ref().map(|vm| VmDoc { name: some(&vm.name), path: some(&vm.path) }),
+        disks: request.disks.iter().map(|disk| WriteDiskDoc { id: disk.id.to_string() }).collect(),
+    }
+    .serialize_json()
+}
+
+#[derive(SerJson)]
+struct WriteFinishDoc {
+    status: String,
+    error: Option<String>,
+}
+
+/// The body that ends a job.
 pub fn render_finish(outcome: &Outcome) -> String {
     let (status, error) = match outcome {
         Outcome::Succeeded => ("Succeeded", None),
         Outcome::Failed(error) => ("Failed", Some(error.clone())),
     };
-    FinishDoc { status: status.to_owned(), error }.serialize_json()
+    WriteFinishDoc { status: status.to_owned(), error }.serialize_json()
 }
 
-fn vm_doc(vm: &Vm) -> VmDoc {
-    let known = |text: &String| (!text.is_empty()).then(|| text.clone());
-    VmDoc { name: known(&vm.name), path: known(&vm.path) }
+#[derive(SerJson)]
+struct StateDoc {
+    job_id: String,
+    status: String,
 }
 
-fn disk_doc(disk: &DeclaredDisk) -> DiskDoc {
-    DiskDoc {
-        id: disk.id.to_string(),
-        label: disk.label.clone(),
-        capacity_bytes: disk.capacity_bytes,
-        device_key: disk.device_key,
-        previous_change_id: disk.previous_change_id.as_ref().map(|id| id.as_str().to_owned()),
-        export: disk.export.as_ref().map(|(name, device)| ExportDoc { name: name.to_string(), device: device.clone() }),
+/// The answer to a request that names a job: its id and its status (`Streaming`, ...).
+pub fn render_state(job: &JobId, status: crate::model::status::JobStatus) -> String {
+    StateDoc { job_id: job.to_string(), status: status.wire_name().to_owned() }.serialize_json()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declaration_is_read_with_all_its_parts() {
+        let body =
+            br#"{"vm":{"name":"web01","path":"/DC0/vm/web01"},"sync":"incremental","aliases":["migration-vol-1"],
+            "disks":[{"id":"disk-2000","label":"Hard disk 1","capacity_bytes":10,"device_key":2000,
+            "previous_change_id":"52/1","export":{"name":"e0","device":"/dev/nbd0"}}]}"#;
+        let declaration = parse_declaration(body).expect("read");
+        assert_eq!(declaration.sync, Some(SyncKind::Incremental));
+        assert_eq!(declaration.disks[0].export.as_ref().map(|(name, _)| name.as_str()), Some("e0"));
+        assert_eq!(parse_declaration(b"").expect("empty"), Declaration::default());
+    }
+
+    #[test]
+    fn a_fault_is_named_with_its_place() {
+        for (body, part) in [
+            (r#"{"disk":[]}"#, "unknown field `disk`"),
+            (r#"{"sync":"both"}"#, r#"sync is "both""#),
+            (r#"{"disks":[{"label":"x"}]}"#, "missing field `id`"),
+            (r#"{"disks":[{"id":""}]}"#, "disks[].id is empty"),
+            (r#"{"disks":[{"id":"a"},{"id":"a"}]}"#, r#"disks[1].id "a" stands there twice"#),
+            (r#"{"disks":[{"id":"a","capacity_bytes":9223372036854775808}]}"#, "at most 9223372036854775807"),
+        ] {
+            let error = parse_declaration(body.as_bytes()).expect_err(body).to_string();
+            assert!(error.contains(part), "{body}: {error}");
+        }
+        assert!(parse_finish(br#"{"status":"completed"}"#).expect_err("refused").to_string().contains("Succeeded"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let request =
+            parse_track(br#"{"id":"j","vma":"site-a","vm":{"path":"/p"},"disks":[{"id":"d"}]}"#).expect("read");
+        assert_eq!(parse_track(render_track(&request).as_bytes()), Ok(request));
+        for outcome in [Outcome::Succeeded, Outcome::Failed("why \"so\"\n".to_owned())] {
+            assert_eq!(parse_finish(render_finish(&outcome).as_bytes()), Ok(outcome));
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Bytes to nouns and back, over slices; no sockets. serde reads, nanoserde writes.
+//! Bytes to nouns and back, over slices; no sockets. serde reads, because it survives hostile bodies; nanoserde writes,
+//! because it is small. Nothing here decides anything: what is well-formed passes, what is not is named.
 
 pub mod changeid;
 pub mod http;
@@ -6,3 +7,37 @@ pub mod job;
 pub mod problem;
 pub mod progress;
 pub mod update;
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// Why a request body is refused: what, where and the remedy (a 400).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadBody(pub String);
+
+/// Reads a JSON object of the wanted shape.
+fn read_object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadBody> {
+    // serde would also take an array of the values in order, which nobody means.
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => return Err(BadBody("the body is empty; a JSON object is expected".to_owned())),
+        Some(b'{') => {}
+        Some(_) => return Err(BadBody("the body is not a JSON object".to_owned())),
+    }
+    serde_json::from_slice(body).map_err(|error| BadBody(format!("the body is not as expected: {error}")))
+}
+
+/// A byte count within what SQLite can hold.
+fn storable(key: &str, bytes: Option<u64>) -> Result<Option<u64>, BadBody> {
+    match bytes {
+        Some(bytes) if i64::try_from(bytes).is_err() => {
+            Err(BadBody(format!("{key} is {bytes}; at most {} is possible", i64::MAX)))
+        }
+        other => Ok(other),
+    }
+}
+
+fn text_or_empty(value: Option<&impl fmt::Display>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}

@@ -95,6 +95,7 @@ pub fn read(body: &[u8]) -> Option<ReadProblem> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

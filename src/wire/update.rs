@@ -1,1 +1,105 @@
-//! Movers' pushes.
+//! A mover's push (R-3), in the shapes that `wire.md` shows. Unknown keys are ignored, because movers come in many
+//! versions; a known key of another type is an error that names it.
+
+use nanoserde::SerJson;
+use serde::Deserialize;
+
+use super::{BadBody, read_object, storable};
+use crate::model::id::{DiskId, JobId};
+use crate::model::request::Push;
+
+#[derive(Deserialize)]
+struct PushDoc {
+    stage: String,
+    status: Option<String>,
+    bytes_transferred: Option<u64>,
+    total_bytes: Option<u64>,
+    throughput_bps: Option<u64>,
+    /// Of the stages before Transfer and of the data after it (F14): read so that its type is checked, then left.
+    #[serde(rename = "percent")]
+    _percent: Option<f64>,
+    disk_id: Option<String>,
+    sync_type: Option<String>,
+    error_message: Option<String>,
+    bytes_source: Option<String>,
+}
+
+/// Reads a push.
+pub fn parse(body: &[u8]) -> Result<Push, BadBody> {
+    let doc: PushDoc = read_object(body)?;
+    let disk = doc.disk_id.filter(|id| !id.is_empty());
+    let disk = disk.map(|id| DiskId::parse(&id).map_err(|why| BadBody(format!("disk_id {why}"))));
+    Ok(Push {
+        stage: doc.stage,
+        status: doc.status,
+        bytes_transferred: storable("bytes_transferred", doc.bytes_transferred)?.unwrap_or(0),
+        total_bytes: storable("total_bytes", doc.total_bytes)?,
+        throughput_bps: storable("throughput_bps", doc.throughput_bps)?,
+        disk: disk.transpose()?,
+        sync: doc.sync_type.filter(|text| !text.is_empty()),
+        error: doc.error_message.filter(|text| !text.is_empty()),
+        bytes_source: doc.bytes_source.filter(|text| !text.is_empty()),
+    })
+}
+
+#[derive(SerJson)]
+struct TakenDoc {
+    status: &'static str,
+    job_id: String,
+    auto_initialized: Option<bool>,
+}
+
+/// The answer to a push: `{"status":"success","job_id":"..."}` and `"auto_initialized":true` at first contact.
+pub fn render_taken(job: &JobId, auto_initialized: bool) -> String {
+    TakenDoc { status: "success", job_id: job.to_string(), auto_initialized: auto_initialized.then_some(true) }
+        .serialize_json()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bodies_of_the_field_are_read_as_they_are() {
+        let read = |body: &str| parse(body.as_bytes()).expect(body);
+        let start = read(
+            r#"{"stage":"Transfer","status":"in_progress","bytes_transferred":0,"throughput_bps":0,"sync_type":"initial"}"#,
+        );
+        assert_eq!((start.total_bytes, start.sync.as_deref(), start.disk), (None, Some("initial"), None));
+        let running = read(
+            r#"{"stage":"Transfer","status":"in_progress","bytes_transferred":5,"total_bytes":10,"throughput_bps":3,"percent":50.5,"disk_id":"disk-2000"}"#,
+        );
+        assert_eq!((running.bytes_transferred, running.total_bytes), (5, Some(10)));
+        assert_eq!(running.disk.expect("named").as_str(), "disk-2000");
+        assert_eq!(read(r#"{"stage":"Transfer","disk_id":"","error_message":"","status":null}"#).disk, None);
+    }
+
+    #[test]
+    fn hostile_bodies_are_errors_that_name_the_fault() {
+        let deep = "[".repeat(100_000);
+        let nested = format!("{{\"stage\":{}", "{\"a\":".repeat(5000));
+        for (body, part) in [
+            (&b""[..], "empty"),
+            (b"{", "EOF"),
+            (b"{\"stage\":", "EOF"),
+            (b"[\"Transfer\"]", "not a JSON object"),
+            (b"{}", "missing field `stage`"),
+            (b"{\"stage\":1}", "expected a string"),
+            (b"{\"stage\":\"Transfer\",\"bytes_transferred\":-1}", "expected u64"),
+            (b"{\"stage\":\"Transfer\",\"bytes_transferred\":1e400}", "out of range"),
+            (b"{\"stage\":\"Transfer\",\"bytes_transferred\":NaN}", "expected value"),
+            (b"{\"stage\":\"Transfer\",\"bytes_transferred\":\"5\"}", "expected u64"),
+            (b"{\"stage\":\"Transfer\",\"total_bytes\":18446744073709551615}", "total_bytes is 18446744073709551615"),
+            (b"{\"stage\":\"Transfer\",\"percent\":\"x\"}", "expected f64"),
+            (b"{\"stage\":\"\xff\xfe\"}", "invalid unicode"),
+            (b"{\"stage\":\"a\",\"stage\":\"b\"}", "duplicate field"),
+            (b"{\"stage\":\"a\"} trailing", "trailing characters"),
+            (b"{\"stage\":\"a\",\"disk_id\":\"a\\u0000b\"}", "disk_id has a control character"),
+            (deep.as_bytes(), "not a JSON object"),
+            (nested.as_bytes(), "line 1 column"),
+        ] {
+            let error = parse(body).expect_err("refused").to_string();
+            assert!(error.contains(part), "{:?}: {error}", String::from_utf8_lossy(&body[..body.len().min(60)]));
+        }
+    }
+}

@@ -190,6 +190,7 @@ fn names_http_version(input: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};

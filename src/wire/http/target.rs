@@ -110,6 +110,7 @@ pub fn encode_segment(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};

@@ -1,0 +1,231 @@
+//! How jobs end on the OMA: the source says so, the OMA judges it by its own evidence, silence or somebody's wish.
+
+use std::time::Duration;
+
+use super::tracked::Judgement;
+use super::{Action, FinishAnswer, Fleet};
+use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
+use crate::model::event::Event;
+use crate::model::id::{ChangeId, DiskId, JobId};
+use crate::model::job::{Job, SyncKind};
+use crate::model::percent::Percent;
+use crate::model::request::{ChangeIdReport, Outcome};
+use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::time::Now;
+use crate::policy::journal::{bounded, failure_text};
+use crate::policy::refusal::Refusal;
+
+/// How long after a refusal the VMA is told again that a job has ended.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+impl Fleet {
+    /// Ends a job because somebody wants it to. The VMA is told, once and without waiting.
+    pub fn cancel(&mut self, now: Now, id: &JobId, reason: &str) -> Result<(), Refusal> {
+        let tracked = self.jobs.get(id).ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
+        let reason = if reason.is_empty() { "no reason was given" } else { reason };
+        let text = bounded(&format!("cancelled: {reason}"));
+        self.actions.push_back(Action::TellFinish {
+            job: id.clone(),
+            vma: tracked.job.vma.clone(),
+            outcome: Outcome::Failed(text.clone()),
+            correlation: tracked.job.correlation.clone(),
+        });
+        self.fail(now, id, text);
+        Ok(())
+    }
+
+    /// Takes a change id in every state, also for what is unknown: it is stored as it is. `ended` is the job's
+    /// row where it is no longer tracked.
+    pub fn change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport, ended: Option<&Job>) {
+        let tracked = JobId::parse(path).ok().filter(|id| self.jobs.contains_key(id));
+        let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &tracked.job).or(ended);
+        self.journal.push(Change::ChangeIdReceived(ReceivedChangeId {
+            job: path.to_owned(),
+            disk: report.disk.clone(),
+            vm_path: job.map(|job| job.vm.path.clone()),
+            change_id: report.change_id.clone(),
+            previous_change_id: report.previous_change_id.clone(),
+            received_at: now.wall,
+        }));
+        let Some(job) = job else { return };
+        let given = ChangeId::from_text(&report.change_id);
+        let is_sound = given.as_ref().is_some_and(ChangeId::is_well_formed);
+        let disk = DiskId::parse(&report.disk).ok().filter(|id| job.disk(id).is_some());
+        let (event, message) = match (&disk, is_sound) {
+            (Some(disk), true) => (Event::ChangeIdReceived, format!("change id of disk {disk}: {}", report.change_id)),
+            (Some(disk), false) => {
+                let text =
+                    format!("change id of disk {disk} is not <uuid>/<counter>: {:?}", bounded(&report.change_id));
+                (Event::ChangeIdSuspect, text)
+            }
+            (None, _) => {
+                let text = format!("change id for disk {:?}, which this job does not have", bounded(&report.disk));
+                (Event::ChangeIdSuspect, text)
+            }
+        };
+        self.journal.note(now, job, event, message, vec![("disk", report.disk.as_str().into())]);
+        let (Some(disk), true) = (disk, is_sound) else { return };
+        let previous = report.previous_change_id.as_deref().and_then(ChangeId::from_text);
+        let Some(entry) = history_of(job, &disk, now) else { return };
+        match tracked {
+            Some(id) => self.keep_change_id(now, &id, &disk, given, previous),
+            None => self.journal.push(Change::History(superseding(entry, given, previous))),
+        }
+    }
+
+    fn keep_change_id(
+        &mut self,
+        now: Now,
+        id: &JobId,
+        disk: &DiskId,
+        given: Option<ChangeId>,
+        previous: Option<ChangeId>,
+    ) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if let Some(disk) = tracked.job.disk_mut(disk) {
+            disk.change_id = given;
+            disk.previous_change_id = previous.or_else(|| disk.previous_change_id.take());
+        }
+        tracked.written(now);
+        self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        self.judge(now, id);
+        self.settle(now, id);
+    }
+
+    /// Every declared disk is Completed and has its change id: the job has succeeded, and the VMA is told.
+    pub(super) fn judge(&mut self, now: Now, id: &JobId) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        let job = &tracked.job;
+        let mut declared = job.disks.iter().filter(|disk| disk.declared).peekable();
+        let is_done = |disk: &crate::model::disk::Disk| disk.status == DiskStatus::Completed;
+        let is_judged = declared.peek().is_some()
+            && declared.all(|disk| is_done(disk) && disk.change_id.as_ref().is_some_and(ChangeId::is_well_formed))
+            && job.disks.iter().all(is_done);
+        match tracked.judgement {
+            Judgement::Telling => {}
+            _ if !is_judged => tracked.judgement = Judgement::Open,
+            Judgement::Open => {
+                let message = "every declared disk is Completed and has its change id: telling the VMA";
+                if tracked.is_new_refusal("judged") {
+                    self.journal.note(now, &tracked.job, Event::CompletionJudged, message, Vec::new());
+                }
+                self.tell(id);
+            }
+            Judgement::Judged { tell_at } if tell_at <= now.mono => self.tell(id),
+            Judgement::Judged { .. } => {}
+        }
+    }
+
+    fn tell(&mut self, id: &JobId) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.judgement = Judgement::Telling;
+        self.actions.push_back(Action::TellFinish {
+            job: id.clone(),
+            vma: tracked.job.vma.clone(),
+            outcome: Outcome::Succeeded,
+            correlation: tracked.job.correlation.clone(),
+        });
+    }
+
+    pub(super) fn finish_answered(&mut self, now: Now, id: &JobId, answer: &FinishAnswer) {
+        let interval = self.settings.backoff.interval;
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if tracked.judgement != Judgement::Telling {
+            return;
+        }
+        match answer {
+            FinishAnswer::Taken => self.succeed(now, id, "the VMA was told that the job has succeeded"),
+            FinishAnswer::Unknown => self.succeed(now, id, "the VMA no longer knows the job and could not be told"),
+            FinishAnswer::Refused(why) => {
+                tracked.judgement = Judgement::Judged { tell_at: now.mono + TELL_AGAIN_AFTER };
+                if tracked.is_new_refusal(&format!("finish {why}")) {
+                    let message = format!("the VMA does not end the job: {why}");
+                    self.journal.note(now, &tracked.job, Event::FinishRefused, message, Vec::new());
+                }
+                self.settle(now, id);
+            }
+            FinishAnswer::Unreachable(_) => {
+                tracked.judgement = Judgement::Judged { tell_at: now.mono + interval };
+                self.settle(now, id);
+            }
+        }
+    }
+
+    /// The evidence for success is complete, and the VMA stays silent: the job has succeeded all the same.
+    pub(super) fn succeed_untold(&mut self, now: Now, id: &JobId, silence: &str) {
+        self.succeed(now, id, &format!("the VMA could not be told that the job has succeeded: {silence}"));
+    }
+
+    fn succeed(&mut self, now: Now, id: &JobId, message: &str) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        let before = tracked.job.status;
+        tracked.job.status = JobStatus::Succeeded;
+        self.journal.note(now, &tracked.job, Event::FinishTold, message, Vec::new());
+        self.journal.status_moved(now, &tracked.job, before);
+        self.end(now, id);
+    }
+
+    pub(super) fn fail(&mut self, now: Now, id: &JobId, reason: String) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        let before = tracked.job.status;
+        tracked.job.status = JobStatus::Failed;
+        tracked.job.error = Some(reason);
+        self.journal.status_moved(now, &tracked.job, before);
+        self.end(now, id);
+    }
+
+    /// The job's status is final: its last rows and one history row for each disk; then it is no longer tracked.
+    pub(super) fn end(&mut self, now: Now, id: &JobId) {
+        let Some(mut tracked) = self.jobs.remove(id) else { return };
+        self.schedule.remove(id);
+        let job = &mut tracked.job;
+        if job.status == JobStatus::Succeeded {
+            job.totals.percent = Percent::DONE;
+            job.totals.eta_seconds = Some(0);
+            job.error = None;
+        } else {
+            job.error = Some(failure_text(job, job.error.as_deref().unwrap_or("")));
+            job.totals.eta_seconds = None;
+        }
+        job.totals.throughput_bps = 0;
+        for disk in &mut job.disks {
+            disk.throughput_bps = 0;
+        }
+        job.completed_at = Some(now.wall);
+        job.updated_at = now.wall;
+        job.stalled_since = None;
+        self.journal.ended(now, job);
+        for disk in &job.disks {
+            if let Some(entry) = history_of(job, &disk.id, now) {
+                self.journal.push(Change::History(entry));
+            }
+        }
+    }
+}
+
+/// The history row of one disk of an ended job.
+fn history_of(job: &Job, disk: &DiskId, now: Now) -> Option<CbtEntry> {
+    let disk = job.disk(disk)?;
+    let implied = if disk.previous_change_id.is_some() { SyncKind::Incremental } else { SyncKind::Full };
+    let duration = disk.started_at.map(|started| disk.ended_at.unwrap_or(now.wall).seconds_since(started));
+    Some(CbtEntry {
+        job: job.id.clone(),
+        vm_path: job.vm.path.clone(),
+        disk: disk.id.clone(),
+        change_id: disk.change_id.clone(),
+        previous_change_id: disk.previous_change_id.clone(),
+        sync: job.sync.unwrap_or(implied),
+        blocks_changed: disk.blocks_changed,
+        bytes_transferred: disk.bytes_transferred,
+        sync_duration_seconds: duration.unwrap_or(0),
+        sync_success: job.status == JobStatus::Succeeded && disk.status == DiskStatus::Completed,
+        created_at: now.wall,
+    })
+}
+
+/// The row that a late change id appends to the history of a run that is over; it stands before the earlier one.
+fn superseding(mut entry: CbtEntry, change_id: Option<ChangeId>, previous: Option<ChangeId>) -> CbtEntry {
+    entry.change_id = change_id;
+    entry.previous_change_id = previous.or(entry.previous_change_id);
+    entry
+}

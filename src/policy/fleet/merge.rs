@@ -1,0 +1,217 @@
+//! A document and the job that is known: what of it is taken.
+//!
+//! Nothing goes back: stages and statuses follow the one table, bytes never fall, a percent falls only with a revised
+//! plan. What is not taken is one entry in the job's log.
+
+use super::tracked::Tracked;
+use crate::limits;
+use crate::model::disk::Disk;
+use crate::model::event::Event;
+use crate::model::job::Job;
+use crate::model::progress::Progress;
+use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::time::Now;
+use crate::policy::journal::{Journal, Once};
+use crate::policy::transition::{self, Moved};
+
+/// Takes a document into a tracked job. True where the source says that the job is over.
+pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &mut Journal) -> bool {
+    let mut differs = adopt_facts(now, tracked, said, journal);
+    let Tracked { job, refusals, .. } = &mut *tracked;
+    differs |= merge_stage(now, job, refusals, said, journal);
+    for disk in &said.disks {
+        differs |= merge_disk(now, job, refusals, disk, journal);
+    }
+    differs |= merge_totals(now, job, refusals, said, journal);
+    if differs {
+        tracked.note_difference();
+    }
+    said.status.is_final() && tracked.job.status == said.status
+}
+
+fn assign<T: PartialEq>(field: &mut T, value: T) -> bool {
+    let differs = *field != value;
+    if differs {
+        *field = value;
+    }
+    differs
+}
+
+/// Takes over what has no rules: names, times, ids.
+fn adopt_facts(now: Now, tracked: &mut Tracked, said: &Progress, journal: &mut Journal) -> bool {
+    let job = &mut tracked.job;
+    let mut differs = false;
+    if let Some(theirs) = &said.correlation
+        && job.correlation.as_ref() != Some(theirs)
+    {
+        // The entry carries the OMA's own id and names the source's: it links what both recorded.
+        let message = format!("correlation id of the source adopted: {theirs}");
+        journal.note(now, job, Event::CorrelationAdopted, message, vec![("adopted", theirs.as_str().into())]);
+        job.correlation = Some(theirs.clone());
+        differs = true;
+    }
+    if let (Some(known), Some(theirs)) = (&job.source_epoch, &said.epoch)
+        && known != theirs
+    {
+        let message = "the VMA's database is another than before; its counters may begin anew";
+        journal.note(now, job, Event::SourceReplaced, message, vec![("epoch", theirs.as_str().into())]);
+    }
+    differs |= said.epoch.is_some() && assign(&mut job.source_epoch, said.epoch.clone());
+    if let Some(vm) = &said.vm {
+        differs |= !vm.name.is_empty() && assign(&mut job.vm.name, vm.name.clone());
+        differs |= !vm.path.is_empty() && assign(&mut job.vm.path, vm.path.clone());
+    }
+    differs |= said.sync.is_some() && assign(&mut job.sync, said.sync);
+    differs |= said.started_at.is_some() && job.started_at.is_none() && assign(&mut job.started_at, said.started_at);
+    differs |= assign(&mut job.source_updated_at, said.updated_at);
+    differs |= said.sequence.is_some_and(|sequence| assign(&mut job.source_sequence, sequence));
+    differs |= said.error.is_some() && assign(&mut job.error, said.error.clone());
+    differs
+}
+
+fn merge_stage(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, journal: &mut Journal) -> bool {
+    let mut refuse = |job: &Job, what: &str, refused: String| {
+        if refusals.is_first(&format!("{what} {refused}"), limits::REFUSALS_PER_JOB) {
+            let message = format!("the source's {what} {refused} is refused; what was known stays");
+            journal_refusal(now, job, journal, message);
+        }
+    };
+    let stage = transition::set_stage(&mut job.stage, said.stage);
+    if let Err(refused) = stage {
+        refuse(job, "stage", refused.to_string());
+    }
+    let status = transition::set_job_status(&mut job.status, said.status);
+    if let Err(refused) = status {
+        refuse(job, "status", refused.to_string());
+    }
+    if let Ok(Moved::From(from)) = stage {
+        journal.stage_moved(now, job, from, said.stage);
+    }
+    if let Ok(Moved::From(from)) = status {
+        journal.status_moved(now, job, from);
+    }
+    matches!(stage, Ok(Moved::From(_))) || matches!(status, Ok(Moved::From(_)))
+}
+
+fn journal_refusal(now: Now, job: &Job, journal: &mut Journal, message: String) {
+    journal.note(now, job, Event::TransitionRefused, message, Vec::new());
+}
+
+fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: &mut Journal) -> bool {
+    let Some(at) = job.disks.iter().position(|disk| disk.id == said.id) else {
+        return add_disk(now, job, refusals, said, journal);
+    };
+    let known = &job.disks[at];
+    let mut disk = known.clone();
+    let moved = transition::set_disk_status(&mut disk.status, said.status);
+    if let Err(refused) = moved
+        && refusals.is_first(&format!("disk {} {refused}", disk.id), limits::REFUSALS_PER_JOB)
+    {
+        let message = format!("the source's status {refused} of disk {} is refused; what was known stays", disk.id);
+        journal_refusal(now, job, journal, message);
+    }
+    adopt_disk_facts(&mut disk, said);
+    let is_revised = said.planned_bytes.is_some() && disk.planned_bytes != said.planned_bytes;
+    disk.planned_bytes = said.planned_bytes.or(disk.planned_bytes);
+    disk.basis = said.basis.or(disk.basis);
+    let regressed = note_regression(refusals, said.id.as_str(), disk.bytes_transferred, said.bytes_transferred);
+    let kept = disk.bytes_transferred;
+    disk.bytes_transferred = kept.max(said.bytes_transferred);
+    // A percent of 100 is kept for Completed whatever the source says.
+    let percent = match disk.status {
+        DiskStatus::Completed => crate::model::percent::Percent::DONE,
+        _ => said.percent.min(crate::model::percent::Percent::ALMOST),
+    };
+    let before = disk.percent;
+    disk.percent = if is_revised { percent } else { percent.max(before) };
+    match moved {
+        Ok(Moved::From(_)) if disk.status == DiskStatus::Completed || disk.status == DiskStatus::Failed => {
+            disk.ended_at = Some(now.wall);
+        }
+        Ok(Moved::From(_)) => disk.started_at = disk.started_at.or(Some(now.wall)),
+        Ok(Moved::Not) | Err(_) => {}
+    }
+    let differs = disk != job.disks[at];
+    job.disks[at] = disk;
+    let disk = &job.disks[at];
+    if let Ok(Moved::From(from)) = moved {
+        journal.disk_moved(now, job, disk, from);
+        if let (DiskStatus::Failed, Some(error)) = (disk.status, &disk.error) {
+            let attributes = vec![("disk", disk.id.as_str().into())];
+            journal.note(now, job, Event::DiskFailed, format!("disk {} failed: {error}", disk.id), attributes);
+        }
+    }
+    if regressed {
+        journal.bytes_regressed(now, job, &format!("disk {}", disk.id), kept, said.bytes_transferred);
+    }
+    differs
+}
+
+fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {
+    if !said.label.is_empty() {
+        disk.label.clone_from(&said.label);
+    }
+    disk.declared |= said.declared;
+    disk.device_key = said.device_key.or(disk.device_key);
+    disk.capacity_bytes = said.capacity_bytes.or(disk.capacity_bytes);
+    disk.throughput_bps = said.throughput_bps;
+    disk.mover_throughput_bps = said.mover_throughput_bps.or(disk.mover_throughput_bps);
+    // A change id that a mover handed over to the OMA itself is never replaced by what a document says.
+    disk.change_id = disk.change_id.take().or_else(|| said.change_id.clone());
+    disk.previous_change_id = said.previous_change_id.clone().or_else(|| disk.previous_change_id.take());
+    disk.blocks_changed = said.blocks_changed.or(disk.blocks_changed);
+    disk.suspect.clone_from(&said.suspect);
+    disk.error.clone_from(&said.error);
+    disk.updated_at = said.updated_at.or(disk.updated_at);
+}
+
+fn add_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: &mut Journal) -> bool {
+    if job.disks.len() >= limits::DISKS_PER_JOB {
+        if refusals.is_first("disks", limits::REFUSALS_PER_JOB) {
+            let message =
+                format!("disk {} is not taken in: a job has at most {} disks", said.id, limits::DISKS_PER_JOB);
+            journal.note(now, job, Event::DiskRefused, message, Vec::new());
+        }
+        return false;
+    }
+    job.disks.push(Disk::new(said.id.clone()));
+    merge_disk(now, job, refusals, said, journal);
+    true
+}
+
+fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, journal: &mut Journal) -> bool {
+    use crate::model::percent::Percent;
+    let before = job.totals;
+    let is_done = job.status == JobStatus::Succeeded;
+    let percent = if is_done { Percent::DONE } else { said.totals.percent.min(Percent::ALMOST) };
+    let regressed = note_regression(refusals, "job", before.bytes_transferred, said.totals.bytes_transferred);
+    let mut totals = said.totals;
+    totals.bytes_transferred = before.bytes_transferred.max(said.totals.bytes_transferred);
+    totals.percent = percent.max(before.percent);
+    if totals.total_bytes == 0 {
+        totals.total_bytes = before.total_bytes;
+    }
+    let is_revised = before.total_bytes > 0 && totals.total_bytes != before.total_bytes;
+    if percent < before.percent && is_revised && !regressed {
+        totals.percent = percent;
+        journal.plan_revised(now, job, "job", before.total_bytes, totals.total_bytes, (before.percent, percent));
+    }
+    if regressed {
+        journal.bytes_regressed(now, job, "job", before.bytes_transferred, said.totals.bytes_transferred);
+    }
+    job.totals = totals;
+    if !is_done {
+        journal.milestones(now, job, before);
+    }
+    before != totals
+}
+
+/// True at the beginning of an episode in which the source's counter is below the known one.
+fn note_regression(refusals: &mut Once, whose: &str, known: u64, said: u64) -> bool {
+    let episode = format!("regressed {whose}");
+    if said >= known {
+        refusals.forget(&episode);
+        return false;
+    }
+    refusals.is_first(&episode, limits::REFUSALS_PER_JOB)
+}

@@ -1,0 +1,304 @@
+//! The OMA's side: all tracked jobs.
+//!
+//! One thing happens ([`Input`]), it changes memory only, and what must be done comes out: [`Fleet::next_action`] says
+//! what to send, [`Fleet::changes`] what to remember, [`Fleet::next_deadline`] when to come back if nothing happens.
+//! Coming early changes nothing. The shell must write the changes before it carries out the actions.
+
+mod admit;
+mod finish;
+mod merge;
+mod tracked;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use self::tracked::Tracked;
+use super::backoff::Backoff;
+use super::contact::Miss;
+use super::dice::Dice;
+use super::journal::Journal;
+use super::schedule::Schedule;
+use super::throttle::ThrottleSettings;
+use crate::model::change::Change;
+use crate::model::event::Event;
+use crate::model::id::{CorrelationId, JobId, VmaName};
+use crate::model::job::Job;
+use crate::model::progress::Progress;
+use crate::model::request::Outcome;
+use crate::model::status::JobStatus;
+use crate::model::time::{Mono, Now};
+
+pub use admit::Admitted;
+
+/// What a stall does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStall {
+    /// An event and a mark.
+    Warn,
+    /// It fails the job.
+    Fail,
+}
+
+/// How the OMA tracks, from its configuration.
+#[derive(Debug, Clone)]
+pub struct FleetSettings {
+    /// Pace, backoff and the age of contact that fails a job.
+    pub backoff: Backoff,
+    /// How long a job may stay Queued or unseen.
+    pub queued_timeout: Duration,
+    /// How long a streaming mover may be silent.
+    pub stall_after: Duration,
+    /// What happens then.
+    pub on_stall: OnStall,
+    /// When rows are written.
+    pub throttle: ThrottleSettings,
+    /// The configured VMAs.
+    pub vmas: Vec<VmaName>,
+    /// Seed for jitter and correlation ids.
+    pub seed: u64,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A poll brought a document.
+    Answered(JobId, Box<Progress>),
+    /// A poll brought none.
+    Missed(JobId, Miss),
+    /// The VMA answered that a job is to end, or could not be asked.
+    FinishAnswered(JobId, FinishAnswer),
+    /// The job's row says that it has ended, and it was not this process that wrote so.
+    EndedElsewhere(JobId, JobStatus),
+    /// A row that another program inserted.
+    Noticed(Box<Job>),
+    /// A row that could not be written.
+    RowRefused(JobId, String),
+    /// The database takes records again, or does not.
+    Writable(bool),
+    /// Nothing but time.
+    Elapsed,
+}
+
+/// How a VMA took the news that a job is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FinishAnswer {
+    /// It ended the job.
+    Taken,
+    /// It does not know the job.
+    Unknown,
+    /// It refuses, with its reason.
+    Refused(String),
+    /// It could not be asked.
+    Unreachable(String),
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Ask the VMA for the job's document; answer with `Answered` or `Missed`, exactly once.
+    Poll {
+        /// The job.
+        job: JobId,
+        /// Who to ask.
+        vma: VmaName,
+        /// For the `X-Correlation-ID` header.
+        correlation: Option<CorrelationId>,
+    },
+    /// Tell the VMA that the job ends; answer with `FinishAnswered`, exactly once.
+    TellFinish {
+        /// The job.
+        job: JobId,
+        /// Who to tell.
+        vma: VmaName,
+        /// How it ends.
+        outcome: Outcome,
+        /// For the `X-Correlation-ID` header.
+        correlation: Option<CorrelationId>,
+    },
+}
+
+/// All jobs that an OMA tracks. Ended jobs leave it at once.
+#[derive(Debug)]
+pub struct Fleet {
+    settings: FleetSettings,
+    jobs: BTreeMap<JobId, Tracked>,
+    schedule: Schedule,
+    actions: VecDeque<Action>,
+    journal: Journal,
+    dice: Dice,
+    is_paused: bool,
+}
+
+impl Fleet {
+    /// Goes on with the unfinished jobs that the database remembers.
+    pub fn resume(settings: FleetSettings, jobs: Vec<Job>, now: Now) -> Self {
+        let dice = Dice::new(settings.seed);
+        let mut fleet = Self {
+            settings,
+            jobs: BTreeMap::new(),
+            schedule: Schedule::default(),
+            actions: VecDeque::new(),
+            journal: Journal::default(),
+            dice,
+            is_paused: false,
+        };
+        for job in jobs {
+            let is_new = job.correlation.is_none();
+            fleet.admit(now, job, if is_new { Event::TrackingStarted } else { Event::TrackingResumed });
+        }
+        fleet
+    }
+
+    /// The tracked job of that id.
+    pub fn job(&self, id: &JobId) -> Option<&Job> {
+        self.jobs.get(id).map(|tracked| &tracked.job)
+    }
+    /// All tracked jobs, by id.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values().map(|tracked| &tracked.job)
+    }
+    /// How many jobs are tracked.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+    /// True where no job is tracked.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+    /// What must be remembered of all that happened since the last call.
+    pub fn changes(&mut self) -> Vec<Change> {
+        self.journal.drain()
+    }
+    /// The next thing to send; `None` when all is said.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+    /// When to come back with [`Input::Elapsed`] if nothing else happens.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.schedule.next()
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Answered(id, progress) => self.answered(now, &id, &progress),
+            Input::Missed(id, miss) => self.missed(now, &id, miss),
+            Input::FinishAnswered(id, answer) => self.finish_answered(now, &id, &answer),
+            Input::EndedElsewhere(id, status) => self.ended_elsewhere(now, &id, status),
+            Input::Noticed(job) => self.noticed(now, *job),
+            Input::RowRefused(id, reason) => self.row_refused(now, &id, reason),
+            Input::Writable(true) => self.unpause(now),
+            Input::Writable(false) => self.is_paused = true,
+            Input::Elapsed => {}
+        }
+        while let Some(id) = self.schedule.due(now.mono) {
+            self.look_at(now, &id);
+        }
+    }
+
+    fn answered(&mut self, now: Now, id: &JobId, progress: &Progress) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.poll_ended();
+        if progress.job != *id {
+            let text = format!("it is the document of job {}: track that id instead", progress.job);
+            return self.missed_poll(now, id, Miss::Rubbish(text));
+        }
+        tracked.heard(now, &mut self.journal, &self.settings);
+        let is_over = merge::merge(now, tracked, progress, &mut self.journal);
+        tracked.next_poll_on_pace(now, self.settings.backoff.interval);
+        if is_over {
+            return self.end(now, id);
+        }
+        if let Some(reason) = tracked.check_stall(now, &mut self.journal, &self.settings) {
+            return self.fail(now, id, reason);
+        }
+        self.judge(now, id);
+        self.settle(now, id);
+    }
+
+    fn missed(&mut self, now: Now, id: &JobId, miss: Miss) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.poll_ended();
+        self.missed_poll(now, id, miss);
+    }
+
+    fn missed_poll(&mut self, now: Now, id: &JobId, miss: Miss) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.missed(now, miss, &mut self.journal, &self.settings, &mut self.dice);
+        if self.fail_if_lost(now, id) {
+            return;
+        }
+        self.judge(now, id);
+        self.settle(now, id);
+    }
+
+    /// A job's moment has come: a poll, or a window that has run out.
+    fn look_at(&mut self, now: Now, id: &JobId) {
+        if self.fail_if_lost(now, id) {
+            return;
+        }
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if !self.is_paused && tracked.starts_poll(now) {
+            let (job, vma, correlation) = (id.clone(), tracked.job.vma.clone(), tracked.job.correlation.clone());
+            self.actions.push_back(Action::Poll { job, vma, correlation });
+        }
+        self.judge(now, id);
+        self.settle(now, id);
+    }
+
+    fn fail_if_lost(&mut self, now: Now, id: &JobId) -> bool {
+        if self.is_paused {
+            return false;
+        }
+        let Some(tracked) = self.jobs.get(id) else { return false };
+        let Some(reason) = tracked.loss(now, &self.settings) else { return false };
+        if tracked.is_judged() {
+            // All disks are Completed and have their change ids: the silence only kept the VMA from being told.
+            self.succeed_untold(now, id, &reason);
+            return true;
+        }
+        if let Some(tracked) = self.jobs.get_mut(id) {
+            tracked.show_lost();
+        }
+        self.fail(now, id, reason);
+        true
+    }
+
+    /// Writes the row if it is time, and sets the job's next moment.
+    fn settle(&mut self, now: Now, id: &JobId) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if tracked.is_to_be_written(now.mono, &self.settings.throttle) {
+            tracked.written(now);
+            self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        }
+        let at = tracked.next_moment(now.mono, &self.settings, self.is_paused);
+        self.schedule.set(id, at);
+    }
+
+    fn unpause(&mut self, now: Now) {
+        if !std::mem::take(&mut self.is_paused) {
+            return;
+        }
+        // Nobody was asked meanwhile, so nobody's silence may be counted.
+        for (id, tracked) in &mut self.jobs {
+            tracked.restart_windows(now);
+            self.schedule.set(id, now.mono);
+        }
+    }
+
+    fn ended_elsewhere(&mut self, now: Now, id: &JobId, status: JobStatus) {
+        let Some(tracked) = self.jobs.remove(id) else { return };
+        self.schedule.remove(id);
+        let message = format!("another program set this job to {}; polling stops", status.stored_name());
+        self.journal.note(now, &tracked.job, Event::EndedElsewhere, message, Vec::new());
+        self.journal.forget(id);
+    }
+
+    fn row_refused(&mut self, now: Now, id: &JobId, reason: String) {
+        if let Some(tracked) = self.jobs.get_mut(id)
+            && tracked.is_new_refusal(&format!("row {reason}"))
+        {
+            self.journal.note(now, &tracked.job, Event::RowRefused, reason, Vec::new());
+        }
+    }
+}

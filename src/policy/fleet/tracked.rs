@@ -1,0 +1,237 @@
+//! One tracked job with what is not stored of it: its clocks, its poll on the way, its throttle.
+
+use std::time::Duration;
+
+use super::{FleetSettings, OnStall};
+use crate::limits;
+use crate::model::event::Event;
+use crate::model::job::{Contact, Job, Silence};
+use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::time::{Mono, Now, Wall};
+use crate::policy::contact::{ContactClock, Miss};
+use crate::policy::dice::Dice;
+use crate::policy::journal::{Journal, Once};
+use crate::policy::throttle::{Throttle, ThrottleSettings};
+
+/// How far the OMA's own judgement of a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// Not every declared disk is Completed with its change id.
+    Open,
+    /// They are; the VMA is to be told at this moment.
+    Judged { tell_at: Mono },
+    /// The VMA is being told.
+    Telling,
+}
+
+/// One tracked job.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    pub(super) job: Job,
+    pub(super) judgement: Judgement,
+    pub(super) refusals: Once,
+    contact: ContactClock,
+    tracked_since: Mono,
+    poll_due: Mono,
+    is_polling: bool,
+    throttle: Throttle,
+    /// The source's time of the last document, and since when it has not changed.
+    source_time: (Option<Wall>, Mono),
+    /// The longest wait of the present run of failures; zero while on pace.
+    slowest: Duration,
+}
+
+impl Tracked {
+    pub(super) fn new(job: Job, now: Now, first_poll: Mono) -> Self {
+        Self {
+            judgement: Judgement::Open,
+            refusals: Once::default(),
+            contact: ContactClock::start(now),
+            tracked_since: now.mono,
+            poll_due: first_poll,
+            is_polling: false,
+            throttle: Throttle::written(&job, now.mono),
+            source_time: (job.source_updated_at, now.mono),
+            slowest: Duration::ZERO,
+            job,
+        }
+    }
+
+    /// True where a poll is due and none is on the way; then one is.
+    pub(super) fn starts_poll(&mut self, now: Now) -> bool {
+        let starts = !self.is_polling && self.poll_due <= now.mono;
+        self.is_polling |= starts;
+        starts
+    }
+    pub(super) fn poll_ended(&mut self) {
+        self.is_polling = false;
+    }
+    /// Keeps the job's own beat: the next poll is a whole number of intervals after the last.
+    pub(super) fn next_poll_on_pace(&mut self, now: Now, interval: Duration) {
+        let step = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
+        let behind = now.mono.since(self.poll_due).as_millis();
+        let beats = u64::try_from(behind).unwrap_or(u64::MAX) / step + 1;
+        self.poll_due = self.poll_due + Duration::from_millis(step.saturating_mul(beats));
+    }
+
+    /// The VMA answered with the document.
+    pub(super) fn heard(&mut self, now: Now, journal: &mut Journal, settings: &FleetSettings) {
+        let silent_for = self.contact.silent_for(now);
+        let was = self.contact.state();
+        self.contact.answered(now);
+        if matches!(was, Contact::Silent(_)) {
+            let message = format!("contact regained after {} s ({was})", silent_for.as_secs());
+            journal.note(now, &self.job, Event::ContactRegained, message, Vec::new());
+        }
+        self.note_pace(now, journal, settings.backoff.interval, false);
+        self.show_contact(now);
+    }
+
+    /// The poll brought nothing.
+    pub(super) fn missed(
+        &mut self,
+        now: Now,
+        miss: Miss,
+        journal: &mut Journal,
+        settings: &FleetSettings,
+        dice: &mut Dice,
+    ) {
+        let before = self.contact.state();
+        let text = miss.text();
+        self.contact.missed(now, miss);
+        let state = self.contact.state();
+        // A job that waits for its mover is not known to the VMA yet, which is nothing to report.
+        let is_waiting = self.job.status == JobStatus::Queued && state == Contact::Silent(Silence::JobUnknown);
+        if state != before && matches!(state, Contact::Silent(_)) && !is_waiting {
+            let message = format!("{state}: {text}");
+            journal.note(now, &self.job, Event::ContactLost, message, vec![("kind", state.stored_name().into())]);
+        }
+        let failures = self.contact.failures();
+        if failures == 0 {
+            self.next_poll_on_pace(now, settings.backoff.interval);
+            self.note_pace(now, journal, settings.backoff.interval, false);
+        } else {
+            let delay = settings.backoff.delay(failures, self.contact.silent_for(now), dice);
+            self.poll_due = now.mono + delay;
+            self.note_pace(now, journal, delay, settings.backoff.is_slowed(failures));
+        }
+        self.show_contact(now);
+    }
+
+    /// Notes that the polls became fewer, each time by a good deal, and that they are back at their pace.
+    fn note_pace(&mut self, now: Now, journal: &mut Journal, delay: Duration, is_slowed: bool) {
+        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        let message = if is_slowed && delay > self.slowest * 4 / 3 {
+            self.slowest = delay;
+            format!("{} polls in a row failed: the next in {millis} ms", self.contact.failures())
+        } else if !is_slowed && !self.slowest.is_zero() {
+            self.slowest = Duration::ZERO;
+            format!("polls every {millis} ms again")
+        } else {
+            return;
+        };
+        journal.note(now, &self.job, Event::BackoffChanged, message, vec![("delay_ms", millis.into())]);
+    }
+
+    fn show_contact(&mut self, now: Now) {
+        let state = self.contact.state();
+        if state != self.job.contact {
+            self.job.contact = state;
+            self.throttle.note_difference();
+        }
+        if self.contact.silent_for(now).is_zero() {
+            self.job.last_contact_at = Some(now.wall);
+        }
+    }
+
+    /// Why silence or waiting fails the job by now, if it does.
+    pub(super) fn loss(&self, now: Now, settings: &FleetSettings) -> Option<String> {
+        let was_seen = self.job.stage.is_some() && self.job.status != JobStatus::Queued;
+        if let Some(reason) = self.contact.loss(now, settings.backoff.lost_after, was_seen) {
+            return Some(reason);
+        }
+        let waited = now.mono.since(self.tracked_since);
+        (self.job.status == JobStatus::Queued && waited >= settings.queued_timeout).then(|| {
+            let last = match self.contact.state() {
+                Contact::Silent(_) => "the VMA does not know it: no mover has reported for it",
+                Contact::Fresh | Contact::Late | Contact::Lost => "the VMA knows it and it has not begun",
+            };
+            format!("queued for {} s without a start; {last}; start its mover and track it anew", waited.as_secs())
+        })
+    }
+
+    /// Marks and unmarks a mover that is silent while it streams; the reason where that fails the job.
+    pub(super) fn check_stall(&mut self, now: Now, journal: &mut Journal, settings: &FleetSettings) -> Option<String> {
+        if self.job.source_updated_at != self.source_time.0 {
+            self.source_time = (self.job.source_updated_at, now.mono);
+        }
+        let silent_for = now.mono.since(self.source_time.1);
+        let is_copying = self.job.disks.iter().any(|disk| disk.status != DiskStatus::Completed);
+        let is_stalled = self.job.status == JobStatus::Streaming
+            && (is_copying || self.job.disks.is_empty())
+            && silent_for >= settings.stall_after;
+        match (self.job.stalled_since, is_stalled) {
+            (None, true) => {
+                let since = Wall::from_unix_millis(
+                    now.wall.unix_millis().saturating_sub(i64::try_from(silent_for.as_millis()).unwrap_or(i64::MAX)),
+                );
+                self.job.stalled_since = Some(since);
+                self.throttle.note_difference();
+                let message = format!("the mover has been silent for {} s while streaming", silent_for.as_secs());
+                journal.note(now, &self.job, Event::JobStalled, message.clone(), Vec::new());
+                (settings.on_stall == OnStall::Fail).then(|| format!("stalled since {since}: {message}"))
+            }
+            (Some(_), false) => {
+                self.job.stalled_since = None;
+                self.throttle.note_difference();
+                journal.note(now, &self.job, Event::JobResumed, "the mover was heard again", Vec::new());
+                None
+            }
+            (Some(_), true) | (None, false) => None,
+        }
+    }
+
+    pub(super) fn show_lost(&mut self) {
+        self.job.contact = Contact::Lost;
+    }
+    pub(super) fn note_difference(&mut self) {
+        self.throttle.note_difference();
+    }
+    pub(super) fn is_to_be_written(&self, now: Mono, settings: &ThrottleSettings) -> bool {
+        self.throttle.reason(&self.job, now, settings).is_some()
+    }
+    pub(super) fn written(&mut self, now: Now) {
+        self.job.updated_at = now.wall;
+        self.throttle = Throttle::written(&self.job, now.mono);
+    }
+    pub(super) fn is_judged(&self) -> bool {
+        self.judgement != Judgement::Open
+    }
+    pub(super) fn is_new_refusal(&mut self, text: &str) -> bool {
+        self.refusals.is_first(text, limits::REFUSALS_PER_JOB)
+    }
+    /// The OMA's own pause is over: all windows start afresh.
+    pub(super) fn restart_windows(&mut self, now: Now) {
+        self.contact = ContactClock::start(now);
+        self.source_time.1 = now.mono;
+    }
+
+    /// When the job is to be looked at next.
+    pub(super) fn next_moment(&self, now: Mono, settings: &FleetSettings, is_paused: bool) -> Mono {
+        if is_paused {
+            return now + settings.backoff.longest;
+        }
+        let mut next = self.contact.lost_at(settings.backoff.lost_after);
+        if !self.is_polling {
+            next = next.min(self.poll_due);
+        }
+        if self.job.status == JobStatus::Queued {
+            next = next.min(self.tracked_since + settings.queued_timeout);
+        }
+        if let Judgement::Judged { tell_at } = self.judgement {
+            next = next.min(tell_at);
+        }
+        // A moment that has already passed was dealt with just now; a later look must not spin on it.
+        next.max(now + Duration::from_millis(1))
+    }
+}

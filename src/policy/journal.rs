@@ -1,0 +1,201 @@
+//! What is to be remembered of the decisions of one wake-up, in order: job rows, steps and log entries, worded once for
+//! both appliances. It decides nothing about jobs; it only says what was decided.
+
+use std::collections::BTreeMap;
+
+use crate::limits;
+use crate::model::change::{Change, Step, StepEnd};
+use crate::model::event::{Event, LogEntry, Value};
+use crate::model::id::JobId;
+use crate::model::job::Job;
+use crate::model::percent::Percent;
+use crate::model::stage::Stage;
+use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::time::{Mono, Now};
+use crate::model::{disk::Disk, job::Totals};
+
+/// The changes of one wake-up.
+#[derive(Debug, Default)]
+pub struct Journal {
+    changes: Vec<Change>,
+    /// When the stage that each job is in began; absent where that was before the process started.
+    stages: BTreeMap<JobId, Mono>,
+}
+
+/// Attributes of an entry.
+pub type Attributes = Vec<(&'static str, Value)>;
+
+impl Journal {
+    /// Hands the changes out, in order, and is empty.
+    pub fn drain(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+    /// The job is no longer looked after here.
+    pub fn forget(&mut self, job: &JobId) {
+        self.stages.remove(job);
+    }
+    /// Adds a change as it is.
+    pub fn push(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+    /// Adds an entry to the job's log.
+    pub fn note(&mut self, now: Now, job: &Job, event: Event, message: impl Into<String>, attributes: Attributes) {
+        self.changes.push(Change::Entry(LogEntry {
+            job: job.id.clone(),
+            at: now.wall,
+            event,
+            message: message.into(),
+            attributes,
+            correlation: job.correlation.clone(),
+        }));
+    }
+
+    /// The job entered its present stage, coming from another or from none.
+    pub fn stage_moved(&mut self, now: Now, job: &Job, from: Option<Stage>, to: Stage) {
+        if let Some(stage) = from {
+            self.step_ended(now, job, stage, true);
+        }
+        self.stages.insert(job.id.clone(), now.mono);
+        self.changes.push(Change::StepBegan(Step {
+            job: job.id.clone(),
+            stage: to,
+            started_at: now.wall,
+            correlation: job.correlation.clone(),
+        }));
+        let message = match from {
+            Some(from) => format!("stage {from} -> {to}"),
+            None => format!("stage {to}"),
+        };
+        self.note(now, job, Event::StageChanged, message, vec![("to", to.wire_name().into())]);
+    }
+
+    /// The job's status changed.
+    pub fn status_moved(&mut self, now: Now, job: &Job, from: JobStatus) {
+        let to = job.status;
+        let attributes = vec![("from", from.stored_name().into()), ("to", to.stored_name().into())];
+        self.note(now, job, Event::StatusChanged, format!("status {from} -> {to}"), attributes);
+    }
+
+    /// A disk's status changed.
+    pub fn disk_moved(&mut self, now: Now, job: &Job, disk: &Disk, from: DiskStatus) {
+        let to = disk.status;
+        let attributes = vec![
+            ("disk", disk.id.as_str().into()),
+            ("from", from.stored_name().into()),
+            ("to", to.stored_name().into()),
+            ("bytes", disk.bytes_transferred.into()),
+        ];
+        let message = format!("disk {}: {from} -> {to}", disk.id);
+        self.note(now, job, Event::DiskStatusChanged, message, attributes);
+    }
+
+    /// The total of a disk or of the job was replaced; the bar may fall with it (R-44, U6).
+    pub fn plan_revised(&mut self, now: Now, job: &Job, whose: &str, from: u64, to: u64, percent: (Percent, Percent)) {
+        let attributes = vec![("of", whose.into()), ("from", from.into()), ("to", to.into())];
+        let (before, after) = percent;
+        let message = format!("plan of {whose} revised from {from} to {to} bytes: {before} % is now {after} %");
+        self.note(now, job, Event::PlanRevised, message, attributes);
+    }
+
+    /// Counters came back smaller than they had been.
+    pub fn bytes_regressed(&mut self, now: Now, job: &Job, whose: &str, kept: u64, said: u64) {
+        let attributes = vec![("of", whose.into()), ("kept", kept.into()), ("said", said.into())];
+        let message = format!(
+            "{whose}: the source says {said} bytes after {kept}; it has probably started again, the larger count stays"
+        );
+        self.note(now, job, Event::BytesRegressed, message, attributes);
+    }
+
+    /// The figures changed: names each quarter that was reached.
+    pub fn milestones(&mut self, now: Now, job: &Job, before: Totals) {
+        for quarter in [25_u16, 50, 75] {
+            let mark = Percent::from_hundredths(quarter * 100);
+            if before.percent < mark && job.totals.percent >= mark {
+                self.milestone(now, job, quarter);
+            }
+        }
+    }
+
+    /// The job has ended: its last step, its last entry and its last rows.
+    pub fn ended(&mut self, now: Now, job: &Job) {
+        let succeeded = job.status == JobStatus::Succeeded;
+        if let Some(stage) = job.stage {
+            self.step_ended(now, job, stage, succeeded);
+        }
+        self.stages.remove(&job.id);
+        if succeeded {
+            self.milestone(now, job, 100);
+            let message = format!("job succeeded: {} bytes moved", job.totals.bytes_transferred);
+            self.note(now, job, Event::JobSucceeded, message, Vec::new());
+        } else {
+            let cause = job.error.as_deref().unwrap_or("no reason was given");
+            self.note(now, job, Event::JobFailed, format!("job failed: {cause}"), Vec::new());
+        }
+        self.changes.push(Change::Ended(Box::new(job.clone())));
+    }
+
+    fn milestone(&mut self, now: Now, job: &Job, percent: u16) {
+        let attributes = vec![
+            ("percent", u64::from(percent).into()),
+            ("bytes", job.totals.bytes_transferred.into()),
+            ("total", job.totals.total_bytes.into()),
+        ];
+        self.note(now, job, Event::Milestone, format!("{percent} % reached"), attributes);
+    }
+
+    fn step_ended(&mut self, now: Now, job: &Job, stage: Stage, succeeded: bool) {
+        let began = self.stages.get(&job.id);
+        let duration = began.map(|began| now.mono.since(*began).as_millis());
+        self.changes.push(Change::StepEnded(StepEnd {
+            job: job.id.clone(),
+            stage,
+            completed_at: now.wall,
+            duration_ms: duration.map(|millis| u64::try_from(millis).unwrap_or(u64::MAX)),
+            succeeded,
+        }));
+    }
+}
+
+/// Things of one job that are worth an entry the first time only, up to a bound.
+#[derive(Debug, Clone, Default)]
+pub struct Once(Vec<Box<str>>);
+
+impl Once {
+    /// True the first time that this text is met, while there are fewer than `bound` of them.
+    pub fn is_first(&mut self, text: &str, bound: usize) -> bool {
+        if self.0.len() >= bound || self.0.iter().any(|met| &**met == text) {
+            return false;
+        }
+        self.0.push(text.into());
+        true
+    }
+    /// Forgets a text, so that its next time is a first time again.
+    pub fn forget(&mut self, text: &str) {
+        self.0.retain(|met| &**met != text);
+    }
+}
+
+/// Cuts a text at [`limits::TEXT_BYTES`], at a character, and marks the cut.
+pub fn bounded(text: &str) -> String {
+    if text.len() <= limits::TEXT_BYTES {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(limits::TEXT_BYTES);
+    format!("{} ... (cut at {end} of {} bytes)", &text[..end], text.len())
+}
+
+/// The reason of a failure in words: what was given, else what the disks said, never nothing (F19, U3).
+pub fn failure_text(job: &Job, reason: &str) -> String {
+    if !reason.is_empty() {
+        return bounded(reason);
+    }
+    let said: Vec<String> = job
+        .disks
+        .iter()
+        .filter_map(|disk| disk.error.as_ref().map(|error| format!("disk {}: {error}", disk.id)))
+        .collect();
+    if said.is_empty() {
+        return "ended as Failed, and whoever ended it gave no reason".to_owned();
+    }
+    bounded(&said.join("; "))
+}

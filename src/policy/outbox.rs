@@ -1,0 +1,101 @@
+//! What could not be written yet: of a job's progress only the newest, of everything else all, in order. It is
+//! bounded; when it is full the polls pause, because polling gives way and records do not.
+
+use std::collections::BTreeMap;
+
+use crate::limits;
+use crate::model::change::Change;
+use crate::model::id::JobId;
+
+/// Changes that wait for the database, in the order in which they are to be written.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    changes: Vec<Change>,
+    /// Where in `changes` the waiting progress of a job stands.
+    progress: BTreeMap<JobId, usize>,
+}
+
+impl Outbox {
+    /// Adds the changes of one wake-up.
+    pub fn extend(&mut self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            match change {
+                Change::Progress(job) => match self.progress.get(&job.id) {
+                    Some(at) => self.changes[*at] = Change::Progress(job),
+                    None => {
+                        self.progress.insert(job.id.clone(), self.changes.len());
+                        self.changes.push(Change::Progress(job));
+                    }
+                },
+                Change::Ended(job) | Change::Declared(job) if self.progress.contains_key(&job.id) => {
+                    // The later row holds all that the waiting one does; that one's place keeps its order.
+                    self.progress.remove(&job.id);
+                    let is_end = job.status.is_final();
+                    self.changes.push(if is_end { Change::Ended(job) } else { Change::Declared(job) });
+                }
+                other => self.changes.push(other),
+            }
+        }
+    }
+    /// What is to be written, in order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+    /// True where nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+    /// True where no more may be taken in: polls must pause.
+    pub fn is_full(&self) -> bool {
+        self.changes.len() >= limits::UNWRITTEN_CHANGES
+    }
+    /// True where one of them must be durable before anyone is told.
+    pub fn is_irreplaceable(&self) -> bool {
+        self.changes.iter().any(Change::is_irreplaceable)
+    }
+    /// Everything has been written.
+    pub fn written(&mut self) {
+        self.changes.clear();
+        self.progress.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::VmaName;
+    use crate::model::job::Job;
+    use crate::model::status::JobStatus;
+    use crate::model::time::Wall;
+
+    fn job(name: &str, bytes: u64) -> Box<Job> {
+        let (id, vma) = (JobId::parse(name).expect("an id"), VmaName::parse("v").expect("a name"));
+        let mut job = Job::new(id, vma, Wall::from_unix_millis(0));
+        job.totals.bytes_transferred = bytes;
+        Box::new(job)
+    }
+
+    #[test]
+    fn of_progress_only_the_newest_waits_and_of_records_all() {
+        let mut outbox = Outbox::default();
+        outbox.extend([Change::Progress(job("a", 1)), Change::Sequence(1), Change::Progress(job("b", 1))]);
+        outbox.extend([Change::Progress(job("a", 2)), Change::Sequence(2)]);
+        let expected =
+            [Change::Progress(job("a", 2)), Change::Sequence(1), Change::Progress(job("b", 1)), Change::Sequence(2)];
+        assert_eq!(outbox.changes(), expected);
+        assert!(!outbox.is_irreplaceable());
+    }
+
+    #[test]
+    fn an_end_stands_after_all_that_led_to_it() {
+        let mut outbox = Outbox::default();
+        let mut ended = job("a", 3);
+        ended.status = JobStatus::Failed;
+        outbox.extend([Change::Progress(job("a", 1)), Change::Ended(ended.clone())]);
+        outbox.extend([Change::Progress(job("a", 9))]);
+        assert_eq!(outbox.changes().len(), 3, "a job's later progress never takes the place of one before its end");
+        assert!(outbox.is_irreplaceable());
+        outbox.written();
+        assert!(outbox.is_empty());
+    }
+}

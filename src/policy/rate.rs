@@ -1,0 +1,117 @@
+//! A windowed rate: how fast bytes arrived within the last seconds, as a function of the samples and of now. It
+//! falls to 0 by itself when bytes stop, without any input.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::model::time::Mono;
+
+/// How far back the rate looks. Movers report every 2 s or 1 % (`wire.md`), so that several reports lie within it.
+pub const WINDOW: Duration = Duration::from_secs(10);
+/// Samples closer together than this share one place, which bounds a disk's samples to 12 (192 bytes).
+const SPACING: Duration = Duration::from_secs(1);
+/// The shortest time that a rate is computed over, so that the first bytes are no spike.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The recent past of one byte counter.
+#[derive(Debug, Clone, Default)]
+pub struct Rate {
+    samples: VecDeque<(Mono, u64)>,
+}
+
+impl Rate {
+    /// Takes a reading of the counter in bytes. A counter that went down starts anew.
+    pub fn observe(&mut self, now: Mono, bytes: u64) {
+        if self.samples.back().is_some_and(|&(_, last)| bytes < last) {
+            self.samples.clear();
+        }
+        // Only a place that has an older neighbour may move forward in time: the first one is where the count began.
+        let crowded = self.samples.len() >= 2 && {
+            let (before, _) = self.samples[self.samples.len() - 2];
+            now.since(before) < SPACING
+        };
+        if crowded {
+            self.samples.pop_back();
+        }
+        self.samples.push_back((now, bytes));
+        while self.samples.len() > 2 && now.since(self.samples[1].0) >= WINDOW {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Bytes per second over the window that ends now.
+    pub fn per_second(&self, now: Mono) -> u64 {
+        let (Some(&(first_at, first)), Some(&(_, last))) = (self.samples.front(), self.samples.back()) else {
+            return 0;
+        };
+        let age = now.since(first_at);
+        let (start, length) = if age > WINDOW {
+            (self.bytes_at(Mono::from_millis(now.as_millis() - WINDOW.as_millis() as u64)), WINDOW)
+        } else {
+            (first, age.max(SHORTEST))
+        };
+        let rate = u128::from(last.saturating_sub(start)) * 1000 / length.as_millis();
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+
+    /// The counter at a moment within the samples, on the straight line between its neighbours.
+    fn bytes_at(&self, at: Mono) -> u64 {
+        let after = self.samples.partition_point(|&(sampled, _)| sampled <= at);
+        match (after.checked_sub(1).map(|i| self.samples[i]), self.samples.get(after)) {
+            (Some((t0, b0)), Some(&(t1, b1))) => {
+                let share = u128::from(b1 - b0) * at.since(t0).as_millis() / t1.since(t0).as_millis();
+                b0 + u64::try_from(share).unwrap_or(0)
+            }
+            (Some((_, bytes)), None) | (None, Some(&(_, bytes))) => bytes,
+            (None, None) => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Mono {
+        Mono::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn a_steady_flow_shows_its_rate() {
+        let mut rate = Rate::default();
+        for second in 0..60 {
+            rate.observe(at(second), second * 1_000_000);
+        }
+        assert_eq!(rate.per_second(at(59)), 1_000_000);
+    }
+
+    #[test]
+    fn the_rate_falls_to_zero_when_bytes_stop() {
+        let mut rate = Rate::default();
+        rate.observe(at(0), 0);
+        rate.observe(at(10), 100);
+        let fall: Vec<u64> = [10, 12, 15, 19, 20, 1000].iter().map(|&s| rate.per_second(at(s))).collect();
+        assert_eq!(fall, [10, 8, 5, 1, 0, 0]);
+    }
+
+    #[test]
+    fn the_first_bytes_are_no_spike_and_a_restart_is_no_burst() {
+        let mut rate = Rate::default();
+        rate.observe(at(5), 4000);
+        assert_eq!(rate.per_second(at(5)), 0);
+        rate.observe(Mono::from_millis(5001), 5000);
+        assert_eq!(rate.per_second(Mono::from_millis(5001)), 1000);
+        rate.observe(at(7), 10);
+        assert_eq!(rate.per_second(at(7)), 0);
+    }
+
+    #[test]
+    fn many_reports_a_second_cost_no_memory_and_no_accuracy() {
+        let mut rate = Rate::default();
+        for millis in 0..60_000_u64 {
+            rate.observe(Mono::from_millis(millis), millis * 1000);
+        }
+        assert!(rate.samples.len() <= 13, "{}", rate.samples.len());
+        assert_eq!(rate.per_second(Mono::from_millis(59_999)), 1_000_000);
+    }
+}

@@ -1,0 +1,91 @@
+//! Why a request is refused: a closed list, each with what, where and the remedy. The appliances turn it into a status
+//! and a `problem+json`.
+
+use crate::limits;
+use crate::model::id::JobId;
+use crate::model::status::JobStatus;
+
+/// Why a request is refused. Nothing has changed where one of these comes back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody has heard of the job.
+    #[error("job {id:?} is not known here")]
+    UnknownJob {
+        /// As it was asked for.
+        id: String,
+    },
+    /// The OMA's configuration has no such VMA.
+    #[error("VMA {vma:?} is not configured; known: {known}")]
+    UnknownVma {
+        /// As it was asked for.
+        vma: String,
+        /// The configured names.
+        known: String,
+    },
+    /// The job has ended and cannot be declared, tracked or ended again.
+    #[error("job {job} has ended as {status}")]
+    Finished {
+        /// The job.
+        job: JobId,
+        /// How it ended.
+        status: JobStatus,
+    },
+    /// What is announced differs from what is known.
+    #[error("job {job} is known with other facts: {differences}")]
+    Contradiction {
+        /// The job.
+        job: JobId,
+        /// `key: known ..., given ...`, separated by semicolons.
+        differences: String,
+    },
+    /// Two jobs claim one alias.
+    #[error("name {name:?} belongs to unfinished job {holder} and is claimed by job {claimant}")]
+    AliasTaken {
+        /// The alias or export name.
+        name: String,
+        /// Who has it.
+        holder: JobId,
+        /// Who wants it.
+        claimant: JobId,
+    },
+    /// A declared disk is not Completed, so the job cannot succeed.
+    #[error("job {job} cannot succeed: {disks}")]
+    DisksOpen {
+        /// The job.
+        job: JobId,
+        /// `disk-1 is Streaming, ...`.
+        disks: String,
+    },
+    /// A bound is reached.
+    #[error("{what}: at most {limit}")]
+    Bound {
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+}
+
+impl Refusal {
+    /// What the caller can do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::UnknownJob { .. } => {
+                "check the id, or declare the job with PUT /api/v1/jobs/{id} before its mover starts".to_owned()
+            }
+            Self::UnknownVma { .. } => "use one of the known names, or add a [[vma]] section and reload".to_owned(),
+            Self::Finished { .. } => {
+                "use a new job id; a mover that starts again under the old id opens run <id>~2 by itself".to_owned()
+            }
+            Self::Contradiction { .. } => {
+                "repeat the known facts or leave them out; use a new id for another run".to_owned()
+            }
+            Self::AliasTaken { holder, .. } => format!("finish job {holder} first, or leave the name out"),
+            Self::DisksOpen { .. } => "wait until the disks are Completed, or finish the job as Failed".to_owned(),
+            Self::Bound { limit, .. } if *limit == limits::UNFINISHED_JOBS => {
+                "finish jobs that no longer run: `waybill finish JOB --failed TEXT`".to_owned()
+            }
+            Self::Bound { .. } => "split the job".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What `PUT /api/v1/jobs/{id}` does: a job is announced with its VM, disks and names. Announcing the same again
+//! is well; announcing something else is refused with the difference, and nothing of it is taken.
+
+use super::names::names_of;
+use super::{Entry, Refusal, Source};
+use crate::limits;
+use crate::model::change::Change;
+use crate::model::disk::{Basis, Disk};
+use crate::model::event::Event;
+use crate::model::id::JobId;
+use crate::model::job::{Export, Job};
+use crate::model::request::{Declaration, DeclaredDisk};
+use crate::model::stage::Stage;
+use crate::model::time::Now;
+
+/// A declaration was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Declared {
+    /// The job is new.
+    New,
+    /// The job was known, and what was said agrees with it.
+    Known,
+}
+
+impl Source {
+    /// Takes a declaration.
+    pub fn declare(&mut self, now: Now, id: &JobId, declaration: &Declaration) -> Result<Declared, Refusal> {
+        check_bounds(declaration)?;
+        if let Some(entry) = self.jobs.get(id) {
+            if entry.job.status.is_final() {
+                return Err(Refusal::Finished { job: id.clone(), status: entry.job.status });
+            }
+            let differences = differences(&entry.job, declaration);
+            if !differences.is_empty() {
+                return Err(Refusal::Contradiction { job: id.clone(), differences: differences.join("; ") });
+            }
+        }
+        let claimed = claims(declaration);
+        for name in &claimed {
+            self.check_name(now, name, id)?;
+        }
+        let declared = if self.jobs.contains_key(id) { Declared::Known } else { Declared::New };
+        if declared == Declared::New {
+            self.insert(now, id)?;
+        }
+        let Some(entry) = self.jobs.get_mut(id) else { return Ok(declared) };
+        let before = entry.job.clone();
+        enrich(entry, declaration);
+        if declared == Declared::New {
+            let message = format!("declared with {} disks", entry.job.disks.len());
+            self.journal.note(now, &entry.job, Event::JobDeclared, message, Vec::new());
+            entry.job.stage = Some(Stage::Discover);
+            self.journal.stage_moved(now, &entry.job, None, Stage::Discover);
+        } else if entry.job == before {
+            return Ok(declared);
+        }
+        self.names.bind(&entry.job);
+        self.touch(now, id, None);
+        if let Some(entry) = self.jobs.get(id) {
+            self.journal.push(Change::Declared(Box::new(entry.job.clone())));
+        }
+        Ok(declared)
+    }
+
+    fn check_name(&mut self, now: Now, name: &str, claimant: &JobId) -> Result<(), Refusal> {
+        let Some(holder) = self.names.holder(name).map(|(job, _)| job.clone()).filter(|holder| holder != claimant)
+        else {
+            return Ok(());
+        };
+        if let Some(entry) = self.jobs.get(&holder) {
+            let message = format!("name {name:?} belongs to {holder} and was claimed by {claimant}: refused");
+            let attributes = vec![("name", name.into()), ("claimant", claimant.as_str().into())];
+            self.journal.note(now, &entry.job, Event::AliasConflict, message, attributes);
+        }
+        Err(Refusal::AliasTaken { name: name.to_owned(), holder, claimant: claimant.clone() })
+    }
+}
+
+fn check_bounds(declaration: &Declaration) -> Result<(), Refusal> {
+    if declaration.disks.len() > limits::DISKS_PER_JOB {
+        return Err(Refusal::Bound { what: "disks of a job", limit: limits::DISKS_PER_JOB });
+    }
+    if declaration.aliases.len() > limits::ALIASES_PER_JOB {
+        return Err(Refusal::Bound { what: "aliases of a job", limit: limits::ALIASES_PER_JOB });
+    }
+    Ok(())
+}
+
+fn claims(declaration: &Declaration) -> Vec<String> {
+    let exports = declaration.disks.iter().filter_map(|disk| disk.export.as_ref());
+    let exports = exports.map(|(name, _)| name.as_str().to_owned());
+    declaration.aliases.iter().map(|alias| alias.as_str().to_owned()).chain(exports).collect()
+}
+
+/// What a declaration says otherwise than is known. What is left out or not yet known is no difference.
+fn differences(job: &Job, declaration: &Declaration) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut compare = |key: String, known: Option<String>, given: Option<String>| {
+        if let (Some(known), Some(given)) = (known, given)
+            && known != given
+        {
+            found.push(format!("{key}: known {known}, given {given}"));
+        }
+    };
+    let text = |text: &str| (!text.is_empty()).then(|| format!("{text:?}"));
+    if let Some(vm) = &declaration.vm {
+        compare("vm.name".to_owned(), text(&job.vm.name), text(&vm.name));
+        compare("vm.path".to_owned(), text(&job.vm.path), text(&vm.path));
+    }
+    let kind = |sync: Option<crate::model::job::SyncKind>| sync.map(|sync| sync.wire_name().to_owned());
+    compare("sync".to_owned(), kind(job.sync), kind(declaration.sync));
+    for given in &declaration.disks {
+        let Some(known) = job.disk(&given.id) else { continue };
+        let key = |field: &str| format!("disks[{}].{field}", given.id);
+        let number = |value: Option<u64>| value.map(|value| value.to_string());
+        compare(key("label"), text(&known.label), given.label.as_deref().and_then(text));
+        compare(key("capacity_bytes"), number(known.capacity_bytes), number(given.capacity_bytes));
+        let keys = (known.device_key, given.device_key);
+        compare(key("device_key"), keys.0.map(|k| k.to_string()), keys.1.map(|k| k.to_string()));
+        let ids = (known.previous_change_id.as_ref(), given.previous_change_id.as_ref());
+        compare(key("previous_change_id"), ids.0.and_then(|c| text(c.as_str())), ids.1.and_then(|c| text(c.as_str())));
+        let known_export = job.exports.iter().find(|export| export.disk.as_ref() == Some(&given.id));
+        let given_export = given.export.as_ref().and_then(|(name, _)| text(name.as_str()));
+        compare(key("export.name"), known_export.and_then(|export| text(export.name.as_str())), given_export);
+    }
+    let known: Vec<&str> = job.disks.iter().filter(|disk| disk.declared).map(|disk| disk.id.as_str()).collect();
+    let given: Vec<&str> = declaration.disks.iter().map(|disk| disk.id.as_str()).collect();
+    let is_same_set = known.len() == given.len() && known.iter().all(|id| given.contains(id));
+    if !known.is_empty() && !given.is_empty() && !is_same_set {
+        found.push(format!("disks: known {}, given {}", known.join(" "), given.join(" ")));
+    }
+    found
+}
+
+/// Adds what the job did not know yet; the declaration has been found to agree with it.
+fn enrich(entry: &mut Entry, declaration: &Declaration) {
+    let job = &mut entry.job;
+    if let Some(vm) = &declaration.vm {
+        fill(&mut job.vm.name, &vm.name);
+        fill(&mut job.vm.path, &vm.path);
+    }
+    job.sync = job.sync.or(declaration.sync);
+    for given in &declaration.disks {
+        if job.disk(&given.id).is_none() {
+            job.disks.push(Disk::new(given.id.clone()));
+            entry.rates.push(Default::default());
+        }
+        if let Some(disk) = job.disk_mut(&given.id) {
+            enrich_disk(disk, given);
+        }
+        if let Some((name, device)) = &given.export
+            && !job.exports.iter().any(|export| export.name == *name)
+        {
+            let device = device.clone().unwrap_or_default();
+            let disk = Some(given.id.clone());
+            job.exports.push(Export { name: name.clone(), disk, device, connected: false, started_at: None });
+        }
+    }
+    for alias in &declaration.aliases {
+        let is_known = names_of(job).any(|(name, _)| name == alias.as_str());
+        if !is_known && job.aliases.len() < limits::ALIASES_PER_JOB {
+            job.aliases.push(alias.clone());
+        }
+    }
+}
+
+fn enrich_disk(disk: &mut Disk, given: &DeclaredDisk) {
+    disk.declared = true;
+    fill(&mut disk.label, given.label.as_deref().unwrap_or(""));
+    disk.capacity_bytes = disk.capacity_bytes.or(given.capacity_bytes);
+    disk.device_key = disk.device_key.or(given.device_key);
+    disk.previous_change_id = disk.previous_change_id.take().or_else(|| given.previous_change_id.clone());
+    plan_by_capacity(disk);
+}
+
+/// The last resort of R-5: nothing better than the disk's size is known.
+pub(super) fn plan_by_capacity(disk: &mut Disk) {
+    if disk.planned_bytes.is_none()
+        && let Some(capacity) = disk.capacity_bytes.filter(|bytes| *bytes > 0)
+    {
+        disk.planned_bytes = Some(capacity);
+        disk.basis = Some(Basis::Capacity);
+    }
+}
+
+fn fill(known: &mut String, given: &str) {
+    if known.is_empty() {
+        *known = super::super::journal::bounded(given);
+    }
+}

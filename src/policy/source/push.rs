@@ -1,0 +1,412 @@
+//! What a mover's push does to its job (R-3, `wire.md`).
+//!
+//! Without a disk id the order of the messages tells the disks apart: a start opens the next disk, what follows belongs
+//! to the open one, `completed` closes it. Nothing is ever completed by guess.
+
+use super::super::journal::bounded;
+use super::super::reading::{self, Meaning};
+use super::super::tally::disk_percent;
+use super::super::transition::{self, Moved};
+use super::{Entry, Refusal, Source};
+use crate::limits;
+use crate::model::change::Change;
+use crate::model::disk::{Basis, Disk};
+use crate::model::event::Event;
+use crate::model::id::{DiskId, JobId};
+use crate::model::job::{Job, SyncKind};
+use crate::model::request::{Outcome, Push};
+use crate::model::stage::Stage;
+use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::time::Now;
+
+/// A push was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The job that it went to, which may be a run of the id that was pushed to.
+    pub job: JobId,
+    /// True where it was the first that was heard of the job.
+    pub auto_initialized: bool,
+}
+
+/// A total that was replaced by another.
+pub(super) struct Revision {
+    pub(super) whose: String,
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+impl Source {
+    /// Takes a push to an id or an alias.
+    pub fn push(&mut self, now: Now, id: &JobId, push: &Push) -> Result<Pushed, Refusal> {
+        let read = reading::read(&push.stage, push.status.as_deref());
+        let is_start = matches!(read.meaning, Meaning::Stage(stage, _) if stage < Stage::Transfer);
+        let (target, hint, auto_initialized) = self.target(now, id, is_start)?;
+        self.name_unknown_texts(now, &target, read.unknown);
+        let Some(entry) = self.jobs.get(&target) else { return Err(Refusal::UnknownJob { id: id.to_string() }) };
+        if entry.job.status.is_final() {
+            self.refuse_late(now, &target, push);
+            return Ok(Pushed { job: target, auto_initialized });
+        }
+        self.note_sync(now, &target, push.sync.as_deref());
+        let revision = match read.meaning {
+            Meaning::Stage(stage, status) => {
+                self.advance(now, &target, stage, status);
+                None
+            }
+            Meaning::Copying | Meaning::Copied => {
+                self.advance(now, &target, Stage::Transfer, JobStatus::Streaming);
+                self.copied(now, &target, push, hint.as_ref(), read.meaning == Meaning::Copied)
+            }
+            Meaning::Failed(stage) => {
+                self.failed(now, &target, push, hint.as_ref(), stage);
+                None
+            }
+            Meaning::Succeeded(stage) => {
+                self.succeeded(now, &target, stage);
+                None
+            }
+            Meaning::Nothing => None,
+        };
+        if self.jobs.get(&target).is_some_and(|entry| !entry.job.status.is_final()) {
+            self.touch(now, &target, revision.as_ref());
+            if let Some(entry) = self.jobs.get(&target) {
+                self.journal.push(Change::Progress(Box::new(entry.job.clone())));
+            }
+        }
+        Ok(Pushed { job: target, auto_initialized })
+    }
+
+    /// The job that a push belongs to, and the disk where the id was that of its export.
+    fn target(&mut self, now: Now, id: &JobId, is_start: bool) -> Result<(JobId, Option<DiskId>, bool), Refusal> {
+        if self.jobs.contains_key(id) {
+            let run = self.names.latest_run(id).clone();
+            let has_ended = self.jobs.get(&run).is_some_and(|entry| entry.job.status.is_final());
+            return match has_ended && is_start {
+                true => self.open_run(now, id, &run).map(|opened| (opened, None, false)),
+                false => Ok((run, None, false)),
+            };
+        }
+        if let Some((job, disk)) = self.names.holder(id.as_str()) {
+            return Ok((job.clone(), disk.cloned(), false));
+        }
+        if let Some(job) = self.names.last_holder(id.as_str()).filter(|_| !is_start) {
+            return Ok((job.clone(), None, false));
+        }
+        self.auto_initialize(now, id)?;
+        Ok((id.clone(), None, true))
+    }
+
+    /// A finished id is started again: a new run with the same facts and no progress.
+    fn open_run(&mut self, now: Now, base: &JobId, ended: &JobId) -> Result<JobId, Refusal> {
+        let bound = Refusal::Bound { what: "bytes of a job id with its run number", limit: limits::ID_BYTES };
+        let id = self.names.next_run(base).ok_or(bound)?;
+        self.insert(now, &id)?;
+        let Some(previous) = self.jobs.get(ended).map(|entry| entry.job.clone()) else { return Ok(id) };
+        let Some(entry) = self.jobs.get_mut(&id) else { return Ok(id) };
+        entry.job.vm = previous.vm.clone();
+        for known in previous.disks.iter().filter(|disk| disk.declared) {
+            let mut disk = Disk::new(known.id.clone());
+            disk.label.clone_from(&known.label);
+            disk.declared = true;
+            disk.device_key = known.device_key;
+            disk.capacity_bytes = known.capacity_bytes;
+            super::declare::plan_by_capacity(&mut disk);
+            entry.job.disks.push(disk);
+        }
+        *entry = Entry::new(entry.job.clone(), None);
+        self.names.reused(base, &id);
+        let attributes = || vec![("run", id.as_str().into()), ("ended", ended.as_str().into())];
+        let message = format!("{ended} has ended and was started again: its new run is {id}");
+        self.journal.note(now, &previous, Event::RunOpened, message.clone(), attributes());
+        self.journal.note(now, &entry.job, Event::RunOpened, message, attributes());
+        self.journal.push(Change::Declared(Box::new(entry.job.clone())));
+        Ok(id)
+    }
+
+    fn refuse_late(&mut self, now: Now, id: &JobId, push: &Push) {
+        let Some(entry) = self.jobs.get_mut(id) else { return };
+        let asked = format!("{} {}", push.stage, push.status.as_deref().unwrap_or(""));
+        let text = format!("{} -> {}", entry.job.status, bounded(asked.trim_end()));
+        if entry.refusals.is_first(&text, limits::REFUSALS_PER_JOB) {
+            let message = format!("a push came after the end and changes nothing: {text}");
+            self.journal.note(now, &entry.job, Event::TransitionRefused, message, Vec::new());
+        }
+    }
+
+    fn name_unknown_texts(&mut self, now: Now, id: &JobId, texts: [Option<&str>; 2]) {
+        let Some(entry) = self.jobs.get_mut(id) else { return };
+        for (kind, text) in ["stage", "status"].into_iter().zip(texts) {
+            let Some(text) = text.map(bounded) else { continue };
+            if entry.unknown_texts.is_first(&format!("{kind} {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
+                let attributes = vec![(kind, text.as_str().into())];
+                let message = format!("unknown {kind} {text:?}: neither stage nor status follow it");
+                self.journal.note(now, &entry.job, Event::UnknownText, message, attributes);
+            }
+        }
+    }
+
+    fn note_sync(&mut self, now: Now, id: &JobId, text: Option<&str>) {
+        let (Some(entry), Some(text)) = (self.jobs.get_mut(id), text) else { return };
+        match SyncKind::from_wire_name(text) {
+            Some(kind) => entry.job.sync = entry.job.sync.or(Some(kind)),
+            None => self.name_unknown_sync(now, id, text),
+        }
+    }
+
+    fn name_unknown_sync(&mut self, now: Now, id: &JobId, text: &str) {
+        let Some(entry) = self.jobs.get_mut(id) else { return };
+        if entry.unknown_texts.is_first(&format!("sync_type {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
+            let message = format!("unknown sync_type {:?}: full, initial or incremental are known", bounded(text));
+            self.journal.note(now, &entry.job, Event::UnknownText, message, Vec::new());
+        }
+    }
+
+    /// Moves stage and status on, as far as the table allows; what it does not allow is noted once.
+    fn advance(&mut self, now: Now, id: &JobId, stage: Stage, status: JobStatus) {
+        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        match transition::set_stage(&mut job.stage, stage) {
+            Ok(Moved::From(from)) => self.journal.stage_moved(now, job, from, stage),
+            Ok(Moved::Not) => {}
+            Err(refused) => {
+                if refusals.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
+                    let message = format!("stage {refused} is refused: stages only go forward; status stays as well");
+                    self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
+                }
+                return;
+            }
+        }
+        match transition::set_job_status(&mut job.status, status) {
+            Ok(Moved::From(from)) => self.journal.status_moved(now, job, from),
+            Ok(Moved::Not) => {}
+            Err(refused) => {
+                if refusals.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
+                    let message = format!("status {refused} is refused");
+                    self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
+                }
+            }
+        }
+    }
+
+    /// A push of the Transfer stage: finds its disk and moves the disk's figures.
+    fn copied(&mut self, now: Now, id: &JobId, push: &Push, hint: Option<&DiskId>, ends: bool) -> Option<Revision> {
+        let at = self.disk_of(now, id, push, hint, if ends { Kind::End } else { Kind::Progress })?;
+        let Entry { job, rates, refusals, .. } = self.jobs.get_mut(id)?;
+        if job.disks[at].status == DiskStatus::Completed {
+            let text = format!("disk {} Completed", job.disks[at].id);
+            if !ends && refusals.is_first(&text, limits::REFUSALS_PER_JOB) {
+                let message = format!("disk {} is Completed; a later push changes nothing", job.disks[at].id);
+                self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
+            }
+            return None;
+        }
+        let target = if ends { DiskStatus::Completed } else { DiskStatus::Streaming };
+        let before = job.disks[at].status;
+        if before == DiskStatus::Failed && ends {
+            // A copy that failed and then completed has streamed in between, even if no push said so.
+            job.disks[at].status = DiskStatus::Streaming;
+        }
+        let (rate, disk) = (&mut rates[at], &mut job.disks[at]);
+        if !matches!(transition::set_disk_status(&mut disk.status, target), Ok(Moved::From(_))) && before != target {
+            return None;
+        }
+        let opened = before != DiskStatus::Streaming;
+        if opened {
+            disk.started_at = disk.started_at.or(Some(now.wall));
+            disk.ended_at = None;
+            disk.error = None;
+            rate.observe(now.mono, disk.bytes_transferred);
+        }
+        let has_figures = push.bytes_transferred > 0 || (push.total_bytes.is_some() && !ends);
+        let regressed = has_figures && push.bytes_transferred < disk.bytes_transferred;
+        let kept = disk.bytes_transferred;
+        disk.bytes_transferred = kept.max(push.bytes_transferred);
+        disk.mover_throughput_bps = push.throughput_bps.or(disk.mover_throughput_bps);
+        disk.updated_at = Some(now.wall);
+        rate.observe(now.mono, disk.bytes_transferred);
+        let revision = revise_plan(disk, push.total_bytes.filter(|total| *total > 0), Basis::Mover);
+        if ends {
+            disk.ended_at = Some(now.wall);
+            disk.throughput_bps = 0;
+            *rate = Default::default();
+        }
+        let percent = disk_percent(disk);
+        disk.percent = if revision.is_some() { percent } else { percent.max(disk.percent) };
+        let disk = disk.clone();
+        connect_export(job, &disk, now);
+        if before != disk.status {
+            self.journal.disk_moved(now, job, &disk, before);
+        }
+        let episode = format!("regressed {}", disk.id);
+        match regressed {
+            true if refusals.is_first(&episode, limits::REFUSALS_PER_JOB) => {
+                let whose = format!("disk {}", disk.id);
+                self.journal.bytes_regressed(now, job, &whose, kept, push.bytes_transferred);
+            }
+            true => {}
+            false if has_figures => refusals.forget(&episode),
+            false => {}
+        }
+        if let Some(source) = push.bytes_source.as_deref()
+            && refusals.is_first(&format!("source {}", disk.id), limits::REFUSALS_PER_JOB)
+        {
+            let message = format!("bytes of disk {} are refined by {}", disk.id, bounded(source));
+            self.journal.note(now, job, Event::ProgressRefined, message, Vec::new());
+        }
+        revision
+    }
+
+    /// A `failed` push: in Transfer it fails the disk, before and after it the job (`wire.md`).
+    fn failed(&mut self, now: Now, id: &JobId, push: &Push, hint: Option<&DiskId>, stage: Option<Stage>) {
+        let Some(entry) = self.jobs.get(id) else { return };
+        let stage = stage.or(entry.job.stage).unwrap_or(Stage::Discover);
+        let reason = bounded(push.error.as_deref().unwrap_or(""));
+        if stage != Stage::Transfer {
+            let outcome = Outcome::Failed(match reason.is_empty() {
+                true => format!("the mover reported a failure at stage {:?} without a reason", bounded(&push.stage)),
+                false => reason,
+            });
+            self.end(now, id, &outcome);
+            return;
+        }
+        self.advance(now, id, Stage::Transfer, JobStatus::Streaming);
+        let Some(at) = self.disk_of(now, id, push, hint, Kind::Failure) else { return };
+        let Some(Entry { job, rates, .. }) = self.jobs.get_mut(id) else { return };
+        let disk = &mut job.disks[at];
+        let Ok(Moved::From(before)) = transition::set_disk_status(&mut disk.status, DiskStatus::Failed) else { return };
+        disk.bytes_transferred = disk.bytes_transferred.max(push.bytes_transferred);
+        let text = if reason.is_empty() { "the mover gave no reason".to_owned() } else { reason };
+        disk.error = Some(text.clone());
+        disk.started_at = disk.started_at.or(Some(now.wall));
+        disk.ended_at = Some(now.wall);
+        disk.updated_at = Some(now.wall);
+        rates[at] = Default::default();
+        let disk = disk.clone();
+        connect_export(job, &disk, now);
+        self.journal.disk_moved(now, job, &disk, before);
+        let message = format!("disk {} failed: {text}", disk.id);
+        self.journal.note(now, job, Event::DiskFailed, message, vec![("disk", disk.id.as_str().into())]);
+    }
+
+    /// The specification's own last word, which ends a job only where every disk that is known is Completed.
+    fn succeeded(&mut self, now: Now, id: &JobId, stage: Stage) {
+        self.advance(now, id, stage, JobStatus::Finalizing);
+        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        let all_done = !job.disks.is_empty() && job.disks.iter().all(|disk| disk.status == DiskStatus::Completed);
+        if all_done {
+            self.end(now, id, &Outcome::Succeeded);
+        } else if refusals.is_first("Succeeded", limits::REFUSALS_PER_JOB) {
+            let message = "the mover says Succeeded while not every disk is Completed: waiting for finish";
+            self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
+        }
+    }
+
+    /// The place of the disk that a Transfer push belongs to; `None`, and an entry, where that cannot be known.
+    fn disk_of(&mut self, now: Now, id: &JobId, push: &Push, hint: Option<&DiskId>, kind: Kind) -> Option<usize> {
+        let job = &self.jobs.get(id)?.job;
+        if let Some(named) = push.disk.as_ref().or(hint) {
+            return position(job, named).or_else(|| self.add_disk(now, id, named.clone()));
+        }
+        let streaming: Vec<usize> = places(job, |disk| disk.status == DiskStatus::Streaming);
+        match (streaming.as_slice(), kind) {
+            ([open], _) => Some(*open),
+            ([], Kind::End) => {
+                let message = "completed without an open disk: a repeated message, which ends nothing";
+                self.note_push(now, id, Event::DuplicateCompletion, message);
+                None
+            }
+            ([], Kind::Progress) => self.next_disk(now, id, |disk| disk.status != DiskStatus::Completed),
+            ([], Kind::Failure) => {
+                self.next_disk(now, id, |disk| matches!(disk.status, DiskStatus::Queued | DiskStatus::Snapshotting))
+            }
+            (_, _) => {
+                let message = "a push without a disk id while several disks stream: it cannot be told whose it is";
+                self.note_push(now, id, Event::PushUnassigned, message);
+                None
+            }
+        }
+    }
+
+    /// The disk that a start without a disk id opens: the first declared one that waits, or a new one where none is
+    /// declared.
+    fn next_disk(&mut self, now: Now, id: &JobId, waits: impl Fn(&Disk) -> bool) -> Option<usize> {
+        let job = &self.jobs.get(id)?.job;
+        let is_declared = job.disks.iter().any(|disk| disk.declared);
+        if let Some(next) = places(job, waits).into_iter().find(|at| job.disks[*at].declared || !is_declared) {
+            return Some(next);
+        }
+        if is_declared {
+            let message = "a push without a disk id after every declared disk has ended: it belongs to none of them";
+            self.note_push(now, id, Event::PushUnassigned, message);
+            return None;
+        }
+        let taken = |name: &str| job.disks.iter().any(|disk| disk.id.as_str() == name);
+        let name = (job.disks.len()..).map(|n| format!("disk-{n}")).find(|name| !taken(name))?;
+        self.add_disk(now, id, DiskId::parse(&name).ok()?)
+    }
+
+    fn add_disk(&mut self, now: Now, id: &JobId, disk: DiskId) -> Option<usize> {
+        let Entry { job, rates, refusals, .. } = self.jobs.get_mut(id)?;
+        if job.disks.len() >= limits::DISKS_PER_JOB {
+            if refusals.is_first("disks", limits::REFUSALS_PER_JOB) {
+                let message = format!("disk {disk} is not taken in: a job has at most {} disks", limits::DISKS_PER_JOB);
+                self.journal.note(now, job, Event::DiskRefused, message, Vec::new());
+            }
+            return None;
+        }
+        job.disks.push(Disk::new(disk.clone()));
+        rates.push(Default::default());
+        let message = format!("disk {disk} is new: nobody had declared it");
+        self.journal.note(now, job, Event::DiskDiscovered, message, vec![("disk", disk.as_str().into())]);
+        Some(job.disks.len() - 1)
+    }
+
+    fn note_push(&mut self, now: Now, id: &JobId, event: Event, message: &str) {
+        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        // Once for each state of the disks, so that a retry after the next disk is told as well.
+        let ended = job.disks.iter().filter(|disk| disk.ended_at.is_some()).count();
+        if refusals.is_first(&format!("{} {ended}", event.stored_name()), limits::REFUSALS_PER_JOB) {
+            self.journal.note(now, job, event, message, Vec::new());
+        }
+    }
+}
+
+/// What a Transfer push without a disk id does to its disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Progress,
+    End,
+    Failure,
+}
+
+fn places(job: &Job, is_meant: impl Fn(&Disk) -> bool) -> Vec<usize> {
+    job.disks.iter().enumerate().filter(|(_, disk)| is_meant(disk)).map(|(at, _)| at).collect()
+}
+
+/// The disk of that id, or the one whose device key a mover spells as `disk-<key>` (`wire.md`).
+fn position(job: &Job, named: &DiskId) -> Option<usize> {
+    let by_id = job.disks.iter().position(|disk| disk.id == *named);
+    by_id.or_else(|| {
+        let key = named.as_str().strip_prefix("disk-")?.parse::<i64>().ok()?;
+        job.disks.iter().position(|disk| disk.device_key == Some(key))
+    })
+}
+
+/// Takes a total where it is at least as trusted as the present one; says so where it replaced another.
+fn revise_plan(disk: &mut Disk, total: Option<u64>, basis: Basis) -> Option<Revision> {
+    let total = total?;
+    let is_better = disk.planned_bytes.is_none() || disk.basis.is_none_or(|present| basis <= present);
+    if !is_better {
+        return None;
+    }
+    let (before, known_basis) = (disk.planned_bytes.replace(total), disk.basis.replace(basis));
+    let from = before.filter(|from| *from != total)?;
+    let is_small = known_basis == Some(basis) && from.abs_diff(total) < from / 100;
+    (!is_small).then(|| Revision { whose: format!("disk {}", disk.id), from, to: total })
+}
+
+fn connect_export(job: &mut Job, disk: &Disk, now: Now) {
+    for export in job.exports.iter_mut().filter(|export| export.disk.as_ref() == Some(&disk.id)) {
+        export.connected = disk.status == DiskStatus::Streaming;
+        export.started_at = export.started_at.or(Some(now.wall));
+    }
+}
