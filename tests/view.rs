@@ -3,6 +3,7 @@
 
 use waybill::model::change::ReceivedChangeId;
 use waybill::model::disk::{Basis, Disk};
+use waybill::model::event::Level;
 use waybill::model::id::{ChangeId, CorrelationId, DiskId, JobId, VmaName};
 use waybill::model::job::{Contact, Job, Silence, SyncKind, Totals, Vm};
 use waybill::model::percent::Percent;
@@ -59,6 +60,7 @@ fn streaming() -> Job {
     (first.bytes_transferred, first.percent) = (10 * GIB, Percent::DONE);
     first.change_id = ChangeId::from_text("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81");
     first.blocks_changed = Some(12);
+    (first.declared, first.device_key) = (true, Some(2000));
     first.updated_at = Some(at("2026-11-23T17:10:00Z"));
     let mut second = disk("disk-2001", "");
     second.status = DiskStatus::Streaming;
@@ -135,30 +137,31 @@ fn the_rate_of_a_row_that_nobody_refreshes_is_not_shown() {
 }
 
 fn record() -> JobRecord {
-    let step = |stage: &str, from, to: Option<&str>, ms, outcome: Option<&str>| StepLine {
+    let step = |stage: &str, from, to: Option<&str>, ms, succeeded| StepLine {
         stage: stage.to_owned(),
-        started_at: at(from),
+        started_at: Some(at(from)),
         completed_at: to.map(at),
         duration_ms: ms,
-        outcome: outcome.map(str::to_owned),
+        succeeded,
+        correlation: None,
     };
-    let event = |time, level: &str, name: &str, message: &str, attributes: &str| EventLine {
-        at: at(time),
-        level: level.to_owned(),
+    let event = |time, level, name: &str, message: &str, attributes: &str| EventLine {
+        at: Some(at(time)),
+        level,
         event: name.to_owned(),
         message: message.to_owned(),
         attributes: attributes.to_owned(),
-        correlation_id: None,
+        correlation: None,
     };
     JobRecord {
         job: streaming(),
         steps: vec![
-            step("Snapshot", "2026-11-23T17:00:00Z", Some("2026-11-23T17:00:01.25Z"), Some(1250), Some("succeeded")),
+            step("Snapshot", "2026-11-23T17:00:00Z", Some("2026-11-23T17:00:01.25Z"), Some(1250), Some(true)),
             step("Transfer", "2026-11-23T17:00:02Z", None, None, None),
         ],
         events: vec![
-            event("2026-11-23T17:00:00Z", "info", "job_declared", "job declared with 2 disks", "{\"disks\":2}"),
-            event("2026-11-23T17:01:00Z", "warning", "bytes_regressed", "counter\nfell", "no json"),
+            event("2026-11-23T17:00:00Z", Level::Info, "job_declared", "job declared with 2 disks", "{\"disks\":2}"),
+            event("2026-11-23T17:01:00Z", Level::Warning, "bytes_regressed", "counter\nfell", "no json"),
         ],
         received: vec![ReceivedChangeId {
             job: "job-1".to_owned(),
@@ -242,16 +245,18 @@ fn json_has_every_stored_column_by_its_name() {
         r#""contact":"fresh","stalled_since":null,"error_message":null,"correlation_id":"01JDCQ5ZK0000000000000000A","#,
         r#""source_sequence":77,"source_updated_at":"2026-11-23T17:19:58.000Z","created_at":"2026-11-23T17:00:00.000Z","#,
         r#""started_at":"2026-11-23T17:00:00.000Z","updated_at":"2026-11-23T17:19:58.000Z","#,
-        r#""last_contact_at":"2026-11-23T17:19:59.000Z","completed_at":null,"disks":["#,
+        r#""last_contact_at":"2026-11-23T17:19:59.000Z","completed_at":null,"source_epoch":null,"disks":["#,
         r#"{"job_id":"job-1","disk_id":"disk-2000","label":"Hard disk 1","capacity_bytes":17179869184,"#,
         r#""planned_bytes":10737418240,"planned_basis":"cbt-allocated","sync_status":"completed","#,
         r#""sync_progress_percent":100.0,"bytes_synced":10737418240,"transfer_speed_bps":0,"#,
         r#""disk_change_id":"52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81","previous_change_id":null,"#,
-        r#""blocks_changed":12,"error_message":null,"updated_at":"2026-11-23T17:10:00.000Z"},"#,
+        r#""blocks_changed":12,"error_message":null,"updated_at":"2026-11-23T17:10:00.000Z","declared":true,"#,
+        r#""device_key":2000,"mover_throughput_bps":null,"suspect":null,"started_at":null,"ended_at":null},"#,
         r#"{"job_id":"job-1","disk_id":"disk-2001","label":"","capacity_bytes":null,"planned_bytes":32212254720,"#,
         r#""planned_basis":"layout","sync_status":"syncing","sync_progress_percent":33.33,"bytes_synced":10737418240,"#,
         r#""transfer_speed_bps":104857600,"disk_change_id":null,"previous_change_id":null,"blocks_changed":null,"#,
-        r#""error_message":null,"updated_at":null}]}"#,
+        r#""error_message":null,"updated_at":null,"declared":false,"device_key":null,"mover_throughput_bps":null,"suspect":null,"#,
+        r#""started_at":null,"ended_at":null}]}"#,
     );
     assert_eq!(json::job(&streaming()), expected);
 }
@@ -267,6 +272,7 @@ fn json_of_a_record_is_one_line_whatever_the_attributes_hold() {
     assert_eq!(value["error_message"], "quote \" backslash \\ bell \u{7} \u{e4}");
     assert_eq!(value["waits_for"], serde_json::Value::Null);
     assert_eq!(value["steps"][0]["duration_ms"], 1250);
+    assert_eq!(value["steps"][0]["outcome"], "succeeded");
     assert_eq!(value["steps"][1]["outcome"], serde_json::Value::Null);
     assert_eq!(value["events"][0]["attributes"]["disks"], 2);
     assert_eq!(value["events"][1]["attributes"], "no json");

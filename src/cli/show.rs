@@ -39,7 +39,8 @@ fn record(reader: &Reader, id: &JobId) -> Result<Option<JobRecord>, StoreError> 
         started_at: row.started_at,
         completed_at: row.completed_at,
         duration_ms: row.duration_ms,
-        outcome: row.outcome,
+        succeeded: row.succeeded,
+        correlation: row.correlation,
     });
     let events = reader.events(id)?.into_iter().map(|row| EventLine {
         at: row.at,
@@ -47,7 +48,7 @@ fn record(reader: &Reader, id: &JobId) -> Result<Option<JobRecord>, StoreError> 
         event: row.event,
         message: row.message,
         attributes: row.attributes,
-        correlation_id: row.correlation,
+        correlation: row.correlation,
     });
     let received = reader.received_change_ids(id)?;
     Ok(Some(JobRecord { job, steps: steps.collect(), events: events.collect(), received }))

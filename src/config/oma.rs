@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::fault::Fault;
+use super::origin::loopback_origin;
 use super::section::Section;
-use super::{Fault, OmaConfig, OnStall, PollRules, ThrottleRules, VmaEntry, duration, loopback_origin, unbuilt};
+use super::settings::{OmaConfig, OnStall, PollRules, ThrottleRules, VmaEntry};
+use super::{duration, unbuilt};
 use crate::model::percent::Percent;
 
 /// The keys that only this file has.

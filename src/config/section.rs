@@ -9,7 +9,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Fault, duration, nearest, origin};
+use super::fault::Fault;
+use super::nearest::nearest;
+use super::{duration, origin};
 use crate::model::id::VmaName;
 
 /// A table with the keys that may stand in it.

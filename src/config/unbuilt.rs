@@ -1,7 +1,7 @@
 //! Sections and keys of the promised file format whose feature this version does not have. Their keys are checked like all
 //! others, and then they are refused by name: a security setting must never look as if it worked.
 
-use super::Fault;
+use super::fault::Fault;
 use super::section::Section;
 
 /// A section whose feature is missing.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::fault::Fault;
 use super::section::Section;
-use super::{Fault, VmaConfig, unbuilt};
+use super::settings::VmaConfig;
+use super::unbuilt;
 
 /// The keys that only this file has.
 pub(super) const OWN_KEYS: [&str; 6] =

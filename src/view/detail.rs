@@ -6,7 +6,7 @@ use crate::model::job::Job;
 use crate::model::time::Wall;
 
 use super::paint::{Tone, paint};
-use super::{EventLine, JobRecord, StepLine, bar, note, table, units};
+use super::{EventLine, JobRecord, StepLine, bar, json, note, table, units};
 
 /// Log entries that are shown; `waybill show --json` has all.
 pub const EVENTS_SHOWN: usize = 12;
@@ -47,6 +47,11 @@ impl Page {
 /// A moment and how long ago it was.
 fn moment(at: Wall, now: Wall) -> String {
     format!("{at} ({} ago)", units::age(at, now))
+}
+
+/// A moment of a list, or as much space where the stored text was no time.
+fn stamp(at: Option<Wall>) -> String {
+    at.map_or_else(|| " ".repeat(24), |at| at.to_string())
 }
 
 fn head(page: &mut Page, job: &Job, now: Wall) {
@@ -147,13 +152,8 @@ fn steps(page: &mut Page, steps: &[StepLine]) {
     page.part("stages");
     for step in steps {
         let length = step.duration_ms.map_or("-".to_owned(), units::length_ms);
-        let outcome = step.outcome.as_deref().unwrap_or("running");
-        page.line(&format!(
-            "  {}  {:<17} {length:>8}  {}",
-            step.started_at,
-            units::plain(&step.stage),
-            units::plain(outcome)
-        ));
+        let outcome = step.succeeded.map_or("running", json::outcome);
+        page.line(&format!("  {}  {:<17} {length:>8}  {}", stamp(step.started_at), units::plain(&step.stage), outcome));
     }
 }
 
@@ -176,7 +176,7 @@ fn events(page: &mut Page, events: &[EventLine]) {
     let of = if first == 0 { String::new() } else { format!(", the last {EVENTS_SHOWN} of {}", events.len()) };
     page.part(&format!("log{of}"));
     for event in &events[first..] {
-        let level = paint(&format!("{:<7}", event.level), Tone::of_level(&event.level), page.colour);
-        page.line(&format!("  {}  {level}  {}", event.at, units::plain(&event.message)));
+        let level = paint(&format!("{:<7}", event.level.stored_name()), Tone::of_level(event.level), page.colour);
+        page.line(&format!("  {}  {level}  {}", stamp(event.at), units::plain(&event.message)));
     }
 }

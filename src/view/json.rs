@@ -5,7 +5,7 @@ use nanoserde::{SerJson, SerJsonState};
 use super::{EventLine, JobRecord, StepLine, note};
 use crate::model::change::ReceivedChangeId;
 use crate::model::disk::{Basis, Disk};
-use crate::model::id::JobId;
+use crate::model::id::{CorrelationId, JobId};
 use crate::model::job::{Job, SyncKind};
 use crate::model::time::Wall;
 
@@ -36,6 +36,7 @@ struct JobRow {
     updated_at: String,
     last_contact_at: Option<String>,
     completed_at: Option<String>,
+    source_epoch: Option<String>,
     disks: Vec<DiskRow>,
 }
 
@@ -57,22 +58,29 @@ struct DiskRow {
     blocks_changed: Option<u64>,
     error_message: Option<String>,
     updated_at: Option<String>,
+    declared: bool,
+    device_key: Option<i64>,
+    mover_throughput_bps: Option<u64>,
+    suspect: Option<String>,
+    started_at: Option<String>,
+    ended_at: Option<String>,
 }
 
 #[derive(SerJson)]
 #[nserde(serialize_none_as_null)]
 struct StepRow {
     stage: String,
-    started_at: String,
+    started_at: Option<String>,
     completed_at: Option<String>,
     duration_ms: Option<u64>,
     outcome: Option<String>,
+    correlation_id: Option<String>,
 }
 
 #[derive(SerJson)]
 #[nserde(serialize_none_as_null)]
 struct EventRow {
-    at: String,
+    at: Option<String>,
     level: String,
     event: String,
     message: String,
@@ -129,6 +137,15 @@ fn time(at: Option<Wall>) -> Option<String> {
     at.map(|at| at.to_string())
 }
 
+fn text(id: Option<&CorrelationId>) -> Option<String> {
+    id.map(|id| id.as_str().to_owned())
+}
+
+/// How a stage ended, in the word of `job_steps.outcome`.
+pub(super) fn outcome(succeeded: bool) -> &'static str {
+    if succeeded { "succeeded" } else { "failed" }
+}
+
 fn basis(basis: Option<Basis>) -> Option<String> {
     basis.map(|basis| basis.wire_name().to_owned())
 }
@@ -151,7 +168,7 @@ fn job_row(job: &Job) -> JobRow {
         contact: job.contact.stored_name().to_owned(),
         stalled_since: time(job.stalled_since),
         error_message: job.error.clone(),
-        correlation_id: job.correlation.as_ref().map(|id| id.to_string()),
+        correlation_id: text(job.correlation.as_ref()),
         source_sequence: job.source_sequence,
         source_updated_at: time(job.source_updated_at),
         created_at: job.created_at.to_string(),
@@ -159,6 +176,7 @@ fn job_row(job: &Job) -> JobRow {
         updated_at: job.updated_at.to_string(),
         last_contact_at: time(job.last_contact_at),
         completed_at: time(job.completed_at),
+        source_epoch: job.source_epoch.as_ref().map(|epoch| epoch.to_string()),
         disks: job.disks.iter().map(|disk| disk_row(&job.id, disk)).collect(),
     }
 }
@@ -180,16 +198,23 @@ fn disk_row(job: &JobId, disk: &Disk) -> DiskRow {
         blocks_changed: disk.blocks_changed,
         error_message: disk.error.clone(),
         updated_at: time(disk.updated_at),
+        declared: disk.declared,
+        device_key: disk.device_key,
+        mover_throughput_bps: disk.mover_throughput_bps,
+        suspect: disk.suspect.clone(),
+        started_at: time(disk.started_at),
+        ended_at: time(disk.ended_at),
     }
 }
 
 fn step_row(step: &StepLine) -> StepRow {
     StepRow {
         stage: step.stage.clone(),
-        started_at: step.started_at.to_string(),
+        started_at: time(step.started_at),
         completed_at: time(step.completed_at),
         duration_ms: step.duration_ms,
-        outcome: step.outcome.clone(),
+        outcome: step.succeeded.map(outcome).map(str::to_owned),
+        correlation_id: text(step.correlation.as_ref()),
     }
 }
 
@@ -198,13 +223,13 @@ fn event_row(event: &EventLine) -> EventRow {
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&event.attributes).is_ok();
     let attributes = if is_json { event.attributes.clone() } else { event.attributes.serialize_json() };
     EventRow {
-        at: event.at.to_string(),
-        level: event.level.clone(),
+        at: time(event.at),
+        level: event.level.stored_name().to_owned(),
         event: event.event.clone(),
         message: event.message.clone(),
         // JSON may be spread over lines; the object is one line.
         attributes: Raw(attributes.replace(['\n', '\r'], " ")),
-        correlation_id: event.correlation_id.clone(),
+        correlation_id: text(event.correlation.as_ref()),
     }
 }
 

@@ -12,6 +12,8 @@ pub mod table;
 pub mod units;
 
 use crate::model::change::ReceivedChangeId;
+use crate::model::event::Level;
+use crate::model::id::CorrelationId;
 use crate::model::job::Job;
 use crate::model::time::Wall;
 
@@ -33,23 +35,25 @@ pub struct JobRecord {
 pub struct StepLine {
     /// The stage's name as stored.
     pub stage: String,
-    /// When it began.
-    pub started_at: Wall,
+    /// When it began; `None` where the stored text is no time.
+    pub started_at: Option<Wall>,
     /// When it ended.
     pub completed_at: Option<Wall>,
     /// How long it took, milliseconds.
     pub duration_ms: Option<u64>,
-    /// How it ended, as stored; `None` while it runs.
-    pub outcome: Option<String>,
+    /// True unless the job failed in it; `None` while it lasts.
+    pub succeeded: Option<bool>,
+    /// The job's correlation id.
+    pub correlation: Option<CorrelationId>,
 }
 
 /// One entry of a job's log, its words as stored: an older waybill shows what a newer one wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventLine {
-    /// When it happened.
-    pub at: Wall,
-    /// `info`, `warning` or `error`.
-    pub level: String,
+    /// When it happened; `None` where the stored text is no time.
+    pub at: Option<Wall>,
+    /// How much it matters.
+    pub level: Level,
     /// The event's name.
     pub event: String,
     /// A sentence for people.
@@ -57,5 +61,5 @@ pub struct EventLine {
     /// A JSON object with the figures behind it.
     pub attributes: String,
     /// The job's correlation id at that time.
-    pub correlation_id: Option<String>,
+    pub correlation: Option<CorrelationId>,
 }

@@ -1,5 +1,6 @@
 //! Colour, for terminals that want it. The words say everything; colour only helps to find them.
 
+use crate::model::event::Level;
 use crate::model::status::{DiskStatus, JobStatus};
 
 /// How a text is meant.
@@ -34,12 +35,12 @@ impl Tone {
             _ => Self::Plain,
         }
     }
-    /// The tone of an entry's level, by its stored name.
-    pub fn of_level(level: &str) -> Self {
+    /// The tone of a log entry's level.
+    pub fn of_level(level: Level) -> Self {
         match level {
-            "warning" => Self::Warn,
-            "error" => Self::Bad,
-            _ => Self::Plain,
+            Level::Info => Self::Plain,
+            Level::Warning => Self::Warn,
+            Level::Error => Self::Bad,
         }
     }
 }
