@@ -1,1 +1,3 @@
-//! Commands.
+//! One file a command.
+
+pub mod run;
