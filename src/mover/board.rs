@@ -5,9 +5,9 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Reading;
 use super::gauge::{Gauge, Total};
 use super::proc_io::Counters;
+use super::reading::Reading;
 use crate::model::time::Mono;
 
 /// How the mover ended.

@@ -5,8 +5,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::Reading;
 use super::child::DESCRIPTOR_MAX;
+use super::reading::Reading;
 use super::total::Source;
 use super::{nbdcopy, percent, qemu_img};
 

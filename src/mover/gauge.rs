@@ -4,7 +4,7 @@
 //! The count never goes down, and before the mover has confirmed its end with exit status 0 it stays below the total:
 //! nbdcopy's figures are early, and a count of written bytes includes what a target writes about itself.
 
-use super::Reading;
+use super::reading::Reading;
 use crate::model::percent::Percent;
 
 /// How many bytes the copy has to move.

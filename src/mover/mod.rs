@@ -9,10 +9,12 @@ mod child;
 mod command;
 mod copy;
 mod gauge;
+mod message;
 mod nbdcopy;
 mod percent;
 mod proc_io;
 mod qemu_img;
+mod reading;
 mod reporter;
 mod tail;
 mod total;
@@ -21,21 +23,3 @@ mod vma;
 pub use copy::run;
 pub use reporter::Assignment;
 pub use vma::{BadUrl, Vma};
-
-use std::io::Write;
-
-use crate::model::percent::Percent;
-
-/// What a mover said of its progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    /// A share of its data.
-    Share(Percent),
-    /// A count of bytes moved.
-    Bytes(u64),
-}
-
-/// A line on standard error. Where nobody reads that any more, the copy goes on all the same.
-fn say(text: &str) {
-    let _ = std::io::stderr().write_all(format!("waybill: {text}\n").as_bytes());
-}

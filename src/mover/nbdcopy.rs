@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::Reading;
+use super::reading::Reading;
 use crate::model::percent::Percent;
 
 /// Reads progress lines, byte by byte and in a few bytes of memory.

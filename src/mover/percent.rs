@@ -3,7 +3,7 @@
 //! The stream may as well be data: a `sh -c` mover may pipe a disk through its standard output. A control character
 //! that no text has therefore ends the reading for good, before chance can make a percent figure out of disk blocks.
 
-use super::Reading;
+use super::reading::Reading;
 use crate::model::percent::Percent;
 
 /// Reads text, byte by byte and in bounded memory however long a line is.

@@ -5,8 +5,8 @@
 
 use std::ffi::OsString;
 
-use super::Reading;
 use super::percent::share;
+use super::reading::Reading;
 
 /// Reads progress marks, byte by byte and in a few bytes of memory.
 #[derive(Debug, Default)]

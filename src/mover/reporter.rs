@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::board::{Board, End};
 use super::gauge::Figure;
-use super::say;
+use super::message::say;
 use super::vma::{PushDoc, Standing, Trouble, Vma};
 use crate::model::id::{DiskId, JobId};
 use crate::model::status::JobStatus;
@@ -117,7 +117,7 @@ impl Reporter {
         while self.board.state().end.is_none() {
             self.board.wait(LOOK.max(pause), |state| state.end.is_some());
             let figure = self.figure();
-            if !self.is_due(&figure) {
+            if !is_due(self.last.as_ref(), &figure, self.clock.now().mono) {
                 continue;
             }
             let push = PushDoc::running(&self.assignment.disk, &figure, self.rate_bps(&figure));
@@ -133,16 +133,6 @@ impl Reporter {
                 }
             }
         }
-    }
-
-    fn is_due(&self, figure: &Figure) -> bool {
-        let Some((at, last)) = &self.last else {
-            return figure.bytes > 0 || figure.percent.is_some_and(|percent| percent.hundredths() > 0);
-        };
-        let hundredths = |figure: &Figure| figure.percent.map_or(0, |percent| percent.hundredths());
-        let step = hundredths(figure).saturating_sub(hundredths(last)) >= STEP_HUNDREDTHS;
-        let waited = self.clock.now().mono.since(*at) >= INTERVAL;
-        step || (waited && figure != last)
     }
 
     /// Counts what the kernel saw, without the lock: reading `/proc` may take a while.
@@ -248,6 +238,18 @@ impl Reporter {
     }
 }
 
+/// True where a figure is news: a step at once, any difference after a while, and sameness never (F8).
+fn is_due(last: Option<&(Mono, Figure)>, figure: &Figure, now: Mono) -> bool {
+    let hundredths = |figure: &Figure| figure.percent.map_or(0, |percent| percent.hundredths());
+    match last {
+        None => figure.bytes > 0 || hundredths(figure) > 0,
+        Some((at, last)) => {
+            let step = hundredths(figure).saturating_sub(hundredths(last)) >= STEP_HUNDREDTHS;
+            step || (figure != last && now.since(*at) >= INTERVAL)
+        }
+    }
+}
+
 /// Why a job is not to be ended by this wrapper, although its disk is done; `None` where it is.
 fn how_it_goes_on(run: &JobId, standing: &Standing) -> Option<String> {
     if let Some(status) = standing.status.filter(|status| status.is_final()) {
@@ -268,6 +270,7 @@ fn longer(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::percent::Percent;
 
     #[test]
     fn pauses_grow_to_a_bound() {
@@ -276,6 +279,24 @@ mod tests {
             .map(|p| p.as_millis())
             .collect();
         assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+    }
+
+    #[test]
+    fn f08_a_mover_that_stands_still_is_not_reported_as_alive() {
+        let figure = |bytes| Figure {
+            bytes,
+            total: Some(10_000),
+            percent: Some(Percent::unfinished(bytes, 10_000)),
+            counted: false,
+        };
+        let (early, late) = (Mono::from_millis(100), Mono::from_millis(3_600_000));
+        let last = Some((Mono::default(), figure(5000)));
+        assert!(!is_due(None, &figure(0), late), "nothing has been moved yet");
+        assert!(is_due(None, &figure(1), early), "the first figure at once");
+        assert!(!is_due(last.as_ref(), &figure(5000), late), "the same again, however late");
+        assert!(!is_due(last.as_ref(), &figure(5099), early), "less than a percent has time");
+        assert!(is_due(last.as_ref(), &figure(5099), late), "any difference after a second");
+        assert!(is_due(last.as_ref(), &figure(5100), early), "a percent at once");
     }
 
     #[test]
