@@ -21,8 +21,6 @@ use super::command::{Mover, Tap};
 
 /// Bytes that are read and passed on at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Largest number of a descriptor that a progress pipe is made for.
-pub const DESCRIPTOR_MAX: i32 = 255;
 
 /// A mover that runs.
 pub struct Running {

@@ -5,10 +5,12 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::child::DESCRIPTOR_MAX;
 use super::reading::Reading;
 use super::total::Source;
 use super::{nbdcopy, percent, qemu_img};
+
+/// Largest number of a descriptor that a progress pipe is made for.
+const DESCRIPTOR_MAX: i32 = 255;
 
 /// How a stream of the mover is read.
 #[derive(Debug)]
