@@ -15,9 +15,8 @@ pub fn code_and_texts(raw: &str) -> (String, Vec<(usize, String)>) {
 /// Replaces comments and the inside of texts by nothing.
 fn split(raw: &str) -> (String, Vec<(usize, String)>) {
     let (mut code, mut texts) = (String::with_capacity(raw.len()), Vec::new());
-    let mut rest = raw;
+    let (mut rest, mut line) = (raw, 1);
     while let Some(first) = rest.chars().next() {
-        let line = code.matches('\n').count() + 1;
         let (length, text) = if rest.starts_with("//") {
             (rest.find('\n').unwrap_or(rest.len()), None)
         } else if rest.starts_with("/*") {
@@ -30,6 +29,7 @@ fn split(raw: &str) -> (String, Vec<(usize, String)>) {
         } else if first == '\'' {
             (character(rest), None)
         } else {
+            line += usize::from(first == '\n');
             code.push(first);
             rest = &rest[first.len_utf8()..];
             continue;
@@ -38,7 +38,9 @@ fn split(raw: &str) -> (String, Vec<(usize, String)>) {
             texts.push((line, text.to_owned()));
             code.push_str("\"\"");
         }
-        code.extend(rest[..length].chars().filter(|c| *c == '\n'));
+        let breaks = rest[..length].matches('\n').count();
+        code.push_str(&"\n".repeat(breaks));
+        line += breaks;
         rest = &rest[length..];
     }
     (code, texts)
@@ -132,20 +134,21 @@ pub fn children(code: &str) -> Vec<String> {
 /// Every path `a::b::c` with its line; `a::{b, c::d}` is two.
 pub fn paths(code: &str) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
-    let mut rest = code;
-    let mut before = ' ';
+    let (mut rest, mut before, mut line) = (code, ' ', 1);
     while let Some(first) = rest.chars().next() {
         let starts = first.is_alphabetic() && !is_word(before) && before != ':';
         if !starts {
             before = first;
+            line += usize::from(first == '\n');
             rest = &rest[first.len_utf8()..];
             continue;
         }
-        let line = code[..code.len() - rest.len()].matches('\n').count() + 1;
         let mut paths = Vec::new();
-        rest = tree(rest, &mut Vec::new(), &mut paths);
+        let after = tree(rest, &mut Vec::new(), &mut paths);
         before = 'x';
         found.extend(paths.into_iter().filter(|path| path.len() > 1).map(|path| (line, path)));
+        line += rest[..rest.len() - after.len()].matches('\n').count();
+        rest = after;
     }
     found
 }
