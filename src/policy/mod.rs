@@ -1,1 +1,3 @@
 //! Decisions; time comes in as an argument.
+
+pub mod transition;
