@@ -1,6 +1,6 @@
 //! A real server on a thread of its own, raw sockets to talk to it, and hand-made servers for the client.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::thread::JoinHandle;
@@ -162,6 +162,14 @@ impl Peer {
     /// Whether the server has closed in good order and sent nothing more.
     pub fn is_closed(&mut self) -> bool {
         self.receive(false).is_none()
+    }
+
+    /// Whether the connection has ended by now, in good order or not.
+    pub fn is_gone(&mut self) -> bool {
+        match self.stream.read(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
     }
 
     /// Whether the connection still serves.

@@ -219,8 +219,8 @@ impl<S: Duplex> Incoming<'_, S> {
         let mut body = Vec::new();
         loop {
             self.decode(&mut call, &mut body)?;
-            // Chunks of one byte each come with five of framing; more than that is no honest answer.
-            let too_large = body.len() > limits::ANSWER_BYTES || self.consumed > 8 * limits::ANSWER_BYTES;
+            // Framing counts as well, else chunk extensions and trailer fields could come for ever.
+            let too_large = body.len() > limits::ANSWER_BYTES || self.consumed > 2 * limits::ANSWER_BYTES;
             if too_large || announced > limits::ANSWER_BYTES as u64 {
                 let reason = format!("the answer is larger than {} bytes", limits::ANSWER_BYTES);
                 return Err(CallError::new(Phase::Body, reason).into());
