@@ -175,7 +175,9 @@ fn serve(
     let executor = Rc::new(LocalExecutor::new());
     let clock = Clock::start();
     let vma = Vma::open(vma_config, clock.now(), 1).map_err(|error| said(&error))?;
-    let until = |stopped: Receiver<()>| async move { drop(stopped.recv().await) };
+    let until = |stopped: Receiver<()>| async move {
+        let _nobody_holds_the_other_end = stopped.recv().await;
+    };
     async_io::block_on(executor.run(async {
         let vma_runs = crate::vma::run(executor.clone(), vma, vma_socket, clock, pending(), until(stopped.clone()));
         let oma_runs = crate::oma::run(executor.clone(), oma_config, oma_socket, clock, pending(), until(stopped));

@@ -79,7 +79,7 @@ fn fill(file: &mut File, at: u64, length: u64, seed: u64) -> io::Result<()> {
 /// The movers that the demo knows, best first.
 #[derive(Clone, Copy)]
 pub(super) enum Mover {
-    /// nbdkit serves the source at 24 MiB/s, nbdcopy copies it.
+    /// nbdkit serves the source at 10 MiB/s, nbdcopy copies it.
     Nbd,
     /// qemu-img convert, at the same rate.
     QemuImg,
@@ -101,7 +101,7 @@ impl Mover {
 
     pub(super) fn describe(self) -> &'static str {
         match self {
-            Self::Nbd => "nbdkit serves the source at 24 MiB/s, nbdcopy copies it",
+            Self::Nbd => "nbdkit serves the source at 10 MiB/s, nbdcopy copies it",
             Self::QemuImg => "qemu-img convert copies (nbdkit and nbdcopy are not installed)",
             Self::Dd => "dd copies, as neither nbdkit and nbdcopy nor qemu-img are installed",
         }
@@ -112,7 +112,7 @@ impl Mover {
         match self {
             Self::Nbd => nbdcopy(disk, &[]),
             Self::QemuImg => {
-                let options = ["qemu-img", "convert", "-p", "-n", "-r", "24M", "-f", "raw", "-O", "raw"];
+                let options = ["qemu-img", "convert", "-p", "-n", "-r", "10M", "-f", "raw", "-O", "raw"];
                 let mut command: Vec<OsString> = options.map(OsString::from).into();
                 command.extend([disk.source.clone().into(), disk.target.clone().into()]);
                 command
@@ -139,7 +139,7 @@ fn nbdcopy(disk: &Disk, area: &[String]) -> Vec<OsString> {
             .into();
     command.push("--filter=rate".into());
     command.extend(filter.map(OsString::from));
-    command.extend(["file".into(), disk.source.clone().into_os_string(), "rate=192M".into()]);
+    command.extend(["file".into(), disk.source.clone().into_os_string(), "rate=80M".into(), "burstiness=0.5".into()]);
     command.extend(area.iter().map(OsString::from));
     command.extend(["]", "[", "nbdkit", "--exit-with-parent"].map(OsString::from));
     command.extend(filter.map(OsString::from));

@@ -15,8 +15,8 @@ use crate::view::units;
 pub(super) struct Screen {
     database: PathBuf,
     is_terminal: bool,
-    /// The lines that the next drawing replaces, and their text.
-    drawn: Vec<String>,
+    /// What the next drawing replaces: for each line its text, and what of it is worth a line of its own elsewhere.
+    drawn: Vec<Line>,
 }
 
 impl Screen {
@@ -37,11 +37,12 @@ impl Screen {
         let lines = lines(&job);
         if self.is_terminal {
             let up = if self.drawn.is_empty() { String::new() } else { format!("\x1b[{}A", self.drawn.len()) };
-            let text: String = lines.iter().map(|line| format!("\x1b[2K{line}\n")).collect();
+            let text: String = lines.iter().map(|line| format!("\x1b[2K{}\n", line.text)).collect();
             write_out(&format!("{up}{text}"));
-        } else if self.drawn != lines {
-            let changed = lines.iter().filter(|line| !self.drawn.contains(line));
-            write_out(&changed.map(|line| format!("{line}\n")).collect::<String>());
+        } else {
+            let is_shown = |line: &&Line| self.drawn.iter().any(|drawn| drawn.news == line.news);
+            let news = lines.iter().filter(|line| !is_shown(line));
+            write_out(&news.map(|line| format!("{}\n", line.text)).collect::<String>());
         }
         self.drawn = lines;
         Some(job)
@@ -53,32 +54,42 @@ impl Screen {
     }
 }
 
-fn lines(job: &Job) -> Vec<String> {
+/// A line of the drawing.
+struct Line {
+    text: String,
+    /// Whose line it is, its status, and each fifth of the way.
+    news: (String, &'static str, u16),
+}
+
+fn lines(job: &Job) -> Vec<Line> {
     let totals = &job.totals;
     let stage = job.stage.map_or("-", |stage| stage.wire_name());
-    let mut lines = vec![format!(
-        "   {:<12} {} {:>6} %  {:>20}  {:>12}  {} / {stage}",
+    let text = format!(
+        "   {:<16} {} {:>6} %  {:>20}  {:>12}  {} / {stage}",
         job.id.as_str(),
         bar(totals.percent, 24),
         totals.percent.to_string(),
         units::moved(totals.bytes_transferred, Some(totals.total_bytes).filter(|total| *total > 0)),
         units::rate(totals.throughput_bps),
         job.status.stored_name(),
-    )];
+    );
+    let news = (job.id.to_string(), job.status.stored_name(), totals.percent.hundredths() / 2000);
+    let mut lines = vec![Line { text, news }];
     lines.extend(job.disks.iter().map(disk_line));
     lines
 }
 
-fn disk_line(disk: &Disk) -> String {
-    format!(
-        "     {:<10} {} {:>6} %  {:>20}  {:>12}  {}",
+fn disk_line(disk: &Disk) -> Line {
+    let text = format!(
+        "     {:<14} {} {:>6} %  {:>20}  {:>12}  {}",
         disk.id.as_str(),
         bar(disk.percent, 24),
         disk.percent.to_string(),
         units::moved(disk.bytes_transferred, disk.planned_bytes),
         units::rate(disk.throughput_bps),
         disk.status.stored_name(),
-    )
+    );
+    Line { text, news: (disk.id.to_string(), disk.status.stored_name(), disk.percent.hundredths() / 2000) }
 }
 
 /// A reader that has gone away is no reason to stop: the copy goes on.
