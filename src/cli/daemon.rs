@@ -18,7 +18,8 @@ pub fn vma(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&VMA, args)? else { return output::print(VMA.help) };
     let file = PathBuf::from(given.required(&VMA, "config")?);
     let config = VmaConfig::parse(&read(&file)?, &file.to_string_lossy()).map_err(|errors| refused(&errors))?;
-    Ok(crate::vma::main(&config, &file))
+    crate::runtime::log::start();
+    crate::vma::main(&config).map(|()| Exit::Done)
 }
 
 /// Runs the target appliance with the arguments after `oma`.
@@ -26,7 +27,8 @@ pub fn oma(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&OMA, args)? else { return output::print(OMA.help) };
     let file = PathBuf::from(given.required(&OMA, "config")?);
     let config = OmaConfig::parse(&read(&file)?, &file.to_string_lossy()).map_err(|errors| refused(&errors))?;
-    Ok(crate::oma::main(&config, &file))
+    crate::runtime::log::start();
+    crate::oma::main(&config).map(|()| Exit::Done)
 }
 
 /// A configuration file as text.
