@@ -76,7 +76,8 @@ impl Client {
             Timer::after(self.0.timeout).await;
             Err(CallError::out_of_time(phase.get(), self.0.timeout))
         };
-        future::or(self.0.answer(&outgoing, &phase), limit).await
+        // The limit is looked at first: a place at the gate that falls free just then must not change the phase.
+        future::or(limit, self.0.answer(&outgoing, &phase)).await
     }
 }
 
