@@ -229,7 +229,7 @@ fn a_stalled_vma_never_slows_a_copy() {
     let output = child.wait_with_output().expect("waybill ends");
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("waybill finish j --vma"), "{}", stderr(&output));
-    assert!(started.elapsed() < Duration::from_secs(8), "grace and one call's time limit: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(15), "grace and one call's time limit: {:?}", started.elapsed());
     fs::remove_dir_all(folder).expect("own folder");
 }
 

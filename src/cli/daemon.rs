@@ -19,7 +19,7 @@ pub fn vma(args: Vec<OsString>) -> Result<Exit, Failure> {
     let file = PathBuf::from(given.required(&VMA, "config")?);
     let config = VmaConfig::parse(&read(&file)?, &file.to_string_lossy()).map_err(|errors| refused(&errors))?;
     crate::runtime::log::start();
-    crate::vma::main(&config).map(|()| Exit::Done)
+    crate::vma::main(&config, &file).map(|()| Exit::Done)
 }
 
 /// Runs the target appliance with the arguments after `oma`.
@@ -28,7 +28,7 @@ pub fn oma(args: Vec<OsString>) -> Result<Exit, Failure> {
     let file = PathBuf::from(given.required(&OMA, "config")?);
     let config = OmaConfig::parse(&read(&file)?, &file.to_string_lossy()).map_err(|errors| refused(&errors))?;
     crate::runtime::log::start();
-    crate::oma::main(&config).map(|()| Exit::Done)
+    crate::oma::main(&config, &file).map(|()| Exit::Done)
 }
 
 /// A configuration file as text.

@@ -38,7 +38,7 @@ fn dispatch(args: Vec<OsString>) -> Result<Exit, Failure> {
     match word.to_str().unwrap_or_default() {
         "vma" => daemon::vma(rest),
         "oma" => daemon::oma(rest),
-        "demo" => Ok(demo::main(rest)),
+        "demo" => demo::main(rest),
         "run" => Ok(run::main(rest)),
         "jobs" => jobs::main(rest),
         "show" => show::main(rest),

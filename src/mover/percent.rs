@@ -22,38 +22,61 @@ const HEAD_BYTES: usize = 96;
 /// Enough for a figure, a space and the character before them.
 const FIGURE_BYTES: usize = 12;
 
+/// Bytes that something follows from. The others are passed over in bulk: the stream may be a copy, and must not wait.
+const MARKS: [bool; 256] = {
+    let mut marks = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        marks[byte] = is_of_no_text(byte as u8) || matches!(byte as u8, b'\r' | b'\n' | b'%' | b'd');
+        byte += 1;
+    }
+    marks
+};
+
+/// Control characters but those that lines and bars are made of: backspace, bell, tab, escape and the ends of a line.
+const fn is_of_no_text(byte: u8) -> bool {
+    matches!(byte, 0..=0x06 | 0x0b | 0x0c | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)
+}
+
 impl Text {
     /// Takes the next bytes and tells each figure in them; how they were cut into chunks makes no difference.
     pub fn feed(&mut self, chunk: &[u8], tell: &mut dyn FnMut(Reading)) {
-        for &byte in chunk {
-            match byte {
-                _ if self.data => return,
+        let mut rest = chunk;
+        while !self.data {
+            let Some(at) = rest.iter().position(|byte| MARKS[usize::from(*byte)]) else {
+                self.keep(rest);
+                return;
+            };
+            self.keep(&rest[..at]);
+            match rest[at] {
                 b'\r' | b'\n' => {
                     self.head.clear();
                     self.tail.clear();
-                    continue;
                 }
-                // Backspace, bell, tab and escape are what bars are drawn with.
-                0x07..=0x09 | 0x1b => {}
-                0..=0x1f | 0x7f => self.data = true,
                 b'%' => {
-                    if let Some(share) = figure_at_end(&self.tail) {
-                        tell(Reading::Share(share));
-                    }
+                    figure_at_end(&self.tail).into_iter().for_each(|share| tell(Reading::Share(share)));
+                    self.keep(b"%");
                 }
-                _ => {}
-            }
-            if self.tail.len() == FIGURE_BYTES {
-                self.tail.remove(0);
-            }
-            self.tail.push(byte);
-            if self.head.len() < HEAD_BYTES {
-                self.head.push(byte);
-                if let Some(bytes) = copied_by_dd(&self.head) {
-                    tell(Reading::Bytes(bytes));
+                // What dd says of its count ends with this letter.
+                b'd' if self.head.len() < HEAD_BYTES => {
+                    self.keep(b"d");
+                    copied_by_dd(&self.head).into_iter().for_each(|bytes| tell(Reading::Bytes(bytes)));
                 }
+                b'd' => self.keep(b"d"),
+                _ => self.data = true,
             }
+            rest = &rest[at + 1..];
         }
+    }
+
+    /// Takes bytes that nothing follows from by themselves.
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = HEAD_BYTES - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let last = &bytes[bytes.len().saturating_sub(FIGURE_BYTES)..];
+        let too_many = (self.tail.len() + last.len()).saturating_sub(FIGURE_BYTES);
+        self.tail.drain(..too_many);
+        self.tail.extend_from_slice(last);
     }
 }
 

@@ -42,6 +42,16 @@ pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
     }
 }
 
+/// What comes of an action for a VMA that is no longer configured.
+pub(super) fn without_client(action: Action) -> Event {
+    let why = "the VMA is no longer configured: add its [[vma]] section again and reload".to_owned();
+    Event::Core(match action {
+        Action::Poll { job, .. } => Input::Missed(job, Miss::Unreachable(why)),
+        Action::TellFinish { job, .. } => Input::FinishAnswered(job, FinishAnswer::Unreachable(why)),
+        Action::List { vma, .. } => Input::ListMissed(vma),
+    })
+}
+
 /// The jobs of a list that have no row here yet.
 pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> Listed {
     for why in listing.bad {

@@ -7,12 +7,13 @@ mod routes;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
 use async_io::Async;
 use smol::LocalExecutor;
 use smol::channel::Sender;
+use smol::stream::Stream;
 
 use self::routes::Call;
 use crate::config::{OmaConfig, OnStall as OnStallRule};
@@ -29,8 +30,8 @@ use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask as ask_loop, database_failure, listen, seed};
-use crate::runtime::signals::termination;
+use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
+use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::view::json;
 use crate::vma::refuse;
@@ -47,6 +48,8 @@ pub enum Event {
     Core(Input),
     /// A VMA's list, before the jobs that have a row here are taken out.
     Listed(VmaName, ReadListing),
+    /// The configuration was read again.
+    Reloaded(Box<OmaConfig>),
 }
 
 /// Why an OMA cannot start.
@@ -67,13 +70,13 @@ pub enum StartError {
 
 /// The assembled appliance.
 pub struct Oma {
+    config: OmaConfig,
     fleet: Fleet,
     ledger: Ledger,
     clients: BTreeMap<VmaName, Client>,
     executor: Rc<LocalExecutor<'static>>,
     events: Sender<Event>,
-    /// How often other programs' rows are looked for, when next, and the database's state at the last look.
-    look_every: Duration,
+    /// When other programs' rows are looked for next, and the database's state at the last look.
     look_at: Mono,
     seen: Option<i64>,
 }
@@ -90,22 +93,18 @@ impl Oma {
         executor: Rc<LocalExecutor<'static>>,
         events: Sender<Event>,
     ) -> Result<Self, StartError> {
-        let mut clients = BTreeMap::new();
-        for vma in &config.vmas {
-            let origin = Origin::from_url(&vma.url).map_err(|why| StartError::Url { vma: vma.name.clone(), why })?;
-            clients.insert(vma.name.clone(), Client::new(origin, config.poll.timeout));
-        }
+        let clients = clients(config)?;
         let store = Store::open(&config.database)?;
         let seen = store.data_version()?;
         let jobs = store.unfinished_jobs()?;
         log::info!("{}: {} unfinished jobs", config.database.display(), jobs.len());
         Ok(Self {
+            config: config.clone(),
             fleet: Fleet::resume(settings(config, seed), jobs, now),
             ledger: Ledger::new(store, true),
             clients,
             executor,
             events,
-            look_every: config.poll.interval,
             look_at: now.mono + config.poll.interval,
             seen: Some(seen),
         })
@@ -190,19 +189,43 @@ impl Oma {
         Ok(())
     }
 
+    fn reload(&mut self, now: Now, config: OmaConfig) {
+        if (&config.database, config.listen) != (&self.config.database, self.config.listen) {
+            log::warn!("database and listen are taken over at the next start only");
+        }
+        match clients(&config) {
+            Ok(clients) => self.clients = clients,
+            Err(error) => return log::error!("the configuration stays as it was: {error}"),
+        }
+        self.fleet.reconfigure(settings(&config, seed()), now);
+        self.config = config;
+        log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
+    }
+
     fn carry_out(&self, action: Action) {
         let name = match &action {
             Action::Poll { vma, .. } | Action::TellFinish { vma, .. } | Action::List { vma, .. } => vma,
         };
-        let Some(client) = self.clients.get(name).cloned() else { return };
+        let client = self.clients.get(name).cloned();
         let events = self.events.clone();
         let asked = async move {
-            let event = ask::carry_out(&client, action).await;
+            let event = match client {
+                Some(client) => ask::carry_out(&client, action).await,
+                None => ask::without_client(action),
+            };
             // The loop has ended where nobody takes it.
             events.send(event).await.ok();
         };
         self.executor.spawn(asked).detach();
     }
+}
+
+fn clients(config: &OmaConfig) -> Result<BTreeMap<VmaName, Client>, StartError> {
+    let client = |vma: &crate::config::VmaEntry| {
+        let origin = Origin::from_url(&vma.url).map_err(|why| StartError::Url { vma: vma.name.clone(), why })?;
+        Ok((vma.name.clone(), Client::new(origin, config.poll.timeout)))
+    };
+    config.vmas.iter().map(client).collect()
 }
 
 fn settings(config: &OmaConfig, seed: u64) -> FleetSettings {
@@ -237,6 +260,7 @@ impl Appliance for Oma {
     fn handle(&mut self, now: Now, event: Event) {
         match event {
             Event::Core(input) => self.fleet.handle(now, input),
+            Event::Reloaded(config) => self.reload(now, *config),
             Event::Listed(vma, listing) => {
                 let listed = ask::unseen(listing, |id| self.fleet.job(id).is_some() || self.stored(id).is_some());
                 self.fleet.handle(now, Input::Listed(vma, listed));
@@ -258,7 +282,7 @@ impl Appliance for Oma {
     fn elapse(&mut self, now: Now) {
         self.fleet.handle(now, Input::Elapsed);
         if self.look_at <= now.mono {
-            self.look_at = now.mono + self.look_every;
+            self.look_at = now.mono + self.config.poll.interval;
             if let Err(error) = self.look_for_others(now) {
                 log::error!("{error}");
             }
@@ -291,15 +315,17 @@ pub async fn run(
     config: &OmaConfig,
     listener: Async<TcpListener>,
     clock: Clock,
+    reloads: impl Stream<Item = OmaConfig> + 'static,
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     // Unbounded, because an answer to a poll must never wait: its number is bounded by one poll a job.
     let (events, inbox) = smol::channel::unbounded();
     let mut oma = Oma::open(config, clock.now(), seed(), executor.clone(), events.clone())?;
+    let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
     let handler = Rc::new(async move |request| ask_loop(&events, request, Event::Asked).await);
     let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
     drive(&mut oma, clock, inbox, stop).await;
-    drop(server);
+    drop((server, reloading));
     oma.ledger.close(clock.now());
     Ok(())
 }
@@ -308,13 +334,14 @@ pub async fn run(
 ///
 /// # Errors
 /// Where it cannot start.
-pub fn main(config: &OmaConfig) -> Result<(), Failure> {
+pub fn main(config: &OmaConfig, file: &Path) -> Result<(), Failure> {
     let executor = Rc::new(LocalExecutor::new());
     async_io::block_on(executor.run(async {
         let listener = listen(config.listen)?;
-        let stop = termination().map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
+        let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), OmaConfig::parse)?)));
+        let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("OMA listens on {}, {} VMAs", config.listen, config.vmas.len());
-        let ran = run(executor.clone(), config, listener, Clock::start(), stop).await;
+        let ran = run(executor.clone(), config, listener, Clock::start(), reloads, stop).await;
         ran.map_err(|error| match error {
             StartError::Store(error) => database_failure(&error),
             StartError::Url { .. } => Failure::new(Exit::Configuration, "cannot start the OMA", error),

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use async_io::Async;
 use smol::channel::Sender;
+use smol::stream::{Stream, StreamExt};
 
 use crate::exit::{Exit, Failure};
 use crate::store::StoreError;
@@ -50,4 +51,14 @@ pub async fn ask<E>(
         return gone();
     }
     answer.recv().await.unwrap_or_else(|_| gone())
+}
+
+/// Sends each item of a stream to the loop, until the loop has ended.
+pub async fn forward<T, E>(stream: impl Stream<Item = T>, events: Sender<E>, event: impl Fn(T) -> E) {
+    smol::pin!(stream);
+    while let Some(item) = stream.next().await {
+        if events.send(event(item)).await.is_err() {
+            return;
+        }
+    }
 }

@@ -8,13 +8,14 @@ use std::thread::JoinHandle;
 use async_io::Async;
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender};
+use smol::stream::pending;
 
 use super::disks::Disk;
 use crate::config::{OmaConfig, VmaConfig};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::job::{SyncKind, Vm};
-use crate::model::request::{ChangeIdReport, DeclaredDisk, Declaration, TrackRequest};
+use crate::model::request::{ChangeIdReport, Declaration, DeclaredDisk, TrackRequest};
 use crate::runtime::clock::Clock;
 use crate::vma::Vma;
 use crate::wire::{changeid, job};
@@ -51,9 +52,10 @@ impl Appliances {
                 started.try_send(Err(why)).ok();
             }
         });
-        outcome.recv_blocking().unwrap_or_else(|_| Err("its thread ended".to_owned())).map_err(|why| {
-            Failure::new(Exit::Failed, "cannot start the appliances", why)
-        })?;
+        outcome
+            .recv_blocking()
+            .unwrap_or_else(|_| Err("its thread ended".to_owned()))
+            .map_err(|why| Failure::new(Exit::Failed, "cannot start the appliances", why))?;
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let (vma, oma) = (format!("http://{vma_address}"), format!("http://{oma_address}"));
         Ok(Self { vma, oma, stop: Some(stop), thread: Some(thread), agent })
@@ -143,14 +145,14 @@ fn check(what: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Erro
 fn configs(dir: &Path, vma: SocketAddr, oma: SocketAddr) -> Result<(VmaConfig, OmaConfig), Failure> {
     let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
     let name = appliance_name();
-    let vma_text =
-        format!("name = \"{name}\"\ndatabase = {}\nlisten = \"{vma}\"\n", quoted(dir.join("vma.db")));
+    let vma_text = format!("name = \"{name}\"\ndatabase = {}\nlisten = \"{vma}\"\n", quoted(dir.join("vma.db")));
     let oma_text = format!(
         "database = {}\nlisten = \"{oma}\"\n[poll]\ninterval = \"500ms\"\n[throttle]\nmin_interval = \"500ms\"\n\
          [[vma]]\nname = \"{name}\"\nurl = \"http://{vma}\"\n",
         quoted(dir.join("oma.db"))
     );
-    let wrong = |why: &dyn std::fmt::Display| Failure::new(Exit::Configuration, "the demo's configuration is wrong", why);
+    let wrong =
+        |why: &dyn std::fmt::Display| Failure::new(Exit::Configuration, "the demo's configuration is wrong", why);
     Ok((
         VmaConfig::parse(&vma_text, "vma.toml").map_err(|why| wrong(&why))?,
         OmaConfig::parse(&oma_text, "oma.toml").map_err(|why| wrong(&why))?,
@@ -175,8 +177,8 @@ fn serve(
     let vma = Vma::open(vma_config, clock.now(), 1).map_err(|error| said(&error))?;
     let until = |stopped: Receiver<()>| async move { drop(stopped.recv().await) };
     async_io::block_on(executor.run(async {
-        let vma_runs = crate::vma::run(executor.clone(), vma, vma_socket, clock, until(stopped.clone()));
-        let oma_runs = crate::oma::run(executor.clone(), oma_config, oma_socket, clock, until(stopped.clone()));
+        let vma_runs = crate::vma::run(executor.clone(), vma, vma_socket, clock, pending(), until(stopped.clone()));
+        let oma_runs = crate::oma::run(executor.clone(), oma_config, oma_socket, clock, pending(), until(stopped));
         started.send(Ok(())).await.ok();
         let (_, ended) = smol::future::zip(vma_runs, oma_runs).await;
         ended.map_err(|error| said(&error))

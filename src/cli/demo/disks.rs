@@ -133,9 +133,10 @@ impl Mover {
 /// nbdcopy between two nbdkits of its own; the area is that of nbdkit's offset filter.
 fn nbdcopy(disk: &Disk, area: &[String]) -> Vec<OsString> {
     let filter = if area.is_empty() { None } else { Some("--filter=offset") };
-    let mut command: Vec<OsString> = ["nbdcopy", "--requests=4", "--connections=1", "--", "[", "nbdkit", "--exit-with-parent", "-r"]
-        .map(OsString::from)
-        .into();
+    let mut command: Vec<OsString> =
+        ["nbdcopy", "--requests=4", "--connections=1", "--", "[", "nbdkit", "--exit-with-parent", "-r"]
+            .map(OsString::from)
+            .into();
     command.push("--filter=rate".into());
     command.extend(filter.map(OsString::from));
     command.extend(["file".into(), disk.source.clone().into_os_string(), "rate=192M".into()]);

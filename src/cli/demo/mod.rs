@@ -126,8 +126,12 @@ fn run(
             }
         };
         if !status.success() {
-            return Err(Failure::new(Exit::Failed, format!("the mover of {} ended with {status}", disk.id), "see the log")
-                .with_remedy(format!("read {}", dir.join("log").display())));
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("the mover of {} ended with {status}", disk.id),
+                "see the log",
+            )
+            .with_remedy(format!("read {}", dir.join("log").display())));
         }
         appliances.hand_over_change_id(&job, disk, at, sync)?;
     }

@@ -181,6 +181,19 @@ impl Fleet {
         fleet
     }
 
+    /// Takes over settings that changed while it ran. Jobs of a VMA that is gone stay, and their polls fail.
+    pub fn reconfigure(&mut self, settings: FleetSettings, now: Now) {
+        let known: Vec<Discovery> = std::mem::take(&mut self.discoveries);
+        let asked = settings.vmas.iter().filter(|_| settings.discover);
+        self.discoveries = asked
+            .map(|vma| {
+                let same = known.iter().find(|known| known.vma == *vma);
+                same.cloned().unwrap_or_else(|| Discovery::new(vma.clone(), now.mono))
+            })
+            .collect();
+        self.settings = settings;
+    }
+
     /// The tracked job of that id.
     pub fn job(&self, id: &JobId) -> Option<&Job> {
         self.jobs.get(id).map(|tracked| &tracked.job)

@@ -124,6 +124,12 @@ impl Source {
         source
     }
 
+    /// Takes over settings that may change while it runs.
+    pub fn reconfigure(&mut self, auto_initialize: bool, keep_finished: Duration) {
+        self.settings.auto_initialize = auto_initialize;
+        self.settings.keep_finished = keep_finished;
+    }
+
     /// What must be remembered of all that happened since the last call.
     pub fn changes(&mut self) -> Vec<Change> {
         let mut changes = self.journal.drain();
