@@ -128,8 +128,9 @@ Usage: waybill track JOB --vma NAME [--vm PATH] [--disk ID]... [--oma URL]
 Example:
   waybill track web01 --vma site-a --disk disk-2000 --disk disk-2001
 
-Exit codes: 0 tracked (also where it was already), 1 failed, 2 usage,
-4 no such VMA, 5 the OMA does not answer, 6 it contradicts what is known.
+Exit codes: 0 tracked (also where it was already), 1 failed, as for a VMA that
+the OMA does not know, 2 usage, 5 the OMA does not answer, 6 it contradicts what
+is known.
 ";
 
 /// `waybill finish --help`.
