@@ -19,6 +19,7 @@ use async_io::{Async, Timer};
 use smol::future;
 
 pub use self::error::{CallError, Phase};
+pub use self::exchange::Answer;
 pub use self::origin::{BadUrl, Origin};
 
 use self::exchange::{Outgoing, exchange};
@@ -27,17 +28,6 @@ use super::resolve;
 use super::stream::Scratch;
 use crate::limits;
 use crate::wire::http::Method;
-
-/// What a VMA answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The status, 100 to 999 as sent.
-    pub status: u16,
-    /// The media type as sent, `""` where missing.
-    pub content_type: String,
-    /// The body, at most [`limits::ANSWER_BYTES`].
-    pub body: Vec<u8>,
-}
 
 /// A client for one origin; clones share its connections.
 #[derive(Debug, Clone)]
