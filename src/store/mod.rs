@@ -269,3 +269,51 @@ fn raise_sequence(conn: &Connection, sequence: u64) -> rusqlite::Result<()> {
     .execute(params![jobs::integer(sequence)])
     .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::{JobId, VmaName};
+    use crate::model::job::Job;
+    use crate::model::time::Wall;
+
+    fn job(number: usize) -> Change {
+        let id = JobId::parse(&format!("job-{number}")).expect("an id");
+        let vma = VmaName::parse("site-a").expect("a name");
+        Change::Progress(Box::new(Job::new(id, vma, Wall::from_unix_millis(0))))
+    }
+    fn synchronous(store: &Store) -> i64 {
+        store.conn.query_row("PRAGMA synchronous", [], |row| row.get(0)).expect("a level")
+    }
+
+    #[test]
+    fn r28_each_commit_has_the_durability_that_it_asks_for() {
+        let mut store = Store::in_memory().expect("a store");
+        const NORMAL: i64 = 1;
+        const FULL: i64 = 2;
+        for (durability, level) in
+            [(Durability::HandedToSystem, NORMAL), (Durability::OnDisk, FULL), (Durability::HandedToSystem, NORMAL)]
+        {
+            store.commit(&[job(1)], durability).expect("a commit");
+            assert_eq!(synchronous(&store), level);
+        }
+        store.make_durable().expect("a commit");
+        assert_eq!(synchronous(&store), FULL);
+    }
+
+    #[test]
+    fn r27_a_full_disk_writes_nothing_and_the_same_call_works_when_there_is_room() {
+        let mut store = Store::in_memory().expect("a store");
+        let pages: i64 = store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a number");
+        let changes: Vec<Change> = (0..2000).map(job).collect();
+        store.conn.pragma_update(None, "max_page_count", pages + 2).expect("a limit");
+        let error = store.commit(&changes, Durability::OnDisk).expect_err("no room");
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        assert!(error.to_string().contains("free space"), "{error}");
+        assert!(store.jobs().expect("a read").is_empty());
+
+        store.conn.pragma_update(None, "max_page_count", 1_000_000).expect("a limit");
+        assert_eq!(store.commit(&changes, Durability::OnDisk), Ok(Vec::new()));
+        assert_eq!(store.jobs().expect("a read").len(), 2000);
+    }
+}

@@ -148,8 +148,10 @@ impl<'a> Cells<'a, '_> {
         read_as: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> rusqlite::Result<Option<T>> {
-        let Some(text) = self.text()? else { return Ok(None) };
-        let parsed = parse(&text);
+        let cell = self.cell()?;
+        let Some(text) = lossy(cell) else { return Ok(None) };
+        // A text with replaced bytes is not the one that is stored, so it must not be taken for an id.
+        let parsed = cell.as_str().ok().and_then(parse);
         if parsed.is_none() {
             self.note(text, read_as);
         }
