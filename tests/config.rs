@@ -228,8 +228,8 @@ fn every_mistake_in_an_oma_file_is_named_with_its_line_and_remedy() {
             (
                 "[poll]\n\ncontact_lost_after = '10s'",
                 &[
-                    "oma.toml:3: poll.contact_lost_after: \"10s\" is less than `timeout` and `backoff_max` together",
-                    "at least \"40s\"",
+                    "oma.toml:3: poll.contact_lost_after: \"10s\" is less than two polls that time out",
+                    "at least \"24s\"",
                 ],
             ),
             (

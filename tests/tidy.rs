@@ -17,7 +17,7 @@ const USES: &[(&str, &[&str])] = &[
     ("store", &["model", "policy", "limits"]),
     ("view", &["model", "policy", "limits"]),
     ("config", &["model", "policy", "limits"]),
-    ("runtime", &["model", "limits"]),
+    ("runtime", &["store", "policy", "wire", "config", "exit", "model", "limits"]),
     ("net", &["wire", "model", "runtime", "limits"]),
     ("vsphere", &["net", "wire", "model", "runtime", "limits"]),
     ("mover", &["net", "wire", "model", "runtime", "limits"]),

@@ -107,8 +107,9 @@ fn compare(section: &Section<'_>, rules: &PollRules, faults: &mut Vec<Fault>) {
     let why = "backing off would ask more often";
     at_least("backoff_max", rules.backoff_max, rules.interval, "`interval`", why);
     let why = "a job would be failed before one slow answer, or the next try, had its chance";
-    let patience = rules.timeout + rules.backoff_max;
-    at_least("contact_lost_after", rules.contact_lost_after, patience, "`timeout` and `backoff_max` together", why);
+    // The backoff needs no room in it: its pace returns before the contact is lost.
+    let patience = 2 * (rules.timeout + rules.interval);
+    at_least("contact_lost_after", rules.contact_lost_after, patience, "two polls that time out", why);
     let why = "every job would look stalled between two polls";
     at_least("stall_after", rules.stall_after, 2 * rules.interval, "twice `interval`", why);
     let why = "a job would be failed before its second poll";

@@ -1,7 +1,7 @@
 //! What is sent to a VMA, and what its answer means to the core. Every action ends in exactly one
 //! event, whatever happens on the way.
 
-use super::Event;
+use super::event::Event;
 use crate::model::id::{CorrelationId, Epoch, JobId};
 use crate::net::client::{Answer, CallError, Client};
 use crate::policy::contact::Miss;

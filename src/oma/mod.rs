@@ -3,6 +3,7 @@
 //! server's.
 
 mod ask;
+mod event;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use smol::LocalExecutor;
 use smol::channel::Sender;
 use smol::stream::Stream;
 
+pub use self::event::Event;
 use self::routes::Call;
 use crate::config::{OmaConfig, OnStall as OnStallRule};
 use crate::exit::{Exit, Failure};
@@ -35,22 +37,8 @@ use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::view::json;
 use crate::vma::refuse;
-use crate::wire::http::{Request, Response};
-use crate::wire::progress::ReadListing;
+use crate::wire::http::Response;
 use crate::wire::{changeid, job};
-
-/// What can happen to an OMA.
-#[derive(Debug)]
-pub enum Event {
-    /// A request, and who waits for its answer.
-    Asked(Request, Sender<Response>),
-    /// Something that the core decides on.
-    Core(Input),
-    /// A VMA's list, before the jobs that have a row here are taken out.
-    Listed(VmaName, ReadListing),
-    /// The configuration was read again.
-    Reloaded(Box<OmaConfig>),
-}
 
 /// Why an OMA cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -102,11 +102,12 @@ impl Fleet {
             Event::TrackingStarted => format!("Starting progress polling for replication job at VMA {}", job.vma),
             _ => format!("Resuming progress polling for replication job at VMA {}", job.vma),
         };
-        self.journal.note(now, &job, event, message, vec![("vma", job.vma.as_str().into())]);
         let id = job.id.clone();
         let mut tracked = Tracked::new(job, now, first_poll);
         tracked.written(now);
+        // The row comes before the entries that point at it.
         self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        self.journal.note(now, &tracked.job, event, message, vec![("vma", tracked.job.vma.as_str().into())]);
         self.jobs.insert(id.clone(), tracked);
         self.judge(now, &id);
         self.schedule.set(&id, first_poll);
