@@ -7,7 +7,8 @@
 //!
 //! **Errors**: a failed commit has written nothing and may be repeated as it is; a row that the database's own rules
 //! refuse comes back as a [`RefusedRow`] and holds up no other. Values typed by hand that mean nothing are noted
-//! ([`Queries::take_odd_values`]) and passed over. Nothing here waits longer than the busy timeout of 100 ms.
+//! ([`Queries::take_odd_values`]) and passed over. A call waits at most 100 ms for another
+//! program's lock, and at opening 5 s.
 
 mod connection;
 mod error;
@@ -42,6 +43,7 @@ use refused::{Written, row_result};
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 /// The same while a daemon starts, when nobody waits for it yet.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How sure a commit is when it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
