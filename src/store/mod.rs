@@ -1,1 +1,271 @@
-//! The only SQL.
+//! The only SQL. One [`Store`] per daemon writes; any number of [`Reader`]s read beside it. No decisions are made here,
+//! except that a finished job's rows are not written again (R-42).
+//!
+//! **On disk**: SQLite in WAL mode, schema in `schema`. All changes of one wake-up are one transaction (R-27). A commit
+//! is [`Durability::HandedToSystem`], which a crash of the process cannot undo, or [`Durability::OnDisk`], which a power
+//! cut cannot undo either (R-28).
+//!
+//! **Errors**: a failed commit has written nothing and may be repeated as it is; a row that the database's own rules
+//! refuse comes back as a [`RefusedRow`] and holds up no other. Values typed by hand that mean nothing are noted
+//! ([`Queries::take_odd_values`]) and passed over. Nothing here waits longer than the busy timeout of 100 ms.
+
+mod error;
+mod events;
+mod history;
+mod job_rows;
+mod jobs;
+mod read;
+mod reader;
+mod refused;
+mod schema;
+
+use std::fs::OpenOptions;
+use std::ops::Deref;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, FileControl, MAIN_DB, OpenFlags, TransactionBehavior, params};
+
+pub use error::{Place, StoreError};
+pub use events::{LogEntryRow, StepRow};
+pub use history::CbtRow;
+pub use read::{OddValue, Queries};
+pub use reader::Reader;
+pub use refused::{RefusedRow, RefusedWhat};
+
+use crate::model::change::Change;
+use crate::model::id::Epoch;
+use crate::policy::transition;
+use refused::{Written, row_result};
+use schema::Stamp;
+
+/// The group may read (R-70); others may not, since VM names and errors are nobody else's business.
+const FILE_MODE: u32 = 0o640;
+/// How long a commit waits for another program's lock. The daemon has one thread and comes back by itself (R-27).
+const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+/// The same while a daemon starts, when nobody waits for it yet.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements that are kept; all that this module has.
+const STATEMENTS: usize = 40;
+
+/// How sure a commit is when it returns (R-28).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The operating system has it: `kill -9` loses nothing, a power cut may.
+    HandedToSystem,
+    /// The disk has it.
+    OnDisk,
+}
+
+/// A database that is written: the daemon's only one. Its questions are those of [`Queries`].
+#[derive(Debug)]
+pub struct Store {
+    queries: Queries,
+    epoch: Epoch,
+    /// What `PRAGMA synchronous` stands at.
+    set_for: Durability,
+    /// True while a commit has only been handed to the system.
+    unsynced: bool,
+}
+
+impl Deref for Store {
+    type Target = Queries;
+    fn deref(&self) -> &Queries {
+        &self.queries
+    }
+}
+
+impl Store {
+    /// Opens the database of a daemon, makes it where there is none (mode 0640), and brings its schema up to date. May
+    /// wait 5 s for another program's lock.
+    ///
+    /// Errors: `Missing` (the directory), `NewerSchema`, `NotADatabase`, `Denied`, `Busy`, `Full`, `Corrupt`, `Io`.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let at = || Place::new(path, "open");
+        create(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let failure = |error: rusqlite::Error| StoreError::from_sqlite(at(), &error);
+        let conn = Connection::open_with_flags(path, flags).map_err(failure)?;
+        // With the -wal and -shm left there at the end, a user who may only read can still open the file (R-70).
+        conn.file_control(Some(MAIN_DB), FileControl::PersistWal(&mut 1)).map_err(failure)?;
+        Self::prepare(conn, path)
+    }
+
+    /// A database that ends with the process, for tests and simulations.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let path = Path::new(":memory:");
+        let conn =
+            Connection::open_in_memory().map_err(|error| StoreError::from_sqlite(Place::new(path, "open"), &error))?;
+        Self::prepare(conn, path)
+    }
+
+    fn prepare(mut conn: Connection, path: &Path) -> Result<Self, StoreError> {
+        let failure = |error: rusqlite::Error| StoreError::from_sqlite(Place::new(path, "open"), &error);
+        conn.busy_timeout(OPENING_TIMEOUT).map_err(failure)?;
+        // The stamp comes before anything is written: a file of another program stays as it is.
+        refuse_foreign(schema::stamp(&conn).map_err(failure)?, || Place::new(path, "open"))?;
+        configure(&conn).map_err(failure)?;
+        schema::migrate(&mut conn).map_err(failure)?;
+        schema::fill_transitions(&mut conn, transition::stored_rows().into_iter()).map_err(failure)?;
+        let epoch = epoch(&conn).map_err(failure)?;
+        conn.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
+        let epoch = Epoch::parse(&epoch).map_err(|bad| StoreError::Other {
+            at: Place::new(path, "open"),
+            reason: format!("the epoch in the table `appliance` {bad}"),
+        })?;
+        Ok(Self { queries: Queries::new(conn, path), epoch, set_for: Durability::OnDisk, unsynced: false })
+    }
+
+    /// Writes all changes, in their order, in one transaction (R-27). The rows that the database refused come back; all
+    /// others are written. On an error nothing is, and the same call may be repeated.
+    ///
+    /// Errors: `Busy`, `Full`, `Corrupt`, `Denied`, `Io`, `Other`.
+    pub fn commit(&mut self, changes: &[Change], durability: Durability) -> Result<Vec<RefusedRow>, StoreError> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let refused = self.transact(durability, |conn| {
+            let mut refused = Vec::new();
+            changes.iter().try_for_each(|change| write(conn, change, &mut refused)).map(|()| refused)
+        });
+        refused.map_err(|error| self.failure("write", &error))
+    }
+
+    /// Brings to the disk what was only handed to the system; the VMA does so once a second (R-11). Does nothing where
+    /// there is nothing.
+    ///
+    /// One small commit with `synchronous=FULL` does it: SQLite then syncs the whole write-ahead log, the frames of all
+    /// earlier commits with it. What had left the log before was synced by the checkpoint that moved it.
+    ///
+    /// Errors: as [`Store::commit`].
+    pub fn make_durable(&mut self) -> Result<(), StoreError> {
+        if !self.unsynced {
+            return Ok(());
+        }
+        let mark = self.transact(Durability::OnDisk, |conn| {
+            let mark = "UPDATE appliance SET value = CAST(value AS INTEGER) + 1 WHERE key = 'made_durable'";
+            conn.prepare_cached(mark)?.execute([])
+        });
+        mark.map(drop).map_err(|error| self.failure("make durable", &error))
+    }
+
+    /// Names this database (R-9): a ULID, made with it.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch.clone()
+    }
+
+    /// One transaction at the given durability. `PRAGMA synchronous` cannot change inside one, and is left alone where it
+    /// stands right already.
+    fn transact<T>(
+        &mut self,
+        durability: Durability,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let conn = &mut self.queries.conn;
+        if self.set_for != durability {
+            let level = match durability {
+                Durability::HandedToSystem => "NORMAL",
+                Durability::OnDisk => "FULL",
+            };
+            conn.pragma_update(None, "synchronous", level)?;
+            self.set_for = durability;
+        }
+        let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let written = write(&transaction)?;
+        transaction.commit()?;
+        self.unsynced = durability == Durability::HandedToSystem;
+        Ok(written)
+    }
+}
+
+/// Makes an empty file with the right mode; leaves one that is there as it is.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let at = || Place::new(path, "open");
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if matches!(std::fs::metadata(directory), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+        return Err(StoreError::Missing {
+            at: at(),
+            what: format!("the directory {}", directory.display()),
+            remedy: "make it, mode 0750 and owned by the daemon's user, or name another place in `database`",
+        });
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path) {
+        // Said again, because the umask may have taken the group's bit away; -wal and -shm inherit the mode.
+        Ok(file) => file
+            .set_permissions(std::fs::Permissions::from_mode(FILE_MODE))
+            .map_err(|error| StoreError::from_io(at(), &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::from_io(at(), &error)),
+    }
+}
+
+/// Refuses what is not ours and what is newer than this program.
+fn refuse_foreign(stamp: Stamp, at: impl Fn() -> Place) -> Result<(), StoreError> {
+    let is_new = stamp.empty && stamp.version == 0 && stamp.application_id == 0;
+    if !is_new && stamp.application_id != schema::APPLICATION_ID {
+        let reason = format!("a database of another program, application id {}", stamp.application_id);
+        return Err(StoreError::NotADatabase { at: at(), reason });
+    }
+    if stamp.version > schema::NEWEST {
+        return Err(StoreError::NewerSchema { at: at(), found: stamp.version, known: schema::NEWEST });
+    }
+    Ok(())
+}
+
+fn configure(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA wal_autocheckpoint = 1000;
+         PRAGMA journal_size_limit = 8388608;
+         PRAGMA cache_size = -1024;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA mmap_size = 0;
+         PRAGMA foreign_keys = ON;",
+    )?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// The epoch, made at the first call. SQLite supplies the randomness and the time, so that no clock is read here.
+fn epoch(conn: &Connection) -> rusqlite::Result<String> {
+    let (random, millis): ([u8; 16], i64) = conn.query_row(
+        "SELECT randomblob(16), CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let made = ulid::Ulid::from_parts(u64::try_from(millis).unwrap_or(0), u128::from_be_bytes(random)).to_string();
+    conn.execute("INSERT INTO appliance (key, value) VALUES ('epoch', ?1) ON CONFLICT (key) DO NOTHING", [&made])?;
+    conn.query_row("SELECT value FROM appliance WHERE key = 'epoch'", [], |row| row.get(0))
+}
+
+fn write(conn: &Connection, change: &Change, refused: &mut Vec<RefusedRow>) -> rusqlite::Result<()> {
+    let (job, what, result) = match change {
+        Change::Progress(job) => return jobs::write(conn, job, jobs::Extent::Progress, refused),
+        Change::Declared(job) | Change::Ended(job) => {
+            return jobs::write(conn, job, jobs::Extent::Everything, refused);
+        }
+        Change::Forgotten(job) => return jobs::forget(conn, job),
+        Change::Sequence(sequence) => return raise_sequence(conn, *sequence),
+        // No rule of its table could refuse it.
+        Change::ChangeIdReceived(received) => return history::write_received(conn, received).map(drop),
+        Change::Entry(entry) => (&entry.job, RefusedWhat::Entry, events::write_entry(conn, entry)),
+        Change::StepBegan(step) => (&step.job, RefusedWhat::Step(step.stage), events::begin_step(conn, step)),
+        Change::StepEnded(end) => (&end.job, RefusedWhat::Step(end.stage), events::end_step(conn, end)),
+        Change::History(entry) => (&entry.job, RefusedWhat::History(entry.disk.clone()), history::write(conn, entry)),
+    };
+    if let Written::Refused(reason) = row_result(result)? {
+        refused.push(RefusedRow { job: job.clone(), what, reason });
+    }
+    Ok(())
+}
+
+/// Never lowers it: a sequence that came back would hide changes from whoever remembers the higher one (R-11).
+fn raise_sequence(conn: &Connection, sequence: u64) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE appliance SET value = CAST(?1 AS TEXT) WHERE key = 'sequence' AND CAST(value AS INTEGER) < ?1",
+    )?
+    .execute(params![jobs::integer(sequence)])
+    .map(drop)
+}

@@ -1,0 +1,182 @@
+//! Writes and reads a job's log and the stages of its run (R-51).
+
+use nanoserde::SerJson;
+use rusqlite::{Connection, params};
+
+use super::jobs::{integer, time};
+use super::read::{Cells, Queries};
+use super::{StoreError, read};
+use crate::model::change::{Step, StepEnd};
+use crate::model::event::{Level, LogEntry, Value};
+use crate::model::id::{CorrelationId, JobId};
+use crate::model::time::Wall;
+
+/// A row of `job_events`. Names are as stored: another version of waybill may have written them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntryRow {
+    /// Rows count upwards in the order in which they were written.
+    pub id: i64,
+    /// The job.
+    pub job: JobId,
+    /// When it happened; `None` where the text is no time.
+    pub at: Option<Wall>,
+    /// How much it matters.
+    pub level: Level,
+    /// What happened: `Event::stored_name`.
+    pub event: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The figures behind it: a JSON object.
+    pub attributes: String,
+    /// The job's correlation id (R-50).
+    pub correlation: Option<CorrelationId>,
+}
+
+/// A row of `job_steps`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRow {
+    /// Rows count upwards in the order in which they were written.
+    pub id: i64,
+    /// The job.
+    pub job: JobId,
+    /// The stage: `Stage::wire_name`.
+    pub stage: String,
+    /// When it began; `None` where the text is no time.
+    pub started_at: Option<Wall>,
+    /// When it ended; `None` while it lasts.
+    pub completed_at: Option<Wall>,
+    /// How long it took, in milliseconds; `None` while it lasts.
+    pub duration_ms: Option<u64>,
+    /// True unless the job failed in it; `None` while it lasts.
+    pub succeeded: Option<bool>,
+    /// The job's correlation id (R-50).
+    pub correlation: Option<CorrelationId>,
+}
+
+/// The attributes as a JSON object.
+fn attributes_json(attributes: &[(&'static str, Value)]) -> String {
+    let mut json = String::from("{");
+    for (at, (key, value)) in attributes.iter().enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        json.push_str(&(*key).to_owned().serialize_json());
+        json.push(':');
+        match value {
+            Value::Text(text) => json.push_str(&text.serialize_json()),
+            Value::Number(number) => json.push_str(&number.to_string()),
+        }
+    }
+    json.push('}');
+    json
+}
+
+pub(super) fn write_entry(conn: &Connection, entry: &LogEntry) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO job_events (job_id, at, level, event, message, attributes, correlation_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        entry.job.as_str(),
+        entry.at.to_string(),
+        entry.event.level().stored_name(),
+        entry.event.stored_name(),
+        entry.message,
+        attributes_json(&entry.attributes),
+        entry.correlation.as_ref().map(CorrelationId::as_str),
+    ])
+}
+
+/// Opens the row of a stage; one that is there already stays as it is.
+pub(super) fn begin_step(conn: &Connection, step: &Step) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO job_steps (job_id, stage, started_at, correlation_id) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (job_id, stage) DO NOTHING",
+    )?
+    .execute(params![
+        step.job.as_str(),
+        step.stage.wire_name(),
+        step.started_at.to_string(),
+        step.correlation.as_ref().map(CorrelationId::as_str),
+    ])
+}
+
+/// Completes the open row of a stage. Without a measured duration the wall times tell, never less than 0.
+pub(super) fn end_step(conn: &Connection, end: &StepEnd) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "UPDATE job_steps SET completed_at = ?3, outcome = ?5, duration_ms = coalesce(?4,
+             max(0, CAST(round((julianday(?3) - julianday(started_at)) * 86400000) AS INTEGER)))
+         WHERE job_id = ?1 AND stage = ?2 AND completed_at IS NULL",
+    )?
+    .execute(params![
+        end.job.as_str(),
+        end.stage.wire_name(),
+        time(Some(end.completed_at)),
+        end.duration_ms.map(integer),
+        if end.succeeded { "succeeded" } else { "failed" },
+    ])
+}
+
+impl Queries {
+    /// A job's log in the order in which it was written (R-51). Empty for an unknown job.
+    pub fn events(&self, job: &JobId) -> Result<Vec<LogEntryRow>, StoreError> {
+        const SELECT: &str = "SELECT id, job_id, at, level, event, message, attributes, correlation_id
+                              FROM job_events WHERE job_id = ?1 ORDER BY id";
+        self.rows("read the log in", "job_events", SELECT, [job.as_str()], |cells| {
+            Ok(Some(LogEntryRow {
+                id: cells.signed()?.unwrap_or(0),
+                job: match cells.parsed("left out", read::id(JobId::parse))? {
+                    Some(job) => job,
+                    None => return Ok(None),
+                },
+                at: cells.time()?,
+                level: cells.parsed("info", level)?.unwrap_or(Level::Info),
+                event: cells.text()?.unwrap_or_default(),
+                message: cells.text()?.unwrap_or_default(),
+                attributes: cells.text()?.unwrap_or_default(),
+                correlation: cells.parsed("none", read::id(CorrelationId::parse))?,
+            }))
+        })
+    }
+    /// The stages of a job's run in their order (R-51). Empty for an unknown job.
+    pub fn steps(&self, job: &JobId) -> Result<Vec<StepRow>, StoreError> {
+        const SELECT: &str = "SELECT id, job_id, stage, started_at, completed_at, duration_ms, outcome, correlation_id
+                              FROM job_steps WHERE job_id = ?1 ORDER BY id";
+        self.rows("read the steps in", "job_steps", SELECT, [job.as_str()], step_row)
+    }
+}
+
+fn step_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<StepRow>> {
+    Ok(Some(StepRow {
+        id: cells.signed()?.unwrap_or(0),
+        job: match cells.parsed("left out", read::id(JobId::parse))? {
+            Some(job) => job,
+            None => return Ok(None),
+        },
+        stage: cells.text()?.unwrap_or_default(),
+        started_at: cells.time()?,
+        completed_at: cells.time()?,
+        duration_ms: cells.count()?,
+        succeeded: cells.text()?.map(|outcome| outcome == "succeeded"),
+        correlation: cells.parsed("none", read::id(CorrelationId::parse))?,
+    }))
+}
+
+fn level(name: &str) -> Option<Level> {
+    [Level::Info, Level::Warning, Level::Error].into_iter().find(|level| level.stored_name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_a_json_object_whatever_the_text() {
+        let odd = "a \"quoted\" \\ line\nbreak \0 \u{1f600} \u{7f}";
+        let json = attributes_json(&[("cause", Value::from(odd)), ("bytes", Value::Number(-5))]);
+        let read: serde_json::Value = serde_json::from_str(&json).expect("valid JSON");
+        assert_eq!(read["cause"], odd);
+        assert_eq!(read["bytes"], -5);
+        assert_eq!(attributes_json(&[]), "{}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Writes and reads the history of change ids: what each ended run left behind (R-53), and what movers sent (R-31).
+//! Rows are only ever added.
+
+use rusqlite::{Connection, params};
+
+use super::StoreError;
+use super::jobs::integer;
+use super::read::{self, Cells, Queries};
+use crate::model::change::{CbtEntry, ReceivedChangeId};
+use crate::model::id::{ChangeId, DiskId, JobId};
+use crate::model::job::SyncKind;
+use crate::model::time::Wall;
+
+/// A row of `cbt_history`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CbtRow {
+    /// Rows count upwards in the order in which they were written.
+    pub id: i64,
+    /// What it says.
+    pub entry: CbtEntry,
+    /// True where a later row of the same job and disk took its place (R-53).
+    pub superseded: bool,
+}
+
+/// Adds a row; one of the same job, disk and change id is there once (R-53, F35).
+pub(super) fn write(conn: &Connection, entry: &CbtEntry) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO cbt_history (job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
+             bytes_transferred, sync_duration_seconds, sync_success, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (job_id, disk_id, coalesce(change_id, '')) DO NOTHING",
+    )?
+    .execute(params![
+        entry.job.as_str(),
+        entry.vm_path,
+        entry.disk.as_str(),
+        entry.change_id.as_ref().map(ChangeId::as_str),
+        entry.previous_change_id.as_ref().map(ChangeId::as_str),
+        entry.sync.wire_name(),
+        entry.blocks_changed.map(integer),
+        integer(entry.bytes_transferred),
+        integer(entry.sync_duration_seconds),
+        entry.sync_success,
+        entry.created_at.to_string(),
+    ])
+}
+
+/// Keeps a change id as it arrived; a mover's retry is a row of its own.
+pub(super) fn write_received(conn: &Connection, received: &ReceivedChangeId) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO received_change_ids (job_id, disk_id, vm_path, change_id, previous_change_id, received_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        received.job,
+        received.disk,
+        received.vm_path,
+        received.change_id,
+        received.previous_change_id,
+        received.received_at.to_string(),
+    ])
+}
+
+macro_rules! select_history {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
+                 bytes_transferred, sync_duration_seconds, sync_success, created_at,
+                 EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
+                         AND later.disk_id = entry.disk_id AND later.id > entry.id)
+             FROM cbt_history AS entry ",
+            $condition,
+            " ORDER BY id"
+        )
+    };
+}
+
+impl Queries {
+    /// The history of one job, or all of it, oldest first, superseded rows included and marked (R-53, R-54).
+    pub fn history(&self, job: Option<&JobId>) -> Result<Vec<CbtRow>, StoreError> {
+        const OPERATION: &str = "read the history in";
+        match job {
+            Some(job) => {
+                let select = select_history!("WHERE job_id = ?1");
+                self.rows(OPERATION, "cbt_history", select, [job.as_str()], cbt_row)
+            }
+            None => self.rows(OPERATION, "cbt_history", select_history!(""), [], cbt_row),
+        }
+    }
+
+    /// Where the next incremental of this disk starts: the newest well-formed change id of a Completed disk of a
+    /// Succeeded job (R-31). `None` where there is none, and for the empty path, which every VM without a known path
+    /// shares (F34).
+    pub fn last_change_id(&self, vm_path: &str, disk: &str) -> Result<Option<ChangeId>, StoreError> {
+        if vm_path.is_empty() {
+            return Ok(None);
+        }
+        self.run("read the last change id in", |conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT change_id FROM cbt_history AS entry
+                 WHERE vm_path = ?1 AND disk_id = ?2 AND sync_success = 1 AND change_id IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
+                                   AND later.disk_id = entry.disk_id AND later.id > entry.id)
+                 ORDER BY id DESC",
+            )?;
+            let mut rows = select.query([vm_path, disk])?;
+            while let Some(row) = rows.next()? {
+                let text = read::lossy(row.get_ref(0)?).unwrap_or_default();
+                if let Some(id) = ChangeId::from_text(&text).filter(ChangeId::is_well_formed) {
+                    return Ok(Some(id));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// The change ids that arrived under this job id, oldest first, as they were sent (R-31).
+    pub fn received_change_ids(&self, job: &JobId) -> Result<Vec<ReceivedChangeId>, StoreError> {
+        const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at
+                              FROM received_change_ids WHERE job_id = ?1 ORDER BY id";
+        self.rows("read the received change ids in", "received_change_ids", SELECT, [job.as_str()], |cells| {
+            Ok(Some(ReceivedChangeId {
+                job: cells.text()?.unwrap_or_default(),
+                disk: cells.text()?.unwrap_or_default(),
+                vm_path: cells.text()?,
+                change_id: cells.text()?.unwrap_or_default(),
+                previous_change_id: cells.text()?,
+                received_at: cells.time()?.unwrap_or_default(),
+            }))
+        })
+    }
+}
+
+fn cbt_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<CbtRow>> {
+    let id = cells.signed()?.unwrap_or(0);
+    let Some(job) = cells.parsed("left out", read::id(JobId::parse))? else { return Ok(None) };
+    let vm_path = cells.text()?.unwrap_or_default();
+    let Some(disk) = cells.parsed("left out", read::id(DiskId::parse))? else { return Ok(None) };
+    let entry = CbtEntry {
+        job,
+        vm_path,
+        disk,
+        change_id: cells.text()?.and_then(|text| ChangeId::from_text(&text)),
+        previous_change_id: cells.text()?.and_then(|text| ChangeId::from_text(&text)),
+        sync: cells.parsed("full", SyncKind::from_wire_name)?.unwrap_or(SyncKind::Full),
+        blocks_changed: cells.count()?,
+        bytes_transferred: cells.count()?.unwrap_or(0),
+        sync_duration_seconds: cells.count()?.unwrap_or(0),
+        sync_success: cells.count()? == Some(1),
+        created_at: cells.time()?.unwrap_or(Wall::from_unix_millis(0)),
+    };
+    Ok(Some(CbtRow { id, entry, superseded: cells.count()? == Some(1) }))
+}

@@ -1,0 +1,188 @@
+//! Reads jobs with their disks, exports and aliases.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Params;
+
+use super::StoreError;
+use super::read::{Cells, Queries, id};
+use crate::model::disk::{Basis, Disk};
+use crate::model::id::{Alias, ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName};
+use crate::model::job::{Contact, Export, Job, SyncKind, Totals, Vm};
+use crate::model::percent::Percent;
+use crate::model::stage::Stage;
+use crate::model::status::{DiskStatus, JobStatus};
+
+macro_rules! select_jobs {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, vma, vm_name, vm_path, replication_type, status, current_operation, progress_percent,
+                 bytes_transferred, total_bytes, total_basis, transfer_speed_bps, eta_seconds, contact, stalled_since,
+                 error_message, correlation_id, source_sequence, source_updated_at, created_at, started_at, updated_at,
+                 last_contact_at, completed_at, source_epoch
+             FROM replication_jobs ",
+            $condition
+        )
+    };
+}
+
+/// Spelled out rather than as the complement of the final ones, so that the index on status serves it.
+macro_rules! unfinished {
+    () => {
+        "status IN ('pending', 'preparing', 'snapshotting', 'streaming', 'finalizing')"
+    };
+}
+
+const OPERATION: &str = "read the jobs in";
+const TABLE: &str = "replication_jobs";
+
+impl Queries {
+    /// Every job, oldest first.
+    pub fn jobs(&self) -> Result<Vec<Job>, StoreError> {
+        self.jobs_of(select_jobs!("ORDER BY created_at, id"), [])
+    }
+    /// Every job that is neither `completed` nor `failed`, oldest first (R-29).
+    pub fn unfinished_jobs(&self) -> Result<Vec<Job>, StoreError> {
+        const SELECT: &str = concat!(select_jobs!("WHERE "), unfinished!(), " ORDER BY created_at, id");
+        self.jobs_of(SELECT, [])
+    }
+    /// The job of that id; `None` where there is none.
+    pub fn job(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        Ok(self.jobs_of(select_jobs!("WHERE id = ?1"), [id.as_str()])?.pop())
+    }
+    /// The unfinished jobs with their status: enough to notice what another program did (R-30).
+    pub fn unfinished_ids(&self) -> Result<BTreeMap<JobId, JobStatus>, StoreError> {
+        const SELECT: &str = concat!("SELECT id, status FROM replication_jobs WHERE ", unfinished!());
+        let pairs = self.rows(OPERATION, TABLE, SELECT, [], |cells| {
+            let id = cells.parsed("left out", id(JobId::parse))?;
+            Ok(id.zip(cells.parsed("left out", JobStatus::from_stored_name)?))
+        })?;
+        Ok(pairs.into_iter().collect())
+    }
+
+    fn jobs_of(&self, select: &'static str, params: impl Params) -> Result<Vec<Job>, StoreError> {
+        self.run(OPERATION, |conn| {
+            // One read transaction, so that a job and its disks are of one moment.
+            let moment = conn.unchecked_transaction()?;
+            let mut jobs = self.collect(TABLE, select, params, job_row)?;
+            for job in &mut jobs {
+                job.disks = self.collect("vm_disks", SELECT_DISKS, [job.id.as_str()], disk_row)?;
+                job.exports = self.collect("job_exports", SELECT_EXPORTS, [job.id.as_str()], export_row)?;
+                job.aliases = self.collect("job_aliases", SELECT_ALIASES, [job.id.as_str()], alias_row)?;
+            }
+            moment.commit()?;
+            Ok(jobs)
+        })
+    }
+}
+
+fn job_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Job>> {
+    let Some(job) = cells.parsed("left out", id(JobId::parse))? else { return Ok(None) };
+    let Some(vma) = cells.parsed("left out", id(VmaName::parse))? else { return Ok(None) };
+    let vm = Vm { name: cells.text()?.unwrap_or_default(), path: cells.text()?.unwrap_or_default() };
+    let sync = cells.parsed("none", SyncKind::from_wire_name)?;
+    let Some(status) = cells.parsed("left out", JobStatus::from_stored_name)? else { return Ok(None) };
+    let stage = cells.parsed("none", Stage::from_wire_name)?;
+    let percent = percent(cells)?;
+    let (bytes_transferred, total_bytes) = (cells.count()?.unwrap_or(0), cells.count()?.unwrap_or(0));
+    let basis = cells.parsed("none", Basis::from_wire_name)?;
+    let (throughput_bps, eta_seconds) = (cells.count()?.unwrap_or(0), cells.count()?);
+    let contact = cells.parsed("fresh", Contact::from_stored_name)?.unwrap_or(Contact::Fresh);
+    let stalled_since = cells.time()?;
+    let error = cells.text()?;
+    let correlation = cells.parsed("none", id(CorrelationId::parse))?;
+    let source_sequence = cells.count()?.unwrap_or(0);
+    let source_updated_at = cells.time()?;
+    let (created_at, started_at) = (cells.time()?.unwrap_or_default(), cells.time()?);
+    let (updated_at, last_contact_at) = (cells.time()?.unwrap_or_default(), cells.time()?);
+    let completed_at = cells.time()?;
+    let source_epoch = cells.parsed("none", id(Epoch::parse))?;
+    let totals = Totals { total_bytes, bytes_transferred, throughput_bps, percent, eta_seconds, basis };
+    Ok(Some(Job {
+        id: job,
+        vma,
+        vm,
+        sync,
+        status,
+        stage,
+        totals,
+        contact,
+        stalled_since,
+        error,
+        correlation,
+        source_sequence,
+        source_epoch,
+        source_updated_at,
+        created_at,
+        started_at,
+        updated_at,
+        last_contact_at,
+        completed_at,
+        disks: Vec::new(),
+        exports: Vec::new(),
+        aliases: Vec::new(),
+    }))
+}
+
+/// More digits than hundredths, which another program may have written, are cut off.
+fn percent(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Percent> {
+    Ok(cells.real()?.and_then(Percent::from_f64).unwrap_or_default())
+}
+
+const SELECT_DISKS: &str = "
+SELECT disk_id, label, capacity_bytes, planned_bytes, planned_basis, sync_status, sync_progress_percent, bytes_synced,
+    transfer_speed_bps, disk_change_id, previous_change_id, blocks_changed, error_message, updated_at, declared,
+    device_key, mover_throughput_bps, suspect, started_at, ended_at, job_id
+FROM vm_disks WHERE job_id = ?1 ORDER BY ordinal, disk_id";
+
+fn disk_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Disk>> {
+    let Some(disk) = cells.parsed("left out", id(DiskId::parse))? else { return Ok(None) };
+    let label = cells.text()?.unwrap_or_default();
+    let (capacity_bytes, planned_bytes) = (cells.count()?, cells.count()?);
+    let basis = cells.parsed("none", Basis::from_wire_name)?;
+    let Some(status) = cells.parsed("left out", DiskStatus::from_stored_name)? else { return Ok(None) };
+    let percent = percent(cells)?;
+    Ok(Some(Disk {
+        id: disk,
+        label,
+        capacity_bytes,
+        planned_bytes,
+        basis,
+        status,
+        percent,
+        // The fields are evaluated as they stand here, in the order of the SELECT.
+        bytes_transferred: cells.count()?.unwrap_or(0),
+        throughput_bps: cells.count()?.unwrap_or(0),
+        change_id: cells.text()?.and_then(|text| ChangeId::from_text(&text)),
+        previous_change_id: cells.text()?.and_then(|text| ChangeId::from_text(&text)),
+        blocks_changed: cells.count()?,
+        error: cells.text()?,
+        updated_at: cells.time()?,
+        declared: cells.count()? != Some(0),
+        device_key: cells.signed()?,
+        mover_throughput_bps: cells.count()?,
+        suspect: cells.text()?,
+        started_at: cells.time()?,
+        ended_at: cells.time()?,
+    }))
+}
+
+const SELECT_EXPORTS: &str = "
+SELECT name, disk_id, device, connected, started_at, job_id FROM job_exports WHERE job_id = ?1 ORDER BY ordinal, name";
+
+fn export_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Export>> {
+    let Some(name) = cells.parsed("left out", id(ExportName::parse))? else { return Ok(None) };
+    Ok(Some(Export {
+        name,
+        disk: cells.parsed("none", id(DiskId::parse))?,
+        device: cells.text()?.unwrap_or_default(),
+        connected: cells.count()? == Some(1),
+        started_at: cells.time()?,
+    }))
+}
+
+const SELECT_ALIASES: &str = "SELECT alias, job_id FROM job_aliases WHERE job_id = ?1 ORDER BY ordinal, alias";
+
+fn alias_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Alias>> {
+    cells.parsed("left out", id(Alias::parse))
+}
