@@ -21,10 +21,14 @@ pub const REFUSALS_PER_JOB: usize = 32;
 
 /// Bytes of an HTTP head, request line included.
 pub const HEAD_BYTES: usize = 16 * 1024;
+/// Bytes of a request's target (RFC 9112, section 3, asks for room for a request line of 8000).
+pub const TARGET_BYTES: usize = 8 * 1024;
 /// Fields in an HTTP head.
 pub const HEAD_FIELDS: usize = 64;
 /// Bytes of an HTTP request body: a declaration of [`DISKS_PER_JOB`] disks fits four times over.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// Bytes of chunk extensions and trailer fields in one chunked body; both are skipped.
+pub const CHUNK_EXTRA_BYTES: usize = 4 * 1024;
 /// Bytes of an answer that the OMA reads from a VMA; the list of [`UNFINISHED_JOBS`] jobs is paged below this.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Connections that a listener serves at a time; further ones wait in the kernel's backlog.

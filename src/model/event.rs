@@ -56,6 +56,8 @@ events! {
     TrackingStarted = "tracking_started" Info,
     /// The OMA came back and went on polling the job.
     TrackingResumed = "tracking_resumed" Info,
+    /// The OMA no longer polls the job.
+    TrackingStopped = "tracking_stopped" Info,
     /// A finished id was started again and became a new run.
     RunOpened = "run_opened" Info,
     /// The run entered a later stage.

@@ -1,1 +1,10 @@
-//! Sockets.
+//! Sockets: what moves bytes and knows no rule of the house.
+//!
+//! Everything here runs on one thread's executor and never blocks it. Time limits are timers; no clock is read.
+
+pub mod client;
+mod gate;
+mod pace;
+mod resolve;
+pub mod server;
+mod stream;

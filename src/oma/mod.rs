@@ -1,1 +1,325 @@
-//! One-appliance assembly: the OMA.
+//! The OMA: the appliance beside the target storage. It polls the VMAs, holds what they say to the rules, and remembers
+//! (R-20 to R-32). It only assembles: decisions are `policy::fleet`'s, SQL is the store's, bytes are the client's and the
+//! server's.
+
+mod ask;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_io::Async;
+use smol::LocalExecutor;
+use smol::channel::Sender;
+
+use self::routes::Call;
+use crate::config::{OmaConfig, OnStall as OnStallRule};
+use crate::exit::{Exit, Failure};
+use crate::model::id::{JobId, VmaName};
+use crate::model::job::Job;
+use crate::model::time::{Mono, Now};
+use crate::net::client::{BadUrl, Client, Origin};
+use crate::net::server::{ServerLimits, serve};
+use crate::policy::backoff::Backoff;
+use crate::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall};
+use crate::policy::refusal::Refusal;
+use crate::policy::throttle::ThrottleSettings;
+use crate::runtime::clock::Clock;
+use crate::runtime::drive::{Appliance, drive};
+use crate::runtime::ledger::{Ledger, Reply, send};
+use crate::runtime::service::{ask as ask_loop, database_failure, listen, seed};
+use crate::runtime::signals::termination;
+use crate::store::{Store, StoreError};
+use crate::view::json;
+use crate::vma::refuse;
+use crate::wire::http::{Request, Response};
+use crate::wire::progress::ReadListing;
+use crate::wire::{changeid, job};
+
+/// What can happen to an OMA.
+#[derive(Debug)]
+pub enum Event {
+    /// A request, and who waits for its answer.
+    Asked(Request, Sender<Response>),
+    /// Something that the core decides on.
+    Core(Input),
+    /// A VMA's list, before the jobs that have a row here are taken out.
+    Listed(VmaName, ReadListing),
+}
+
+/// Why an OMA cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be opened or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The configured URL of a VMA is not one that can be used.
+    #[error("VMA {vma}: {why}")]
+    Url {
+        /// The VMA.
+        vma: VmaName,
+        /// What is wrong with its URL.
+        why: BadUrl,
+    },
+}
+
+/// The assembled appliance.
+pub struct Oma {
+    fleet: Fleet,
+    ledger: Ledger,
+    clients: BTreeMap<VmaName, Client>,
+    executor: Rc<LocalExecutor<'static>>,
+    events: Sender<Event>,
+    /// How often other programs' rows are looked for, when next, and the database's state at the last look (R-30).
+    look_every: Duration,
+    look_at: Mono,
+    seen: Option<i64>,
+}
+
+impl Oma {
+    /// Opens the database and goes on with every unfinished job (R-29). Answers to polls arrive at `events`.
+    ///
+    /// # Errors
+    /// Where the database cannot be opened, or a VMA's URL cannot be used.
+    pub fn open(
+        config: &OmaConfig,
+        now: Now,
+        seed: u64,
+        executor: Rc<LocalExecutor<'static>>,
+        events: Sender<Event>,
+    ) -> Result<Self, StartError> {
+        let mut clients = BTreeMap::new();
+        for vma in &config.vmas {
+            let origin = Origin::from_url(&vma.url).map_err(|why| StartError::Url { vma: vma.name.clone(), why })?;
+            clients.insert(vma.name.clone(), Client::new(origin, config.poll.timeout));
+        }
+        let store = Store::open(&config.database)?;
+        let seen = store.data_version()?;
+        let jobs = store.unfinished_jobs()?;
+        log::info!("{}: {} unfinished jobs", config.database.display(), jobs.len());
+        Ok(Self {
+            fleet: Fleet::resume(settings(config, seed), jobs, now),
+            ledger: Ledger::new(store, true),
+            clients,
+            executor,
+            events,
+            look_every: config.poll.interval,
+            look_at: now.mono + config.poll.interval,
+            seen: Some(seen),
+        })
+    }
+
+    fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
+        match call {
+            Call::Track(request) => {
+                let stored = self.stored(&request.job);
+                let admitted = self.fleet.track(now, &request, stored.as_ref())?;
+                let status = if admitted == Admitted::New { 201 } else { 200 };
+                let known = self.fleet.job(&request.job).map(|known| known.status);
+                let known = known.ok_or_else(|| Refusal::UnknownJob { id: request.job.to_string() })?;
+                Ok(Response::json(status, job::render_state(&request.job, known)))
+            }
+            Call::Jobs => {
+                let jobs: Vec<String> = self.fleet.jobs().map(json::job).collect();
+                Ok(Response::json(200, format!("{{\"jobs\":[{}]}}", jobs.join(","))))
+            }
+            Call::Job(id) => {
+                let stored = if self.fleet.job(&id).is_none() { self.stored(&id) } else { None };
+                let known = self.fleet.job(&id).or(stored.as_ref());
+                let known = known.ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
+                Ok(Response::json(200, json::job(known)))
+            }
+            Call::Cancel(id, reason) => {
+                let ended = if self.fleet.job(&id).is_none() { self.stored(&id) } else { None };
+                if let Some(ended) = ended {
+                    return Err(Refusal::Finished { job: ended.id, status: ended.status });
+                }
+                self.fleet.cancel(now, &id, &reason)?;
+                Ok(Response::json(200, job::render_state(&id, crate::model::status::JobStatus::Failed)))
+            }
+            Call::LastChangeId { vm_path, disk } => {
+                let last = self.ledger.store().last_change_id(&vm_path, &disk).unwrap_or_else(|error| {
+                    log::error!("{error}");
+                    None
+                });
+                Ok(Response::json(200, changeid::render_last(&vm_path, &disk, last.as_ref())))
+            }
+            Call::ChangeId { job, report } => {
+                let tracked = JobId::parse(&job).ok();
+                let ended = tracked.filter(|id| self.fleet.job(id).is_none()).and_then(|id| self.stored(&id));
+                self.fleet.change_id(now, &job, &report, ended.as_ref());
+                Ok(Response::json(200, changeid::render_stored(&job, &report)))
+            }
+            Call::Health => Ok(Response::json(200, r#"{"status":"alive"}"#.to_owned())),
+        }
+    }
+
+    /// The row of a job that is not tracked.
+    fn stored(&self, id: &JobId) -> Option<Job> {
+        self.ledger.store().job(id).unwrap_or_else(|error| {
+            log::error!("job={:?} {error}", id.as_str());
+            None
+        })
+    }
+
+    /// Finds what other programs did to the rows (R-30). What is unwritten would look like their doing, so it waits.
+    fn look_for_others(&mut self, now: Now) -> Result<(), StoreError> {
+        let store = self.ledger.store();
+        let version = store.data_version()?;
+        if self.seen == Some(version) || !self.ledger.is_clean() {
+            return Ok(());
+        }
+        let rows = store.unfinished_ids()?;
+        let new: Vec<JobId> = rows.keys().filter(|id| self.fleet.job(id).is_none()).cloned().collect();
+        let gone = self.fleet.jobs().filter(|job| !rows.contains_key(&job.id));
+        let mut inputs = Vec::new();
+        for id in gone.map(|job| job.id.clone()) {
+            if let Some(row) = store.job(&id)? {
+                inputs.push(Input::EndedElsewhere(id, row.status));
+            }
+        }
+        for id in new {
+            inputs.extend(store.job(&id)?.map(|row| Input::Noticed(Box::new(row))));
+        }
+        self.seen = Some(version);
+        for input in inputs {
+            self.fleet.handle(now, input);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&self, action: Action) {
+        let name = match &action {
+            Action::Poll { vma, .. } | Action::TellFinish { vma, .. } | Action::List { vma, .. } => vma,
+        };
+        let Some(client) = self.clients.get(name).cloned() else { return };
+        let events = self.events.clone();
+        let asked = async move {
+            let event = ask::carry_out(&client, action).await;
+            // The loop has ended where nobody takes it.
+            events.send(event).await.ok();
+        };
+        self.executor.spawn(asked).detach();
+    }
+}
+
+fn settings(config: &OmaConfig, seed: u64) -> FleetSettings {
+    let (poll, throttle) = (&config.poll, &config.throttle);
+    FleetSettings {
+        backoff: Backoff {
+            interval: poll.interval,
+            failures_before_backoff: poll.failures_before_backoff,
+            longest: poll.backoff_max,
+            lost_after: poll.contact_lost_after,
+        },
+        queued_timeout: poll.queued_timeout,
+        stall_after: poll.stall_after,
+        on_stall: match poll.on_stall {
+            OnStallRule::Warn => OnStall::Warn,
+            OnStallRule::Fail => OnStall::Fail,
+        },
+        throttle: ThrottleSettings {
+            min_percent: throttle.min_percent,
+            min_interval: throttle.min_interval,
+            contact_refresh: throttle.contact_refresh,
+        },
+        vmas: config.vmas.iter().map(|vma| vma.name.clone()).collect(),
+        discover: config.discover,
+        seed,
+    }
+}
+
+impl Appliance for Oma {
+    type Event = Event;
+
+    fn handle(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Core(input) => self.fleet.handle(now, input),
+            Event::Listed(vma, listing) => {
+                let listed = ask::unseen(listing, |id| self.fleet.job(id).is_some() || self.stored(id).is_some());
+                self.fleet.handle(now, Input::Listed(vma, listed));
+            }
+            Event::Asked(request, to) => {
+                let (response, changes_something) = match routes::route(&request) {
+                    Ok(call) => {
+                        let changes = matches!(call, Call::Track(_) | Call::Cancel(..) | Call::ChangeId { .. });
+                        (self.answer(now, call).unwrap_or_else(|refusal| refuse(&refusal).into()), changes)
+                    }
+                    Err(problem) => (problem.into(), false),
+                };
+                let reply = Reply { to, response };
+                if changes_something { self.ledger.hold(now, reply) } else { send(reply) }
+            }
+        }
+    }
+
+    fn elapse(&mut self, now: Now) {
+        self.fleet.handle(now, Input::Elapsed);
+        if self.look_at <= now.mono {
+            self.look_at = now.mono + self.look_every;
+            if let Err(error) = self.look_for_others(now) {
+                log::error!("{error}");
+            }
+        }
+    }
+
+    fn settle(&mut self, now: Now) {
+        for refused in self.ledger.settle(now, self.fleet.changes()) {
+            let reason = format!("{}: {}", refused.what, refused.reason);
+            self.fleet.handle(now, Input::RowRefused(refused.job, reason));
+        }
+        self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
+        while let Some(action) = self.fleet.next_action() {
+            self.carry_out(action);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        let deadlines = [self.fleet.next_deadline(), self.ledger.next_deadline(), Some(self.look_at)];
+        deadlines.into_iter().flatten().min()
+    }
+}
+
+/// Serves an OMA on a listener until `stop` is done.
+///
+/// # Errors
+/// Where the database cannot be opened, or a VMA's URL cannot be used.
+pub async fn run(
+    executor: Rc<LocalExecutor<'static>>,
+    config: &OmaConfig,
+    listener: Async<TcpListener>,
+    clock: Clock,
+    stop: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    // Unbounded, because an answer to a poll must never wait: its number is bounded by one poll a job.
+    let (events, inbox) = smol::channel::unbounded();
+    let mut oma = Oma::open(config, clock.now(), seed(), executor.clone(), events.clone())?;
+    let handler = Rc::new(async move |request| ask_loop(&events, request, Event::Asked).await);
+    let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
+    drive(&mut oma, clock, inbox, stop).await;
+    drop(server);
+    oma.ledger.close(clock.now());
+    Ok(())
+}
+
+/// The command `waybill oma`: runs until it is asked to end.
+///
+/// # Errors
+/// Where it cannot start.
+pub fn main(config: &OmaConfig) -> Result<(), Failure> {
+    let executor = Rc::new(LocalExecutor::new());
+    async_io::block_on(executor.run(async {
+        let listener = listen(config.listen)?;
+        let stop = termination().map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
+        log::info!("OMA listens on {}, {} VMAs", config.listen, config.vmas.len());
+        let ran = run(executor.clone(), config, listener, Clock::start(), stop).await;
+        ran.map_err(|error| match error {
+            StartError::Store(error) => database_failure(&error),
+            StartError::Url { .. } => Failure::new(Exit::Configuration, "cannot start the OMA", error),
+        })?;
+        log::info!("OMA has stopped");
+        Ok(())
+    }))
+}

@@ -125,11 +125,11 @@ impl Journal {
         self.stages.remove(&job.id);
         if succeeded {
             self.milestone(now, job, 100);
-            let message = format!("job succeeded: {} bytes moved", job.totals.bytes_transferred);
+            let message = format!("Job completed: {} bytes moved", job.totals.bytes_transferred);
             self.note(now, job, Event::JobSucceeded, message, Vec::new());
         } else {
             let cause = job.error.as_deref().unwrap_or("no reason was given");
-            self.note(now, job, Event::JobFailed, format!("job failed: {cause}"), Vec::new());
+            self.note(now, job, Event::JobFailed, format!("Job failed: {cause}"), Vec::new());
         }
         self.changes.push(Change::Ended(Box::new(job.clone())));
     }

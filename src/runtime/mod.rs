@@ -1,3 +1,9 @@
-//! What joins the pure core to the machine: the clock, signals, the loop.
+//! What joins the pure core to the machine: the clock, signals, the loop, and the database with those who wait for it.
+//! Nothing here knows what a job is.
 
 pub mod clock;
+pub mod drive;
+pub mod ledger;
+pub mod log;
+pub mod service;
+pub mod signals;

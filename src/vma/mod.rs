@@ -1,1 +1,181 @@
-//! One-appliance assembly: the VMA.
+//! The VMA: the appliance beside vCenter and the movers. It takes pushes, keeps each job's document and answers polls
+//! (R-1 to R-11). It only assembles: decisions are `policy::source`'s, SQL is the store's, bytes are the server's.
+
+pub(crate) mod routes;
+
+use std::net::TcpListener;
+use std::rc::Rc;
+
+use async_io::Async;
+use smol::LocalExecutor;
+use smol::channel::Sender;
+
+use self::routes::Call;
+use crate::config::VmaConfig;
+use crate::exit::{Exit, Failure};
+use crate::limits;
+use crate::model::id::JobId;
+use crate::model::time::{Mono, Now};
+use crate::net::server::{ServerLimits, serve};
+use crate::policy::refusal::Refusal;
+use crate::policy::source::{Declared, Source, SourceSettings};
+use crate::runtime::clock::Clock;
+use crate::runtime::drive::{Appliance, drive};
+use crate::runtime::ledger::{Ledger, Reply, send};
+use crate::runtime::service::{ask, database_failure, listen, seed};
+use crate::runtime::signals::termination;
+use crate::store::{Store, StoreError};
+use crate::wire::http::{Request, Response};
+use crate::wire::problem::Problem;
+use crate::wire::{job, progress, update};
+
+/// A request, and who waits for its answer.
+#[derive(Debug)]
+pub struct Asked {
+    request: Request,
+    reply: Sender<Response>,
+}
+
+/// The assembled appliance.
+#[derive(Debug)]
+pub struct Vma {
+    source: Source,
+    ledger: Ledger,
+}
+
+impl Vma {
+    /// Opens the database and goes on where it was (R-11).
+    ///
+    /// # Errors
+    /// Where the database cannot be opened or read.
+    pub fn open(config: &VmaConfig, now: Now, seed: u64) -> Result<Self, StoreError> {
+        let store = Store::open(&config.database)?;
+        let settings = SourceSettings {
+            name: config.name.clone(),
+            epoch: store.epoch(),
+            auto_initialize: config.auto_initialize,
+            keep_finished: config.keep_finished,
+            seed,
+        };
+        let jobs = store.jobs()?;
+        log::info!("{}: {} jobs known", config.database.display(), jobs.len());
+        let source = Source::resume(settings, store.sequence()?, jobs, now);
+        Ok(Self { source, ledger: Ledger::new(store, false) })
+    }
+}
+
+impl Vma {
+    fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
+        match call {
+            Call::Progress(id) => {
+                let found = self.source.document(now, &id);
+                let document = found.ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
+                Ok(Response::json(200, progress::render(&document)))
+            }
+            Call::List { since, epoch } => {
+                let listing = self.source.listing(now, since, epoch.as_deref());
+                Ok(Response::json(200, progress::render_listing(&listing.epoch, listing.sequence, &listing.jobs)))
+            }
+            Call::Push(id, push) => {
+                let pushed = self.source.push(now, &id, &push)?;
+                Ok(Response::json(200, update::render_taken(&pushed.job, pushed.auto_initialized)))
+            }
+            Call::Declare(id, declaration) => {
+                let declared = self.source.declare(now, &id, &declaration)?;
+                let status = if declared == Declared::New { 201 } else { 200 };
+                Ok(self.state(status, &id))
+            }
+            Call::Finish(id, outcome) => {
+                self.source.finish(now, &id, &outcome)?;
+                Ok(self.state(200, &id))
+            }
+            Call::Health => Ok(Response::json(200, r#"{"status":"alive"}"#.to_owned())),
+        }
+    }
+
+    fn state(&self, status: u16, id: &JobId) -> Response {
+        match self.source.job(id) {
+            Some(known) => Response::json(status, job::render_state(&known.id, known.status)),
+            None => refuse(&Refusal::UnknownJob { id: id.to_string() }).into(),
+        }
+    }
+}
+
+/// A refusal as a problem; the same for both appliances.
+pub(crate) fn refuse(refusal: &Refusal) -> Problem {
+    let (status, kind, title) = match refusal {
+        Refusal::UnknownJob { .. } => (404, "unknown-job", "The job is not known"),
+        Refusal::UnknownVma { .. } => (400, "unknown-vma", "The VMA is not configured"),
+        Refusal::Finished { .. } => (409, "finished", "The job has ended"),
+        Refusal::Contradiction { .. } => (409, "contradiction", "The job is known with other facts"),
+        Refusal::AliasTaken { .. } => (409, "alias-taken", "Another job has this name"),
+        Refusal::DisksOpen { .. } => (409, "disks-open", "Not every declared disk is Completed"),
+        Refusal::Bound { .. } => (503, "bound", "A bound is reached"),
+    };
+    Problem::new(status, kind, title, refusal.to_string()).with_remedy(refusal.remedy())
+}
+
+impl Appliance for Vma {
+    type Event = Asked;
+
+    fn handle(&mut self, now: Now, asked: Asked) {
+        let (response, changes_something) = match routes::route(&asked.request) {
+            Ok(call) => {
+                let changes_something = matches!(call, Call::Push(..) | Call::Declare(..) | Call::Finish(..));
+                (self.answer(now, call).unwrap_or_else(|refusal| refuse(&refusal).into()), changes_something)
+            }
+            Err(problem) => (problem.into(), false),
+        };
+        let reply = Reply { to: asked.reply, response };
+        if changes_something { self.ledger.hold(now, reply) } else { send(reply) }
+    }
+
+    fn elapse(&mut self, now: Now) {
+        self.source.elapse(now);
+    }
+
+    fn settle(&mut self, now: Now) {
+        let changes = self.source.changes();
+        for refused in self.ledger.settle(now, changes) {
+            log::error!("job={:?} {}: {}", refused.job.as_str(), refused.what, refused.reason);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        [self.source.next_deadline(), self.ledger.next_deadline()].into_iter().flatten().min()
+    }
+}
+
+/// Serves a VMA on a listener until `stop` is done.
+pub async fn run(
+    executor: Rc<LocalExecutor<'static>>,
+    mut vma: Vma,
+    listener: Async<TcpListener>,
+    clock: Clock,
+    stop: impl Future<Output = ()>,
+) {
+    let (events, inbox) = smol::channel::bounded(limits::EVENTS_PER_WAKEUP);
+    let handler = Rc::new(async move |request| ask(&events, request, |request, reply| Asked { request, reply }).await);
+    let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
+    drive(&mut vma, clock, inbox, stop).await;
+    drop(server);
+    vma.ledger.close(clock.now());
+}
+
+/// The command `waybill vma`: runs until it is asked to end.
+///
+/// # Errors
+/// Where it cannot start.
+pub fn main(config: &VmaConfig) -> Result<(), Failure> {
+    let executor = Rc::new(LocalExecutor::new());
+    async_io::block_on(executor.run(async {
+        let clock = Clock::start();
+        let listener = listen(config.listen)?;
+        let vma = Vma::open(config, clock.now(), seed()).map_err(|error| database_failure(&error))?;
+        let stop = termination().map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
+        log::info!("VMA {} listens on {}", config.name, config.listen);
+        run(executor.clone(), vma, listener, clock, stop).await;
+        log::info!("VMA {} has stopped", config.name);
+        Ok(())
+    }))
+}

@@ -1,11 +1,14 @@
 //! How jobs come under the OMA's eyes: asked for, inserted by another program, or remembered.
 
-use super::Fleet;
 use super::tracked::Tracked;
+use super::{Fleet, Listed};
+use std::time::Duration;
+
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::disk::Disk;
 use crate::model::event::Event;
+use crate::model::id::VmaName;
 use crate::model::job::Job;
 use crate::model::request::TrackRequest;
 use crate::model::status::JobStatus;
@@ -45,6 +48,27 @@ impl Fleet {
         }
         self.admit(now, requested(request, now), Event::TrackingStarted);
         Ok(Admitted::New)
+    }
+
+    /// A VMA listed its jobs: those that are new here are tracked.
+    pub(super) fn listed(&mut self, now: Now, vma: &VmaName, listed: Listed) {
+        let interval = self.settings.backoff.interval;
+        for said in listed.jobs {
+            let request = TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new() };
+            // Another VMA's job of the same id stays with that VMA; both would be wrong together.
+            if self.job(&request.job).is_none() && self.track(now, &request, None).is_err() {
+                break;
+            }
+        }
+        if let Some(known) = self.discoveries.iter_mut().find(|known| known.vma == *vma) {
+            known.answered(now.mono, interval, listed.epoch, listed.sequence);
+        }
+    }
+
+    pub(super) fn list_missed(&mut self, now: Now, vma: &VmaName) {
+        let Some(known) = self.discoveries.iter_mut().find(|known| known.vma == *vma) else { return };
+        let delay = self.settings.backoff.delay(known.missed(), Duration::ZERO, &mut self.dice);
+        known.wait_until(now.mono + delay);
     }
 
     /// A row appeared that this process did not write.

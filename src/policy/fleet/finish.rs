@@ -194,6 +194,7 @@ impl Fleet {
         job.completed_at = Some(now.wall);
         job.updated_at = now.wall;
         job.stalled_since = None;
+        self.journal.note(now, job, Event::TrackingStopped, "Stopped progress polling for job", Vec::new());
         self.journal.ended(now, job);
         for disk in &job.disks {
             if let Some(entry) = history_of(job, &disk.id, now) {

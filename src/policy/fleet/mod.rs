@@ -5,6 +5,7 @@
 //! Coming early changes nothing. The shell must write the changes before it carries out the actions.
 
 mod admit;
+mod discover;
 mod finish;
 mod merge;
 mod tracked;
@@ -12,6 +13,7 @@ mod tracked;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use self::discover::Discovery;
 use self::tracked::Tracked;
 use super::backoff::Backoff;
 use super::contact::Miss;
@@ -21,7 +23,7 @@ use super::schedule::Schedule;
 use super::throttle::ThrottleSettings;
 use crate::model::change::Change;
 use crate::model::event::Event;
-use crate::model::id::{CorrelationId, JobId, VmaName};
+use crate::model::id::{CorrelationId, Epoch, JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::progress::Progress;
 use crate::model::request::Outcome;
@@ -54,6 +56,8 @@ pub struct FleetSettings {
     pub throttle: ThrottleSettings,
     /// The configured VMAs.
     pub vmas: Vec<VmaName>,
+    /// Track every job that a VMA lists.
+    pub discover: bool,
     /// Seed for jitter and correlation ids.
     pub seed: u64,
 }
@@ -71,12 +75,27 @@ pub enum Input {
     EndedElsewhere(JobId, JobStatus),
     /// A row that another program inserted.
     Noticed(Box<Job>),
+    /// A VMA listed the jobs that changed.
+    Listed(VmaName, Listed),
+    /// A VMA did not answer with a list.
+    ListMissed(VmaName),
     /// A row that could not be written.
     RowRefused(JobId, String),
     /// The database takes records again, or does not.
     Writable(bool),
     /// Nothing but time.
     Elapsed,
+}
+
+/// A VMA's list, without the jobs that have a row here already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The VMA's epoch.
+    pub epoch: Option<Epoch>,
+    /// The sequence up to which the list goes.
+    pub sequence: u64,
+    /// Jobs that are new here.
+    pub jobs: Vec<Progress>,
 }
 
 /// How a VMA took the news that a job is to end.
@@ -115,6 +134,15 @@ pub enum Action {
         /// For the `X-Correlation-ID` header.
         correlation: Option<CorrelationId>,
     },
+    /// Ask a VMA for the jobs that changed; answer with `Listed` or `ListMissed`, exactly once.
+    List {
+        /// Who to ask.
+        vma: VmaName,
+        /// The sequence up to which its list is known here.
+        since: u64,
+        /// The epoch of that sequence.
+        epoch: Option<Epoch>,
+    },
 }
 
 /// All jobs that an OMA tracks. Ended jobs leave it at once.
@@ -127,12 +155,15 @@ pub struct Fleet {
     journal: Journal,
     dice: Dice,
     is_paused: bool,
+    discoveries: Vec<Discovery>,
 }
 
 impl Fleet {
     /// Goes on with the unfinished jobs that the database remembers.
     pub fn resume(settings: FleetSettings, jobs: Vec<Job>, now: Now) -> Self {
         let dice = Dice::new(settings.seed);
+        let asked = settings.vmas.iter().filter(|_| settings.discover);
+        let discoveries = asked.map(|vma| Discovery::new(vma.clone(), now.mono)).collect();
         let mut fleet = Self {
             settings,
             jobs: BTreeMap::new(),
@@ -141,6 +172,7 @@ impl Fleet {
             journal: Journal::default(),
             dice,
             is_paused: false,
+            discoveries,
         };
         for job in jobs {
             let is_new = job.correlation.is_none();
@@ -175,7 +207,8 @@ impl Fleet {
     }
     /// When to come back with [`Input::Elapsed`] if nothing else happens.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.schedule.next()
+        let lists = self.discoveries.iter().filter_map(Discovery::due);
+        lists.chain(self.schedule.next()).min()
     }
 
     /// Takes what happened.
@@ -186,6 +219,8 @@ impl Fleet {
             Input::FinishAnswered(id, answer) => self.finish_answered(now, &id, &answer),
             Input::EndedElsewhere(id, status) => self.ended_elsewhere(now, &id, status),
             Input::Noticed(job) => self.noticed(now, *job),
+            Input::Listed(vma, listed) => self.listed(now, &vma, listed),
+            Input::ListMissed(vma) => self.list_missed(now, &vma),
             Input::RowRefused(id, reason) => self.row_refused(now, &id, reason),
             Input::Writable(true) => self.unpause(now),
             Input::Writable(false) => self.is_paused = true,
@@ -193,6 +228,12 @@ impl Fleet {
         }
         while let Some(id) = self.schedule.due(now.mono) {
             self.look_at(now, &id);
+        }
+        for discovery in &mut self.discoveries {
+            if discovery.starts(now.mono) {
+                let (vma, since, epoch) = (discovery.vma.clone(), discovery.since, discovery.epoch.clone());
+                self.actions.push_back(Action::List { vma, since, epoch });
+            }
         }
     }
 

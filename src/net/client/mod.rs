@@ -1,0 +1,153 @@
+//! The HTTP/1.1 client of one VMA: keeps its connections, names the phase in which a call failed.
+//!
+//! Policy: one time limit holds for a whole call, the waiting for a connection included. A connection goes back to the
+//! kept ones only after a complete, unambiguous answer; a call that fails or is dropped takes its connection with it.
+//! A kept connection that the peer has closed meanwhile costs one try on a fresh one, for methods that may be repeated
+//! ([`Method::may_be_repeated`]: not `POST`). Redirects are answers like any other.
+
+mod error;
+mod exchange;
+mod origin;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use smol::future;
+
+pub use self::error::{CallError, Phase};
+pub use self::origin::{BadUrl, Origin};
+
+use self::exchange::{Outgoing, exchange};
+use super::gate::Gate;
+use super::resolve;
+use super::stream::Scratch;
+use crate::limits;
+use crate::wire::http::Method;
+
+/// What a VMA answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status, 100 to 999 as sent.
+    pub status: u16,
+    /// The media type as sent, `""` where missing.
+    pub content_type: String,
+    /// The body, at most [`limits::ANSWER_BYTES`].
+    pub body: Vec<u8>,
+}
+
+/// A client for one origin; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Client(Rc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    origin: Origin,
+    timeout: Duration,
+    gate: Gate,
+    kept: RefCell<Vec<Async<TcpStream>>>,
+    scratch: Scratch,
+}
+
+impl Client {
+    /// A client without connections yet; `timeout` is the limit of every call.
+    pub fn new(origin: Origin, timeout: Duration) -> Self {
+        let gate = Gate::new(limits::CONNECTIONS_PER_VMA);
+        Self(Rc::new(Shared { origin, timeout, gate, kept: RefCell::default(), scratch: Scratch::new() }))
+    }
+
+    /// Sends one request and waits for the whole answer, whatever its status.
+    ///
+    /// `target` is path and query, percent-encoded ([`crate::wire::http::encode_segment`]). `Host` and
+    /// `Content-Length` are added here. Dropping the future ends the call and its connection.
+    pub async fn call(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, CallError> {
+        let phase = Cell::new(Phase::Queue);
+        let outgoing = Outgoing { method: &method, target, headers, body };
+        let limit = async {
+            Timer::after(self.0.timeout).await;
+            Err(CallError::out_of_time(phase.get(), self.0.timeout))
+        };
+        future::or(self.0.answer(&outgoing, &phase), limit).await
+    }
+}
+
+impl Shared {
+    async fn answer(&self, outgoing: &Outgoing<'_>, phase: &Cell<Phase>) -> Result<Answer, CallError> {
+        let request = outgoing.render(&self.origin)?;
+        // Dropped after the connection was kept, so that the next in the queue finds it.
+        let _place = self.gate.enter().await;
+        if let Some(stream) = self.take_kept() {
+            match self.exchange_over(stream, request, outgoing.body, phase).await {
+                Err(failure) if failure.unanswered && outgoing.method.may_be_repeated() => {}
+                done => return done.map_err(|failure| failure.error),
+            }
+        }
+        let stream = self.connect(phase).await?;
+        let request = outgoing.render(&self.origin)?;
+        self.exchange_over(stream, request, outgoing.body, phase).await.map_err(|failure| failure.error)
+    }
+
+    async fn exchange_over(
+        &self,
+        mut stream: Async<TcpStream>,
+        request: exchange::Rendered,
+        body: &[u8],
+        phase: &Cell<Phase>,
+    ) -> Result<Answer, exchange::Failure> {
+        phase.set(Phase::FirstByte);
+        let (answer, reusable) = exchange(&mut stream, &self.scratch, request, body, phase).await?;
+        // Those who wait at the gate will each take one at once, and are not counted as idle.
+        let mut kept = self.kept.borrow_mut();
+        if reusable && kept.len() < limits::KEPT_CONNECTIONS_PER_VMA + self.gate.waiting() {
+            kept.push(stream);
+        }
+        Ok(answer)
+    }
+
+    /// The connection that was used last and is still silent; one that has ended, or on which the peer spoke out of
+    /// turn, is dropped.
+    fn take_kept(&self) -> Option<Async<TcpStream>> {
+        loop {
+            let stream = self.kept.borrow_mut().pop()?;
+            match stream.get_ref().peek(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(stream),
+                _ => {}
+            }
+        }
+    }
+
+    async fn connect(&self, phase: &Cell<Phase>) -> Result<Async<TcpStream>, CallError> {
+        phase.set(Phase::Resolve);
+        let host = &self.origin.host;
+        let mut addresses = resolve::addresses(host, self.origin.port)
+            .await
+            .map_err(|reason| CallError::new(Phase::Resolve, reason))?;
+        // R-60 once more: a name is what the resolver makes of it.
+        addresses.retain(|address| address.ip().is_loopback());
+        phase.set(Phase::Connect);
+        let mut last =
+            CallError::new(Phase::Resolve, format!("{host} is not on loopback, and plain http goes nowhere else"));
+        for address in addresses {
+            match connect_to(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = CallError::io(Phase::Connect, &error),
+            }
+        }
+        Err(last)
+    }
+}
+
+async fn connect_to(address: SocketAddr) -> io::Result<Async<TcpStream>> {
+    let stream = Async::<TcpStream>::connect(address).await?;
+    stream.get_ref().set_nodelay(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,85 @@
+//! Reading and writing that costs an idle connection no buffer: all connections of one owner share a scratch space,
+//! which is borrowed within a poll only.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use smol::future::yield_now;
+use smol::io::{AsyncRead, AsyncWrite};
+
+use super::pace::{Cut, Pace};
+
+/// Bytes that are taken from a socket at a time.
+const SCRATCH_BYTES: usize = 16 * 1024;
+
+/// Space for one read, shared by many connections.
+#[derive(Debug)]
+pub struct Scratch(RefCell<Box<[u8]>>);
+
+impl Scratch {
+    pub fn new() -> Self {
+        Self(RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()))
+    }
+}
+
+/// Appends what the socket has, at most 16 KiB, and waits where it has nothing. 0 is the end of the stream.
+/// Nothing is lost if the future is dropped.
+pub async fn read_some<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    scratch: &Scratch,
+    into: &mut Vec<u8>,
+) -> io::Result<usize> {
+    poll_fn(|context| {
+        let mut space = scratch.0.borrow_mut();
+        loop {
+            return match ready!(Pin::new(&mut *stream).poll_read(context, &mut space)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Poll::Ready(Err(error)),
+                Ok(count) => {
+                    into.extend_from_slice(&space[..count]);
+                    Poll::Ready(Ok(count))
+                }
+            };
+        }
+    })
+    .await
+}
+
+/// Reads and forgets until the peer has closed.
+pub async fn discard<S: AsyncRead + Unpin>(stream: &mut S, scratch: &Scratch) {
+    let mut forgotten = Vec::new();
+    while matches!(read_some(stream, scratch, &mut forgotten).await, Ok(1..)) {
+        forgotten.clear();
+        yield_now().await;
+    }
+}
+
+/// Writes a head and a body without joining them first, at the given pace.
+pub async fn write_all<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    pace: &mut Pace,
+    head: &[u8],
+    body: &[u8],
+) -> Result<(), Cut> {
+    let mut sent = 0;
+    while sent < head.len() + body.len() {
+        let slices =
+            [IoSlice::new(&head[sent.min(head.len())..]), IoSlice::new(&body[sent.saturating_sub(head.len())..])];
+        let write = poll_fn(|context| {
+            loop {
+                match ready!(Pin::new(&mut *stream).poll_write_vectored(context, &slices)) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    done => return Poll::Ready(done),
+                }
+            }
+        });
+        sent += pace.step(write).await?;
+        if sent < head.len() + body.len() {
+            yield_now().await;
+        }
+    }
+    Ok(())
+}

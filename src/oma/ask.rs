@@ -1,0 +1,93 @@
+//! What is sent to a VMA, and what its answer means to the core. Every action ends in exactly one
+//! event, whatever happens on the way.
+
+use super::Event;
+use crate::model::id::{CorrelationId, Epoch, JobId};
+use crate::net::client::{Answer, CallError, Client};
+use crate::policy::contact::Miss;
+use crate::policy::fleet::{Action, FinishAnswer, Input, Listed};
+use crate::wire::http::{Method, encode_segment};
+use crate::wire::progress::ReadListing;
+use crate::wire::{job, problem, progress};
+
+/// Sends what the core wants sent, and waits for what comes of it.
+pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
+    match action {
+        Action::Poll { job, correlation, .. } => {
+            let target = format!("/api/v1/progress/{}", encode_segment(job.as_str()));
+            let answer = client.call(Method::Get, &target, &headers(correlation.as_ref()), b"").await;
+            Event::Core(match read_poll(answer) {
+                Ok(progress) => Input::Answered(job, Box::new(progress)),
+                Err(miss) => Input::Missed(job, miss),
+            })
+        }
+        Action::TellFinish { job, outcome, correlation, .. } => {
+            let target = format!("/api/v1/jobs/{}/finish", encode_segment(job.as_str()));
+            let body = job::render_finish(&outcome);
+            let answer = client.call(Method::Post, &target, &headers(correlation.as_ref()), body.as_bytes()).await;
+            Event::Core(Input::FinishAnswered(job, read_finish(answer)))
+        }
+        Action::List { vma, since, epoch } => {
+            let epoch = epoch.map(|epoch| format!("&epoch={}", encode_segment(epoch.as_str()))).unwrap_or_default();
+            let target = format!("/api/v1/progress?since={since}{epoch}");
+            match client.call(Method::Get, &target, &[], b"").await {
+                Ok(answer) if answer.status == 200 => match progress::parse_listing(&answer.body) {
+                    Ok(listing) => Event::Listed(vma, listing),
+                    Err(why) => list_missed(vma, why),
+                },
+                Ok(answer) => list_missed(vma, format_args!("status {}", answer.status)),
+                Err(why) => list_missed(vma, why),
+            }
+        }
+    }
+}
+
+/// The jobs of a list that have no row here yet.
+pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> Listed {
+    for why in listing.bad {
+        log::warn!("a listed job cannot be read: {why}");
+    }
+    Listed {
+        epoch: listing.epoch.and_then(|text| Epoch::parse(&text).ok()),
+        sequence: listing.sequence,
+        jobs: listing.jobs.into_iter().filter(|progress| !has_row(&progress.job)).collect(),
+    }
+}
+
+fn list_missed(vma: crate::model::id::VmaName, why: impl std::fmt::Display) -> Event {
+    log::warn!("vma={vma} does not list its jobs: {why}");
+    Event::Core(Input::ListMissed(vma))
+}
+
+fn headers(correlation: Option<&CorrelationId>) -> Vec<(&'static str, &str)> {
+    correlation.map(|id| ("X-Correlation-ID", id.as_str())).into_iter().collect()
+}
+
+fn read_poll(answer: Result<Answer, CallError>) -> Result<crate::model::progress::Progress, Miss> {
+    let answer = answer.map_err(|error| Miss::Unreachable(error.to_string()))?;
+    match answer.status {
+        200 => progress::parse(&answer.body).map_err(|why| Miss::Rubbish(why.to_string())),
+        404 => Err(Miss::Unknown),
+        status => Err(Miss::Rubbish(format!("status {status}: {}", said(&answer)))),
+    }
+}
+
+fn read_finish(answer: Result<Answer, CallError>) -> FinishAnswer {
+    match answer {
+        Ok(answer) => match answer.status {
+            200 => FinishAnswer::Taken,
+            404 => FinishAnswer::Unknown,
+            409 => FinishAnswer::Refused(said(&answer)),
+            status => FinishAnswer::Unreachable(format!("status {status}: {}", said(&answer))),
+        },
+        Err(error) => FinishAnswer::Unreachable(error.to_string()),
+    }
+}
+
+/// What an answer that is no success says, shortly.
+fn said(answer: &Answer) -> String {
+    match problem::read(&answer.body) {
+        Some(problem) => format!("{}: {}", problem.title, problem.detail),
+        None => String::from_utf8_lossy(&answer.body[..answer.body.len().min(200)]).into_owned(),
+    }
+}

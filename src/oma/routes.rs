@@ -1,0 +1,57 @@
+//! From requests to calls: one `match` over method and path. What cannot be read is a problem that names the fault.
+
+use crate::model::id::JobId;
+use crate::model::request::{ChangeIdReport, TrackRequest};
+use crate::vma::routes::{bad_body, job_id, no_such_path, not_allowed};
+use crate::wire::http::{Method, Request};
+use crate::wire::problem::Problem;
+use crate::wire::{changeid, job};
+
+/// What an OMA can be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Call {
+    /// Track a job.
+    Track(TrackRequest),
+    /// All jobs that are tracked.
+    Jobs,
+    /// One job, tracked or ended.
+    Job(JobId),
+    /// End a job.
+    Cancel(JobId, String),
+    /// The last change id of a disk.
+    LastChangeId { vm_path: String, disk: String },
+    /// A disk's new change id; the job as the path has it, because it is stored even where it is no valid id.
+    ChangeId { job: String, report: ChangeIdReport },
+    /// Is the daemon alive?
+    Health,
+}
+
+/// Reads a request.
+pub(super) fn route(request: &Request) -> Result<Call, Problem> {
+    let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
+    let text = |key: &str| request.query_value(key).unwrap_or("").to_owned();
+    match (&request.method, segments.as_slice()) {
+        (Method::Post, ["api", "v1", "jobs"]) => Ok(Call::Track(job::parse_track(&request.body).map_err(bad_body)?)),
+        (Method::Get | Method::Head, ["api", "v1", "jobs"]) => Ok(Call::Jobs),
+        (Method::Get | Method::Head, ["api", "v1", "jobs", id]) => Ok(Call::Job(job_id(id)?)),
+        (Method::Post, ["api", "v1", "jobs", id, "cancel"]) => {
+            Ok(Call::Cancel(job_id(id)?, job::parse_cancel(&request.body).map_err(bad_body)?))
+        }
+        (Method::Get | Method::Head, ["api", "v1", "replications", "changeid"]) => {
+            Ok(Call::LastChangeId { vm_path: text("vm_path"), disk: text("disk_id") })
+        }
+        (Method::Post, ["api", "v1", "replications", job, "changeid"]) => {
+            let report = changeid::parse(&request.body).map_err(bad_body)?;
+            Ok(Call::ChangeId { job: (*job).to_owned(), report })
+        }
+        (Method::Get | Method::Head, ["health"]) => Ok(Call::Health),
+        (_, ["api", "v1", "jobs"]) => Err(not_allowed("GET, HEAD, POST")),
+        (_, ["api", "v1", "jobs", _] | ["api", "v1", "replications", "changeid"] | ["health"]) => {
+            Err(not_allowed("GET, HEAD"))
+        }
+        (_, ["api", "v1", "jobs", _, "cancel"] | ["api", "v1", "replications", _, "changeid"]) => {
+            Err(not_allowed("POST"))
+        }
+        _ => Err(no_such_path(request)),
+    }
+}

@@ -1,0 +1,151 @@
+//! The database and those who wait for it.
+//!
+//! Error policy: a database that cannot be written stops nothing. What is unwritten is kept, in order and within
+//! bounds, and is tried again; answers that must not be given before it is written are held, for as long as a mover
+//! waits, and then are honest refusals.
+
+use std::time::Duration;
+
+use smol::channel::Sender;
+
+use crate::model::change::Change;
+use crate::model::time::{Mono, Now};
+use crate::policy::outbox::Outbox;
+use crate::store::{Durability, RefusedRow, Store};
+use crate::wire::http::Response;
+use crate::wire::problem::Problem;
+
+/// How soon a write that failed is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// How long an answer is held; a mover waits for 5 s (`wire.md`).
+const HOLD_FOR: Duration = Duration::from_secs(4);
+
+/// When what was handed to the operating system is made durable.
+const DURABLE_AFTER: Duration = Duration::from_secs(1);
+
+/// The answer to one request, and who waits for it.
+#[derive(Debug)]
+pub struct Reply {
+    /// Who waits; a caller that has gone is no error.
+    pub to: Sender<Response>,
+    /// What to answer.
+    pub response: Response,
+}
+
+/// The database, what is not yet written to it, and the answers that wait for that.
+#[derive(Debug)]
+pub struct Ledger {
+    store: Store,
+    outbox: Outbox,
+    held: Vec<(Mono, Reply)>,
+    retry_at: Option<Mono>,
+    durable_at: Option<Mono>,
+    waits_for_disk: bool,
+}
+
+impl Ledger {
+    /// A ledger in which all is written. `waits_for_disk`: rows that cannot be had again are on the disk before anyone is
+    /// told (R-28, OMA); otherwise they are handed to the operating system, and on the disk within a second (R-11, VMA).
+    pub fn new(store: Store, waits_for_disk: bool) -> Self {
+        Self { store, outbox: Outbox::default(), held: Vec::new(), retry_at: None, durable_at: None, waits_for_disk }
+    }
+    /// For reading.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+    /// True while no more records may come in.
+    pub fn is_full(&self) -> bool {
+        self.outbox.is_full()
+    }
+    /// True where the database holds all that was decided.
+    pub fn is_clean(&self) -> bool {
+        self.outbox.is_empty()
+    }
+    /// Holds an answer until all that was decided so far is written.
+    pub fn hold(&mut self, now: Now, reply: Reply) {
+        self.held.push((now.mono + HOLD_FOR, reply));
+    }
+
+    /// Writes the changes, and what waited, in one transaction; then gives the held answers. Returns the rows that were
+    /// refused while the rest of their jobs was written.
+    pub fn settle(&mut self, now: Now, changes: Vec<Change>) -> Vec<RefusedRow> {
+        super::log::write(&changes);
+        self.outbox.extend(changes);
+        let is_due = self.retry_at.is_none_or(|at| at <= now.mono);
+        let refused = if is_due { self.write(now) } else { Vec::new() };
+        if self.durable_at.is_some_and(|at| at <= now.mono) {
+            self.make_durable(now);
+        }
+        self.answer(now);
+        refused
+    }
+
+    /// When to settle again if nothing happens.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        let first_held = self.held.iter().map(|(until, _)| *until).min().filter(|_| self.retry_at.is_some());
+        [self.retry_at, self.durable_at, first_held].into_iter().flatten().min()
+    }
+
+    /// Makes all that was written durable, before the process ends.
+    pub fn close(&mut self, now: Now) {
+        self.write(now);
+        self.make_durable(now);
+    }
+
+    fn write(&mut self, now: Now) -> Vec<RefusedRow> {
+        if self.outbox.is_empty() {
+            return Vec::new();
+        }
+        let is_durable = self.waits_for_disk && self.outbox.is_irreplaceable();
+        let durability = if is_durable { Durability::OnDisk } else { Durability::HandedToSystem };
+        match self.store.commit(self.outbox.changes(), durability) {
+            Ok(refused) => {
+                if self.retry_at.take().is_some() {
+                    log::info!("the database is written again: {} changes", self.outbox.changes().len());
+                }
+                self.outbox.written();
+                if !is_durable {
+                    self.durable_at = self.durable_at.or(Some(now.mono + DURABLE_AFTER));
+                }
+                refused
+            }
+            Err(error) => {
+                if self.retry_at.is_none() {
+                    log::error!("{error}; {} changes wait and are tried again", self.outbox.changes().len());
+                }
+                self.retry_at = Some(now.mono + RETRY_AFTER);
+                Vec::new()
+            }
+        }
+    }
+
+    fn make_durable(&mut self, now: Now) {
+        self.durable_at = None;
+        if let Err(error) = self.store.make_durable() {
+            log::error!("{error}; tried again");
+            self.durable_at = Some(now.mono + DURABLE_AFTER);
+        }
+    }
+
+    fn answer(&mut self, now: Now) {
+        let is_written = self.outbox.is_empty();
+        for (until, reply) in std::mem::take(&mut self.held) {
+            if is_written {
+                send(reply);
+            } else if until <= now.mono {
+                let problem = Problem::new(503, "database", "The database cannot be written", "nothing was lost")
+                    .with_remedy("repeat the request; the daemon's log says what is wrong with the database");
+                send(Reply { to: reply.to, response: problem.into() });
+            } else {
+                self.held.push((until, reply));
+            }
+        }
+    }
+}
+
+/// Gives an answer at once. A caller that has gone is no error.
+pub fn send(reply: Reply) {
+    if reply.to.try_send(reply.response).is_err() {
+        log::debug!("a caller left before its answer");
+    }
+}

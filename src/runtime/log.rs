@@ -1,0 +1,49 @@
+//! Entries of job logs as lines of the daemon's log: every line carries job and correlation id.
+
+use log::Level as LogLevel;
+
+use crate::model::change::Change;
+use crate::model::event::{Event, Level, LogEntry};
+
+/// Starts logging to standard error; `RUST_LOG` chooses what, `info` is the default.
+pub fn start() {
+    let environment = env_logger::Env::default().default_filter_or("info");
+    env_logger::Builder::from_env(environment).format_timestamp_millis().format_target(false).init();
+}
+
+/// Writes the entries among the changes to the log.
+pub fn write(changes: &[Change]) {
+    for change in changes {
+        if let Change::Entry(entry) = change {
+            write_entry(entry);
+        }
+    }
+}
+
+fn write_entry(entry: &LogEntry) {
+    let level = match entry.event.level() {
+        Level::Info => LogLevel::Info,
+        Level::Warning => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    };
+    let correlation = entry.correlation.as_ref().map_or("-", |id| id.as_str());
+    log::log!(
+        level,
+        "job={:?} correlation={correlation} {}: {}{}",
+        entry.job.as_str(),
+        entry.event.stored_name(),
+        mark(entry.event),
+        entry.message.escape_debug()
+    );
+}
+
+/// The marks of the specification's key messages.
+fn mark(event: Event) -> &'static str {
+    match event {
+        Event::TrackingStarted | Event::TrackingResumed => "🔄 ",
+        Event::TrackingStopped => "⏹️ ",
+        Event::JobSucceeded => "✅ ",
+        Event::JobFailed => "🚨 ",
+        _ => "",
+    }
+}

@@ -1,0 +1,85 @@
+//! From requests to calls: one `match` over method and path. What cannot be read is a problem that names the fault.
+
+use crate::model::id::JobId;
+use crate::model::request::{Declaration, Outcome, Push};
+use crate::wire::http::{Method, Request};
+use crate::wire::problem::Problem;
+use crate::wire::{BadBody, job, update};
+
+/// What a VMA can be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Call {
+    /// One job's document.
+    Progress(JobId),
+    /// The documents that changed.
+    List { since: u64, epoch: Option<String> },
+    /// A mover's push.
+    Push(JobId, Push),
+    /// A declaration.
+    Declare(JobId, Declaration),
+    /// The end of a job.
+    Finish(JobId, Outcome),
+    /// Is the daemon alive?
+    Health,
+}
+
+/// Reads a request.
+pub(super) fn route(request: &Request) -> Result<Call, Problem> {
+    let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
+    match (&request.method, segments.as_slice()) {
+        (Method::Get | Method::Head, ["api", "v1", "progress", id]) => Ok(Call::Progress(job_id(id)?)),
+        (Method::Get | Method::Head, ["api", "v1", "progress"]) => {
+            Ok(Call::List { since: number(request, "since")?, epoch: request.query_value("epoch").map(str::to_owned) })
+        }
+        (Method::Post, ["api", "v1", "progress", id, "update"]) => {
+            Ok(Call::Push(job_id(id)?, update::parse(&request.body).map_err(bad_body)?))
+        }
+        (Method::Put, ["api", "v1", "jobs", id]) => {
+            Ok(Call::Declare(job_id(id)?, job::parse_declaration(&request.body).map_err(bad_body)?))
+        }
+        (Method::Post, ["api", "v1", "jobs", id, "finish"]) => {
+            Ok(Call::Finish(job_id(id)?, job::parse_finish(&request.body).map_err(bad_body)?))
+        }
+        (Method::Get | Method::Head, ["health"]) => Ok(Call::Health),
+        (_, ["api", "v1", "progress", _] | ["api", "v1", "progress"] | ["health"]) => Err(not_allowed("GET, HEAD")),
+        (_, ["api", "v1", "progress", _, "update"] | ["api", "v1", "jobs", _, "finish"]) => Err(not_allowed("POST")),
+        (_, ["api", "v1", "jobs", _]) => Err(not_allowed("PUT")),
+        _ => Err(no_such_path(request)),
+    }
+}
+
+/// The job id of a path.
+pub(crate) fn job_id(text: &str) -> Result<JobId, Problem> {
+    JobId::parse(text)
+        .map_err(|why| Problem::new(400, "bad-id", "The job id is not valid", format!("the job id {why}")))
+}
+
+/// A body that cannot be read.
+pub(crate) fn bad_body(why: BadBody) -> Problem {
+    Problem::new(400, "bad-body", "The body cannot be read", why.to_string())
+        .with_remedy("send one JSON object in the shape that the documentation gives for this path")
+}
+
+/// A path that exists, with another method.
+pub(crate) fn not_allowed(allowed: &str) -> Problem {
+    Problem::new(405, "method", "The method is not allowed here", format!("this path takes {allowed}"))
+}
+
+/// A path that does not exist.
+pub(crate) fn no_such_path(request: &Request) -> Problem {
+    let path = request.segments.join("/");
+    Problem::new(404, "no-such-path", "There is no such path", format!("/{path} is no path of this appliance"))
+}
+
+/// A whole number of the query; 0 where it is missing.
+fn number(request: &Request, key: &str) -> Result<u64, Problem> {
+    let text = request.query_value(key).unwrap_or("0");
+    text.parse().map_err(|_| {
+        Problem::new(
+            400,
+            "bad-query",
+            "The query cannot be read",
+            format!("{key} is {text:?}, a whole number is expected"),
+        )
+    })
+}
