@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Decisions. Everything here is a function of what it is given: time comes in as an argument, nothing is read, written
 //! or sent. What must be done comes out as data (`model::change`, [`fleet::Action`]), and others do it.
 
@@ -16,8 +15,4 @@ pub mod schedule;
 pub mod source;
 pub mod tally;
 pub mod throttle;
-=======
-//! Decisions; time comes in as an argument.
-
->>>>>>> store
 pub mod transition;
