@@ -277,6 +277,8 @@ impl Source {
         job.started_at = Some(now.wall);
         job.correlation = Some(self.dice.correlation(now.wall));
         job.source_epoch = Some(self.settings.epoch.clone());
+        // The row comes before the rows that point at it.
+        self.journal.push(Change::Declared(Box::new(job.clone())));
         self.jobs.insert(id.clone(), Entry::new(job, None));
         Ok(())
     }
