@@ -305,10 +305,11 @@ impl Fleet {
         true
     }
 
-    /// Writes the row if it is time, and sets the job's next moment.
+    /// Writes the row if it is time, or if the job's log got an entry that the row must agree with, and sets the
+    /// job's next moment.
     fn settle(&mut self, now: Now, id: &JobId) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
-        if tracked.is_to_be_written(now.mono, &self.settings.throttle) {
+        if self.journal.has_noted(id) || tracked.is_to_be_written(now.mono, &self.settings.throttle) {
             tracked.written(now);
             self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
         }
