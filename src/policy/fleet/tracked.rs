@@ -153,7 +153,8 @@ impl Tracked {
         let waited = now.mono.since(self.tracked_since);
         (self.job.status == JobStatus::Queued && waited >= settings.queued_timeout).then(|| {
             let last = match self.contact.state() {
-                Contact::Silent(_) => "the VMA does not know it: no mover has reported for it",
+                Contact::Silent(Silence::JobUnknown) => "the VMA does not know it: no mover has reported for it",
+                Contact::Silent(_) => "the VMA does not answer at the moment",
                 Contact::Fresh | Contact::Late | Contact::Lost => "the VMA knows it and it has not begun",
             };
             format!("queued for {} s without a start; {last}; start its mover and track it anew", waited.as_secs())
