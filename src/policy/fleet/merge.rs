@@ -5,6 +5,7 @@
 
 use super::tracked::Tracked;
 use crate::limits;
+use crate::model::change::Change;
 use crate::model::disk::Disk;
 use crate::model::event::Event;
 use crate::model::job::Job;
@@ -101,8 +102,10 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
     let Some(at) = job.disks.iter().position(|disk| disk.id == said.id) else {
         return add_disk(now, job, refusals, said, journal);
     };
-    let known = &job.disks[at];
-    let mut disk = known.clone();
+    if job.disks[at].status == DiskStatus::Failed && said.status == DiskStatus::Completed {
+        stream_again(now, job, at, journal);
+    }
+    let mut disk = job.disks[at].clone();
     let moved = transition::set_disk_status(&mut disk.status, said.status);
     if let Err(refused) = moved
         && refusals.is_first(&format!("disk {} {refused}", disk.id), limits::REFUSALS_PER_JOB)
@@ -145,6 +148,16 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
         journal.bytes_regressed(now, job, &format!("disk {}", disk.id), kept, said.bytes_transferred);
     }
     differs
+}
+
+/// A failed disk that is Completed by now has streamed in between, though no poll saw it. The row goes the same way,
+/// because the database allows no other.
+fn stream_again(now: Now, job: &mut Job, at: usize, journal: &mut Journal) {
+    let disk = &mut job.disks[at];
+    let from = std::mem::replace(&mut disk.status, DiskStatus::Streaming);
+    disk.ended_at = None;
+    journal.disk_moved(now, job, &job.disks[at], from);
+    journal.push(Change::Progress(Box::new(job.clone())));
 }
 
 fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {

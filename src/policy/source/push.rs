@@ -200,11 +200,15 @@ impl Source {
             return None;
         }
         let target = if ends { DiskStatus::Completed } else { DiskStatus::Streaming };
-        let before = job.disks[at].status;
-        if before == DiskStatus::Failed && ends {
-            // A copy that failed and then completed has streamed in between, even if no push said so.
+        if job.disks[at].status == DiskStatus::Failed && ends {
+            // A copy that failed and then completed has streamed in between, even if no push said so. The row goes the
+            // same way, because the database allows no other.
             job.disks[at].status = DiskStatus::Streaming;
+            (job.disks[at].error, job.disks[at].ended_at) = (None, None);
+            self.journal.disk_moved(now, job, &job.disks[at], DiskStatus::Failed);
+            self.journal.push(Change::Progress(Box::new(job.clone())));
         }
+        let before = job.disks[at].status;
         let (rate, disk) = (&mut rates[at], &mut job.disks[at]);
         if !matches!(transition::set_disk_status(&mut disk.status, target), Ok(Moved::From(_))) && before != target {
             return None;
