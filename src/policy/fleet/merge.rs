@@ -114,7 +114,8 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
         journal_refusal(now, job, journal, message);
     }
     adopt_disk_facts(&mut disk, said);
-    let is_revised = said.planned_bytes.is_some() && disk.planned_bytes != said.planned_bytes;
+    let (planned, is_revised) =
+        (disk.planned_bytes, said.planned_bytes.is_some() && disk.planned_bytes != said.planned_bytes);
     disk.planned_bytes = said.planned_bytes.or(disk.planned_bytes);
     disk.basis = said.basis.or(disk.basis);
     let regressed = note_regression(refusals, said.id.as_str(), disk.bytes_transferred, said.bytes_transferred);
@@ -126,7 +127,9 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
         _ => said.percent.min(crate::model::percent::Percent::ALMOST),
     };
     let before = disk.percent;
-    disk.percent = if is_revised { percent } else { percent.max(before) };
+    // Of a source that counts anew neither the bytes nor the share are taken.
+    let falls = is_revised && percent < before && said.bytes_transferred >= kept;
+    disk.percent = if falls { percent } else { percent.max(before) };
     match moved {
         Ok(Moved::From(_)) if disk.status == DiskStatus::Completed || disk.status == DiskStatus::Failed => {
             disk.ended_at = Some(now.wall);
@@ -144,8 +147,13 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
             journal.note(now, job, Event::DiskFailed, format!("disk {} failed: {error}", disk.id), attributes);
         }
     }
+    let whose = format!("disk {}", disk.id);
+    if falls {
+        let (from, to) = (planned.unwrap_or(0), disk.planned_bytes.unwrap_or(0));
+        journal.plan_revised(now, job, &whose, from, to, (before, percent));
+    }
     if regressed {
-        journal.bytes_regressed(now, job, &format!("disk {}", disk.id), kept, said.bytes_transferred);
+        journal.bytes_regressed(now, job, &whose, kept, said.bytes_transferred);
     }
     differs
 }
@@ -201,11 +209,14 @@ fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, j
     let mut totals = said.totals;
     totals.bytes_transferred = before.bytes_transferred.max(said.totals.bytes_transferred);
     totals.percent = percent.max(before.percent);
-    if totals.total_bytes == 0 {
+    // Zero is "unknown", but where every disk has been copied it is what there was to move (F31).
+    let is_copied = !said.disks.is_empty() && said.disks.iter().all(|disk| disk.status == DiskStatus::Completed);
+    if totals.total_bytes == 0 && !is_copied {
         totals.total_bytes = before.total_bytes;
     }
     let is_revised = before.total_bytes > 0 && totals.total_bytes != before.total_bytes;
-    if percent < before.percent && is_revised && !regressed {
+    let is_anew = said.totals.bytes_transferred < before.bytes_transferred;
+    if percent < before.percent && is_revised && !is_anew {
         totals.percent = percent;
         journal.plan_revised(now, job, "job", before.total_bytes, totals.total_bytes, (before.percent, percent));
     }
