@@ -163,14 +163,17 @@ impl Tracked {
 
     /// Marks and unmarks a mover that is silent while it streams; the reason where that fails the job.
     pub(super) fn check_stall(&mut self, now: Now, journal: &mut Journal, settings: &FleetSettings) -> Option<String> {
-        if self.job.source_updated_at != self.source_time.0 {
+        let was_heard = self.job.source_updated_at != self.source_time.0;
+        if was_heard {
             self.source_time = (self.job.source_updated_at, now.mono);
         }
         let silent_for = now.mono.since(self.source_time.1);
+        // A stall lasts until the mover is heard, also where this process has not seen all of it.
+        let is_silent = silent_for >= settings.stall_after || (self.job.stalled_since.is_some() && !was_heard);
         let is_copying = self.job.disks.iter().any(|disk| disk.status != DiskStatus::Completed);
         let is_stalled = self.job.status == JobStatus::Streaming
             && (is_copying || self.job.disks.is_empty())
-            && silent_for >= settings.stall_after;
+            && is_silent;
         match (self.job.stalled_since, is_stalled) {
             (None, true) => {
                 let since = Wall::from_unix_millis(
