@@ -323,8 +323,8 @@ impl Fleet {
         }
         // Nobody was asked meanwhile, so nobody's silence may be counted.
         for (id, tracked) in &mut self.jobs {
-            tracked.restart_windows(now);
-            self.schedule.set(id, now.mono);
+            let next = tracked.restart_windows(now, self.settings.backoff.interval);
+            self.schedule.set(id, next);
         }
     }
 

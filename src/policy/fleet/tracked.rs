@@ -214,10 +214,15 @@ impl Tracked {
     pub(super) fn is_new_refusal(&mut self, text: &str) -> bool {
         self.refusals.is_first(text, limits::REFUSALS_PER_JOB)
     }
-    /// The OMA's own pause is over: all windows start afresh.
-    pub(super) fn restart_windows(&mut self, now: Now) {
+    /// The OMA's own pause is over: all windows start afresh, and the polls go on in the job's own beat, so that those of
+    /// all jobs do not come at once. Returns the moment of the next.
+    pub(super) fn restart_windows(&mut self, now: Now, interval: Duration) -> Mono {
         self.contact = ContactClock::start(now);
         self.source_time.1 = now.mono;
+        if self.poll_due <= now.mono {
+            self.next_poll_on_pace(now, interval);
+        }
+        self.poll_due
     }
 
     /// When the job is to be looked at next.
