@@ -37,10 +37,6 @@ impl Journal {
     pub fn has_noted(&self, job: &JobId) -> bool {
         self.noted.contains(job)
     }
-    /// The job is no longer looked after here.
-    pub fn forget(&mut self, job: &JobId) {
-        self.stages.remove(job);
-    }
     /// Adds a change as it is.
     pub fn push(&mut self, change: Change) {
         self.changes.push(change);
@@ -140,6 +136,14 @@ impl Journal {
             self.note(now, job, Event::JobFailed, format!("Job failed: {cause}"), Vec::new());
         }
         self.changes.push(Change::Ended(Box::new(job.clone())));
+    }
+
+    /// Another program has ended the job, whose status says how, and has written its row: its last step.
+    pub fn ended_elsewhere(&mut self, now: Now, job: &Job) {
+        if let Some(stage) = job.stage {
+            self.step_ended(now, job, stage, job.status == JobStatus::Succeeded);
+        }
+        self.stages.remove(&job.id);
     }
 
     fn milestone(&mut self, now: Now, job: &Job, percent: u16) {

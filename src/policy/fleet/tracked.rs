@@ -63,6 +63,9 @@ impl Tracked {
         self.is_polling |= starts;
         starts
     }
+    pub(super) fn is_polling(&self) -> bool {
+        self.is_polling
+    }
     pub(super) fn poll_ended(&mut self) {
         self.is_polling = false;
     }
