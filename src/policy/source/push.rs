@@ -13,7 +13,7 @@ use crate::model::change::Change;
 use crate::model::disk::{Basis, Disk};
 use crate::model::event::Event;
 use crate::model::id::{DiskId, JobId};
-use crate::model::job::{Job, SyncKind};
+use crate::model::job::{Export, Job, SyncKind};
 use crate::model::request::{Outcome, Push};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
@@ -113,7 +113,13 @@ impl Source {
             super::declare::plan_by_capacity(&mut disk);
             entry.job.disks.push(disk);
         }
+        // Movers go on under the names that were declared for the id, unless another job has claimed them since.
+        let is_free = |name: &str| self.names.holder(name).is_none();
+        entry.job.aliases = previous.aliases.iter().filter(|alias| is_free(alias.as_str())).cloned().collect();
+        let exports = previous.exports.iter().filter(|export| is_free(export.name.as_str())).cloned();
+        entry.job.exports = exports.map(|export| Export { connected: false, started_at: None, ..export }).collect();
         *entry = Entry::new(entry.job.clone(), None);
+        self.names.bind(&entry.job);
         self.names.reused(base, &id);
         let attributes = || vec![("run", id.as_str().into()), ("ended", ended.as_str().into())];
         let message = format!("{ended} has ended and was started again: its new run is {id}");
