@@ -161,8 +161,9 @@ impl Source {
 
     fn name_unknown_sync(&mut self, now: Now, id: &JobId, text: &str) {
         let Some(entry) = self.jobs.get_mut(id) else { return };
+        let text = bounded(text);
         if entry.unknown_texts.is_first(&format!("sync_type {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
-            let message = format!("unknown sync_type {:?}: full, initial or incremental are known", bounded(text));
+            let message = format!("unknown sync_type {text:?}: full, initial or incremental are known");
             self.journal.note(now, &entry.job, Event::UnknownText, message, Vec::new());
         }
     }
@@ -279,12 +280,17 @@ impl Source {
             return;
         }
         self.advance(now, id, Stage::Transfer, JobStatus::Streaming);
-        let Some(at) = self.disk_of(now, id, push, hint, Kind::Failure) else { return };
+        let text = if reason.is_empty() { "the mover gave no reason".to_owned() } else { reason };
+        let Some(at) = self.disk_of(now, id, push, hint, Kind::Failure) else {
+            return self.note_failure(now, id, "a disk that is not open", &text);
+        };
         let Some(Entry { job, rates, .. }) = self.jobs.get_mut(id) else { return };
         let disk = &mut job.disks[at];
-        let Ok(Moved::From(before)) = transition::set_disk_status(&mut disk.status, DiskStatus::Failed) else { return };
+        let Ok(Moved::From(before)) = transition::set_disk_status(&mut disk.status, DiskStatus::Failed) else {
+            let which = format!("disk {}, which is {} and stays so,", disk.id, disk.status);
+            return self.note_failure(now, id, &which, &text);
+        };
         disk.bytes_transferred = disk.bytes_transferred.max(push.bytes_transferred);
-        let text = if reason.is_empty() { "the mover gave no reason".to_owned() } else { reason };
         disk.error = Some(text.clone());
         disk.started_at = disk.started_at.or(Some(now.wall));
         disk.ended_at = Some(now.wall);
@@ -295,6 +301,16 @@ impl Source {
         self.journal.disk_moved(now, job, &disk, before);
         let message = format!("disk {} failed: {text}", disk.id);
         self.journal.note(now, job, Event::DiskFailed, message, vec![("disk", disk.id.as_str().into())]);
+    }
+
+    /// A failure that changes no disk: a mover's retry, or an outer layer that says the same again. Its text is kept, once.
+    fn note_failure(&mut self, now: Now, id: &JobId, which: &str, text: &str) {
+        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        let is_known = job.disks.iter().any(|disk| disk.error.as_deref() == Some(text));
+        if !is_known && refusals.is_first(&format!("failure {text}"), limits::REFUSALS_PER_JOB) {
+            let message = format!("the mover reports a failure of {which}: {text}");
+            self.journal.note(now, job, Event::DiskFailed, message, Vec::new());
+        }
     }
 
     /// The specification's own last word, which ends a job only where every disk that is known is Completed.
@@ -325,6 +341,8 @@ impl Source {
                 None
             }
             ([], Kind::Progress) => self.next_disk(now, id, |disk| disk.status != DiskStatus::Completed),
+            // Said again: the next disk has not failed because this one has.
+            ([], Kind::Failure) if job.disks.iter().any(|disk| disk.status == DiskStatus::Failed) => None,
             ([], Kind::Failure) => {
                 self.next_disk(now, id, |disk| matches!(disk.status, DiskStatus::Queued | DiskStatus::Snapshotting))
             }
