@@ -50,7 +50,8 @@ impl Fleet {
         let Some(job) = job else { return };
         let given = ChangeId::from_text(&report.change_id);
         let is_sound = given.as_ref().is_some_and(ChangeId::is_well_formed);
-        let disk = DiskId::parse(&report.disk).ok().filter(|id| job.disk(id).is_some());
+        let disk = DiskId::parse(&report.disk).ok().and_then(|named| job.place_of(&named));
+        let disk = disk.map(|at| job.disks[at].id.clone());
         let (event, message) = match (&disk, is_sound) {
             (Some(disk), true) => (Event::ChangeIdReceived, format!("change id of disk {disk}: {}", report.change_id)),
             (Some(disk), false) => {

@@ -330,7 +330,7 @@ impl Source {
     fn disk_of(&mut self, now: Now, id: &JobId, push: &Push, hint: Option<&DiskId>, kind: Kind) -> Option<usize> {
         let job = &self.jobs.get(id)?.job;
         if let Some(named) = push.disk.as_ref().or(hint) {
-            return position(job, named).or_else(|| self.add_disk(now, id, named.clone()));
+            return job.place_of(named).or_else(|| self.add_disk(now, id, named.clone()));
         }
         let streaming: Vec<usize> = places(job, |disk| disk.status == DiskStatus::Streaming);
         match (streaming.as_slice(), kind) {
@@ -408,15 +408,6 @@ enum Kind {
 
 fn places(job: &Job, is_meant: impl Fn(&Disk) -> bool) -> Vec<usize> {
     job.disks.iter().enumerate().filter(|(_, disk)| is_meant(disk)).map(|(at, _)| at).collect()
-}
-
-/// The disk of that id, or the one whose device key a mover spells as `disk-<key>` (`wire.md`).
-fn position(job: &Job, named: &DiskId) -> Option<usize> {
-    let by_id = job.disks.iter().position(|disk| disk.id == *named);
-    by_id.or_else(|| {
-        let key = named.as_str().strip_prefix("disk-")?.parse::<i64>().ok()?;
-        job.disks.iter().position(|disk| disk.device_key == Some(key))
-    })
 }
 
 /// Takes a total where it is at least as trusted as the present one; says so where it replaced another.
