@@ -81,6 +81,10 @@ impl Source {
         if self.jobs.contains_key(id) {
             let run = self.names.latest_run(id).clone();
             let has_ended = self.jobs.get(&run).is_some_and(|entry| entry.job.status.is_final());
+            if has_ended && let Some((job, disk)) = self.names.holder(id.as_str()) {
+                // Declared for a job that runs: a finished job of that id can take no push anyway.
+                return Ok((job.clone(), disk.cloned(), false));
+            }
             return match has_ended && is_start {
                 true => self.open_run(now, id, &run).map(|opened| (opened, None, false)),
                 false => Ok((run, None, false)),
