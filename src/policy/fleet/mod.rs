@@ -156,6 +156,8 @@ pub struct Fleet {
     dice: Dice,
     is_paused: bool,
     discoveries: Vec<Discovery>,
+    /// Jobs that ended while their poll was on the way, until its answer comes.
+    ended_in_flight: BTreeMap<JobId, Job>,
 }
 
 impl Fleet {
@@ -173,6 +175,7 @@ impl Fleet {
             dice,
             is_paused: false,
             discoveries,
+            ended_in_flight: BTreeMap::new(),
         };
         for job in jobs {
             let is_new = job.correlation.is_none();
@@ -251,7 +254,7 @@ impl Fleet {
     }
 
     fn answered(&mut self, now: Now, id: &JobId, progress: &Progress) {
-        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        let Some(tracked) = self.jobs.get_mut(id) else { return self.answered_late(now, id, progress) };
         tracked.poll_ended();
         if progress.job != *id {
             let text = format!("it is the document of job {}: track that id instead", progress.job);
@@ -270,7 +273,16 @@ impl Fleet {
         self.settle(now, id);
     }
 
+    /// A document that was on the way when its job ended: it changes nothing and is recorded once (R-42, F28).
+    fn answered_late(&mut self, now: Now, id: &JobId, progress: &Progress) {
+        let Some(job) = self.ended_in_flight.remove(id).filter(|job| job.status != progress.status) else { return };
+        let message =
+            format!("a document came after the end and changes nothing: {} -> {}", job.status, progress.status);
+        self.journal.note(now, &job, Event::TransitionRefused, message, Vec::new());
+    }
+
     fn missed(&mut self, now: Now, id: &JobId, miss: Miss) {
+        self.ended_in_flight.remove(id);
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         tracked.poll_ended();
         self.missed_poll(now, id, miss);
@@ -318,10 +330,11 @@ impl Fleet {
         true
     }
 
-    /// Writes the row if it is time, and sets the job's next moment.
+    /// Writes the row if it is time, or if the job's log got an entry that the row must agree with, and sets the
+    /// job's next moment.
     fn settle(&mut self, now: Now, id: &JobId) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
-        if tracked.is_to_be_written(now.mono, &self.settings.throttle) {
+        if self.journal.has_noted(id) || tracked.is_to_be_written(now.mono, &self.settings.throttle) {
             tracked.written(now);
             self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
         }
@@ -335,17 +348,29 @@ impl Fleet {
         }
         // Nobody was asked meanwhile, so nobody's silence may be counted.
         for (id, tracked) in &mut self.jobs {
-            tracked.restart_windows(now);
-            self.schedule.set(id, now.mono);
+            let next = tracked.restart_windows(now, self.settings.backoff.interval);
+            self.schedule.set(id, next);
         }
     }
 
     fn ended_elsewhere(&mut self, now: Now, id: &JobId, status: JobStatus) {
-        let Some(tracked) = self.jobs.remove(id) else { return };
-        self.schedule.remove(id);
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.job.status = status;
+        let Some(tracked) = self.remove(id) else { return };
         let message = format!("another program set this job to {}; polling stops", status.stored_name());
         self.journal.note(now, &tracked.job, Event::EndedElsewhere, message, Vec::new());
-        self.journal.forget(id);
+        self.journal.ended_elsewhere(now, &tracked.job);
+        self.record_history(now, &tracked.job);
+    }
+
+    /// The job is no longer tracked.
+    fn remove(&mut self, id: &JobId) -> Option<Tracked> {
+        let tracked = self.jobs.remove(id)?;
+        self.schedule.remove(id);
+        if tracked.is_polling() {
+            self.ended_in_flight.insert(id.clone(), tracked.job.clone());
+        }
+        Some(tracked)
     }
 
     fn row_refused(&mut self, now: Now, id: &JobId, reason: String) {

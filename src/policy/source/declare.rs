@@ -55,11 +55,24 @@ impl Source {
             return Ok(declared);
         }
         self.names.bind(&entry.job);
+        self.name_shadowed(now, id, &claimed);
         self.touch(now, id, None);
         if let Some(entry) = self.jobs.get(id) {
             self.journal.push(Change::Declared(Box::new(entry.job.clone())));
         }
         Ok(declared)
+    }
+
+    /// Says so where a name is the id of another unfinished job, which gets the pushes.
+    fn name_shadowed(&mut self, now: Now, id: &JobId, claimed: &[String]) {
+        let Some(entry) = self.jobs.get(id) else { return };
+        for name in claimed.iter().filter(|name| name.as_str() != id.as_str()) {
+            let shadow = JobId::parse(name).ok().and_then(|other| self.jobs.get(&other));
+            if shadow.is_some_and(|other| !other.job.status.is_final()) {
+                let message = format!("name {name:?} is also the id of a job that runs: pushes to it go to that job");
+                self.journal.note(now, &entry.job, Event::AliasConflict, message, vec![("name", name.as_str().into())]);
+            }
+        }
     }
 
     fn check_name(&mut self, now: Now, name: &str, claimant: &JobId) -> Result<(), Refusal> {

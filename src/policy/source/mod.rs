@@ -112,10 +112,11 @@ impl Source {
             source.sequence = source.sequence.max(job.source_sequence);
             source.by_sequence.insert(job.source_sequence, job.id.clone());
             let finished = job.status.is_final().then_some(now.mono);
-            source.names.bind(&job);
             if finished.is_some() {
-                source.names.release(&job);
+                source.names.remember(&job);
                 source.finished.insert((now.mono, job.id.clone()));
+            } else {
+                source.names.bind(&job);
             }
             source.jobs.insert(job.id.clone(), Entry::new(job, finished));
         }
@@ -193,19 +194,32 @@ impl Source {
         Ok(())
     }
 
-    /// Lets go of finished jobs that are too old or too many.
+    /// Lets go of finished jobs that are too old or too many. An id stays for as long as a later run of it does:
+    /// without it the next push would begin another job under that id instead of going to the run.
     pub fn elapse(&mut self, now: Now) {
+        let mut kept = Vec::new();
         while let Some((since, id)) = self.finished.first().cloned() {
             let is_due = now.mono.since(since) >= self.settings.keep_finished;
             if !is_due && self.finished.len() <= limits::FINISHED_JOBS {
                 break;
             }
             self.finished.pop_first();
+            let run = self.names.latest_run(&id);
+            if *run != id && self.jobs.contains_key(run) {
+                kept.push((now.mono, id));
+                continue;
+            }
             if let Some(entry) = self.jobs.remove(&id) {
                 self.by_sequence.remove(&entry.job.source_sequence);
                 self.names.forget(&entry.job);
             }
             self.journal.push(Change::Forgotten(id));
+        }
+        for (since, id) in kept {
+            if let Some(entry) = self.jobs.get_mut(&id) {
+                entry.finished = Some(since);
+            }
+            self.finished.insert((since, id));
         }
     }
 
@@ -283,6 +297,8 @@ impl Source {
         job.started_at = Some(now.wall);
         job.correlation = Some(self.dice.correlation(now.wall));
         job.source_epoch = Some(self.settings.epoch.clone());
+        // The row comes before the rows that point at it.
+        self.journal.push(Change::Declared(Box::new(job.clone())));
         self.jobs.insert(id.clone(), Entry::new(job, None));
         Ok(())
     }
