@@ -34,7 +34,7 @@ use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
 use crate::runtime::signals::{reloads, termination};
-use crate::store::{Store, StoreError};
+use crate::store::{RefusedWhat, Store, StoreError};
 use crate::view::json;
 use crate::vma::refuse;
 use crate::wire::http::Response;
@@ -124,6 +124,13 @@ impl Oma {
                 Ok(Response::json(200, changeid::render_stored(&job, &report)))
             }
             Call::Health => Ok(Response::json(200, r#"{"status":"alive"}"#.to_owned())),
+        }
+    }
+
+    /// What stands in rows that other programs typed and means nothing is passed over, and named here.
+    fn name_odd_values(&self) {
+        for odd in self.ledger.store().take_odd_values() {
+            log::warn!("{odd}");
         }
     }
 
@@ -252,13 +259,19 @@ impl Appliance for Oma {
             if let Err(error) = self.look_for_others(now) {
                 log::error!("{error}");
             }
+            self.name_odd_values();
         }
     }
 
     fn settle(&mut self, now: Now) {
         for refused in self.ledger.settle(now, self.fleet.changes()) {
-            let reason = format!("{}: {}", refused.what, refused.reason);
-            self.fleet.handle(now, Input::RowRefused(refused.job, reason));
+            self.fleet.handle(
+                now,
+                match refused.what {
+                    RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
+                    what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),
+                },
+            );
         }
         self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
         while let Some(action) = self.fleet.next_action() {

@@ -31,7 +31,11 @@ impl Invariants {
                 Change::Progress(job) | Change::Declared(job) | Change::Ended(job) => {
                     let is_end = matches!(change, Change::Ended(_));
                     assert_eq!(is_end, job.status.is_final(), "{}: {:?}", job.id, job.status);
-                    assert!(rows.insert(&job.id, job).is_none_or(|row| !row.status.is_final()), "{} ended twice", job.id);
+                    assert!(
+                        rows.insert(&job.id, job).is_none_or(|row| !row.status.is_final()),
+                        "{} ended twice",
+                        job.id
+                    );
                 }
                 Change::Forgotten(id) => drop(self.given.remove(id)),
                 _ => {}
@@ -100,8 +104,7 @@ impl Invariants {
 /// Entries that say of a row that it changed: they and the row are one transaction.
 fn is_audit(event: Event) -> bool {
     use Event::{ContactLost, ContactRegained, DiskStatusChanged, JobResumed, JobStalled, PlanRevised, StatusChanged};
-    let audit =
-        [ContactLost, ContactRegained, DiskStatusChanged, JobResumed, JobStalled, PlanRevised, StatusChanged];
+    let audit = [ContactLost, ContactRegained, DiskStatusChanged, JobResumed, JobStalled, PlanRevised, StatusChanged];
     audit.contains(&event) || event == Event::StageChanged
 }
 
