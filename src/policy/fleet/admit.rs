@@ -1,7 +1,8 @@
 //! How jobs come under the OMA's eyes: asked for, inserted by another program, or remembered.
 
+use super::board::Fleet;
+use super::port::Listed;
 use super::tracked::Tracked;
-use super::{Fleet, Listed};
 use std::time::Duration;
 
 use crate::limits;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::board::Fleet;
+use super::port::{Action, FinishAnswer};
 use super::tracked::Judgement;
-use super::{Action, FinishAnswer, Fleet};
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
 use crate::model::event::Event;
 use crate::model::id::{ChangeId, DiskId, JobId};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{FleetSettings, OnStall};
+use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
 use crate::model::job::{Contact, Job, Silence};
