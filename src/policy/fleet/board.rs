@@ -136,9 +136,11 @@ impl Fleet {
         tracked.heard(now, &mut self.journal, &self.settings);
         let is_over = merge::merge(now, tracked, progress, &mut self.journal);
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
+        self.place_early_change_ids(id);
         if is_over {
             return self.end(now, id);
         }
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
         if let Some(reason) = tracked.check_stall(now, &mut self.journal, &self.settings) {
             return self.fail(now, id, reason);
         }
