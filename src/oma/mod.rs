@@ -32,11 +32,10 @@ use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
+use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, refuse, seed};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{RefusedWhat, Store, StoreError};
 use crate::view::json;
-use crate::vma::refuse;
 use crate::wire::http::Response;
 use crate::wire::{changeid, job};
 
