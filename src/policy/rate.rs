@@ -51,11 +51,8 @@ impl Rate {
         };
         let end = self.window_end(now);
         let age = end.since(first_at);
-        let (start, length) = if age > WINDOW {
-            (self.bytes_at(before(end, WINDOW)), WINDOW)
-        } else {
-            (first, age.max(SHORTEST))
-        };
+        let (start, length) =
+            if age > WINDOW { (self.bytes_at(before(end, WINDOW)), WINDOW) } else { (first, age.max(SHORTEST)) };
         let rate = u128::from(last.saturating_sub(start)) * 1000 / length.as_millis();
         u64::try_from(rate).unwrap_or(u64::MAX)
     }
@@ -118,8 +115,7 @@ mod tests {
         for second in (0..60).step_by(2) {
             rate.observe(at(second), second * 1_000_000);
         }
-        let shown: Vec<u64> =
-            (58_000..60_000).step_by(100).map(|ms| rate.per_second(Mono::from_millis(ms))).collect();
+        let shown: Vec<u64> = (58_000..60_000).step_by(100).map(|ms| rate.per_second(Mono::from_millis(ms))).collect();
         assert_eq!(shown, vec![1_000_000; 20]);
     }
 

@@ -84,7 +84,8 @@ fn nobody_declared_the_disks_and_the_job_waits_for_its_finish() {
 #[test]
 fn a_retry_of_completed_is_recorded_and_ends_no_second_disk() {
     let mut world = world(DECLARED);
-    for (n, body) in [start(), run(5, 10), completed(10), completed(10), completed_with_zeros()].into_iter().enumerate() {
+    for (n, body) in [start(), run(5, 10), completed(10), completed(10), completed_with_zeros()].into_iter().enumerate()
+    {
         world.push_at(8000 + 100 * n as u64, "job-1", body);
     }
     world.run_until(12_000);
@@ -106,7 +107,6 @@ fn a_change_id_under_the_device_key_reaches_the_disk_of_that_key() {
     world.run_until(second + 6000);
     let row = world.row("job-1");
     assert_eq!(row.status.stored_name(), "completed");
-    let ids: Vec<Option<&str>> =
-        row.disks.iter().map(|disk| disk.change_id.as_ref().map(|id| id.as_str())).collect();
+    let ids: Vec<Option<&str>> = row.disks.iter().map(|disk| disk.change_id.as_ref().map(|id| id.as_str())).collect();
     assert_eq!(ids, [Some(change_id(2000).as_str()), Some(change_id(2001).as_str())]);
 }

@@ -54,8 +54,7 @@ impl Fleet {
         if self.jobs.len() >= limits::UNFINISHED_JOBS {
             return Err(Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
         }
-        let mut job =
-            stored.cloned().unwrap_or_else(|| Job::new(request.job.clone(), request.vma.clone(), now.wall));
+        let mut job = stored.cloned().unwrap_or_else(|| Job::new(request.job.clone(), request.vma.clone(), now.wall));
         enrich(&mut job, request);
         self.admit(now, job, Event::TrackingStarted);
         Ok(if stored.is_some() { Admitted::Known } else { Admitted::New })

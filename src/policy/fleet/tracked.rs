@@ -174,9 +174,8 @@ impl Tracked {
         // A stall lasts until the mover is heard, also where this process has not seen all of it.
         let is_silent = silent_for >= settings.stall_after || (self.job.stalled_since.is_some() && !was_heard);
         let is_copying = self.job.disks.iter().any(|disk| disk.status != DiskStatus::Completed);
-        let is_stalled = self.job.status == JobStatus::Streaming
-            && (is_copying || self.job.disks.is_empty())
-            && is_silent;
+        let is_stalled =
+            self.job.status == JobStatus::Streaming && (is_copying || self.job.disks.is_empty()) && is_silent;
         match (self.job.stalled_since, is_stalled) {
             (None, true) => {
                 let since = Wall::from_unix_millis(
