@@ -203,7 +203,11 @@ impl Daemon {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
-    /// True where this very process answers on `/health`.
+    /// True where the process that was started has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+    /// True where it answers on `/health`.
     pub fn is_healthy(&self) -> bool {
         Peer::new(self.address).call("GET", "/health", b"").is_ok_and(|answer| answer.status == 200)
     }

@@ -7,4 +7,9 @@ mod http;
 mod mover;
 mod recorder;
 
+mod hostile;
+mod killed;
+mod others;
+mod signals;
+mod silence;
 mod two_disks;

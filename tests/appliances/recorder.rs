@@ -54,9 +54,8 @@ fn converse(stream: TcpStream, seen: &Mutex<Vec<String>>, say: &Say) -> Option<(
         let (status, body) = say(&target);
         seen.lock().unwrap().push(target);
         let length = body.len();
-        let answer = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
+        let answer =
+            format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
         reader.get_mut().write_all(answer.as_bytes()).ok()?;
     }
 }

@@ -148,10 +148,7 @@ fn f09_f10_two_disks_without_ids_end_when_both_are_copied_and_both_change_ids_ar
         [disk("disk-2000", "Hard disk 1", 67108864, FIRST), disk("disk-2001", "Hard disk 2", 16777216, SECOND)]
     );
     let entry = |disk, change_id, bytes| format!("{disk}|/DC0/vm/web01|{change_id}||full|{bytes}|1");
-    assert_eq!(
-        site.rows(HISTORY),
-        [entry("disk-2000", FIRST, 67108864), entry("disk-2001", SECOND, 16777216)]
-    );
+    assert_eq!(site.rows(HISTORY), [entry("disk-2000", FIRST, 67108864), entry("disk-2001", SECOND, 16777216)]);
     let document = vma.document(JOB);
     assert_eq!((&document["status"], &document["aggregate"]["percent"]), (&"Succeeded".into(), &100.0.into()));
     assert_eq!((last_change_id(&oma, "disk-2000"), last_change_id(&oma, "disk-2001")), (FIRST.into(), SECOND.into()));
@@ -223,11 +220,7 @@ fn f36_a_malformed_change_id_never_ends_a_job_and_finish_does() {
         site.until_status(JOB, "completed");
     });
     let entry = |disk, change_id, bytes| format!("{disk}|/DC0/vm/web01|{change_id}||full|{bytes}|1");
-    assert_eq!(
-        site.rows(HISTORY)[0],
-        entry("disk-2000", FIRST, 8388608),
-        "the sound change id is the first disk's"
-    );
+    assert_eq!(site.rows(HISTORY)[0], entry("disk-2000", FIRST, 8388608), "the sound change id is the first disk's");
     assert_eq!(site.rows(HISTORY)[1], "disk-2001|/DC0/vm/web01|||full|4194304|1");
     assert_eq!((last_change_id(&oma, "disk-2000"), last_change_id(&oma, "disk-2001")), (FIRST.into(), "".into()));
     let raw = site.rows("SELECT disk_id, change_id, vm_path FROM received_change_ids ORDER BY id");
