@@ -9,6 +9,10 @@ mod recorder;
 
 mod hostile;
 mod killed;
+mod locked;
+mod movers;
+mod names;
+mod oma_api;
 mod others;
 mod signals;
 mod silence;
