@@ -16,7 +16,7 @@ const USES: &[(&str, &[&str])] = &[
     ("policy", &["model", "limits"]),
     ("store", &["model", "policy", "limits"]),
     ("view", &["model", "policy", "limits"]),
-    ("config", &["model", "policy", "limits"]),
+    ("config", &["wire", "model", "policy", "limits"]),
     ("runtime", &["store", "policy", "wire", "config", "exit", "model", "limits"]),
     ("net", &["wire", "model", "runtime", "limits"]),
     ("vsphere", &["net", "wire", "model", "runtime", "limits"]),

@@ -9,6 +9,7 @@ use lexopt::prelude::*;
 use crate::exit::Exit;
 use crate::model::id::{DiskId, JobId};
 use crate::mover::{Assignment, Vma};
+use crate::wire::origin::Origin;
 
 const HELP: &str = "\
 Run a mover and report for it to the VMA.
@@ -90,7 +91,7 @@ fn read(arguments: Vec<OsString>) -> Result<Option<Order>, lexopt::Error> {
     let mut command = command.into_iter();
     let program = command.next().ok_or("COMMAND is missing: give the mover after --")?;
     let assignment = Assignment {
-        vma: Vma::at(&vma).map_err(|error| lexopt::Error::Custom(error.into()))?,
+        vma: Vma::at(&Origin::from_url(&vma).map_err(|bad| format!("--vma {bad}; {}", bad.remedy()))?),
         job: job.ok_or("--job is missing")?,
         disk: disk.ok_or("--disk is missing")?,
         finish,
@@ -137,7 +138,7 @@ mod tests {
             ("--job j -- x", "--disk is missing"),
             ("--job j --disk d", "COMMAND is missing"),
             ("--job j --disk d --total 5G -- x", "5G"),
-            ("--job j --disk d --vma http://192.0.2.1 -- x", "not on this machine"),
+            ("--job j --disk d --vma http://192.0.2.1 -- x", "is not this machine"),
             ("--job j --disk d --report-grace soon -- x", "give a time like"),
             ("--job j --disk d --colour -- x", "--colour"),
         ] {

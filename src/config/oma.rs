@@ -7,11 +7,11 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::fault::Fault;
-use super::origin::loopback_origin;
 use super::section::Section;
 use super::settings::{OmaConfig, OnStall, PollRules, ThrottleRules, VmaEntry};
 use super::{duration, unbuilt};
 use crate::model::percent::Percent;
+use crate::wire::origin::Origin;
 
 /// The keys that only this file has.
 pub(super) const OWN_KEYS: [&str; 5] = ["discover", "pki", "poll", "throttle", "vma"];
@@ -145,16 +145,16 @@ fn vmas(top: &Section<'_>, faults: &mut Vec<Fault>) -> Vec<VmaEntry> {
             section.note(faults, "name", problem, "give every VMA a name of its own");
         }
         // What is said of the tunnel is enough; asking for a URL as well would mislead.
-        let url = if section.has("tunnel") && !section.has("url") { None } else { vma_url(&section, faults) };
-        entries.extend(name.zip(url).map(|(name, url)| VmaEntry { name, url }));
+        let origin = if section.has("tunnel") && !section.has("url") { None } else { vma_origin(&section, faults) };
+        entries.extend(name.zip(origin).map(|(name, origin)| VmaEntry { name, origin }));
     }
     entries
 }
 
-fn vma_url(section: &Section<'_>, faults: &mut Vec<Fault>) -> Option<String> {
+fn vma_origin(section: &Section<'_>, faults: &mut Vec<Fault>) -> Option<Origin> {
     let text = section.required_text(faults, "url", "\"http://127.0.0.1:8081\"")?;
-    match loopback_origin(text) {
-        Ok(_) => Some(text.to_owned()),
+    match Origin::from_url(text) {
+        Ok(origin) => Some(origin),
         Err(bad) => {
             section.note(faults, "url", bad.to_string(), bad.remedy());
             None

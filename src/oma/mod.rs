@@ -18,12 +18,12 @@ use smol::stream::Stream;
 
 pub use self::event::Event;
 use self::routes::Call;
-use crate::config::{OmaConfig, OnStall as OnStallRule};
+use crate::config::{OmaConfig, OnStall as OnStallRule, VmaEntry};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::time::{Mono, Now};
-use crate::net::client::{BadUrl, Client, Origin};
+use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::backoff::Backoff;
 use crate::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall};
@@ -34,27 +34,11 @@ use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
 use crate::runtime::signals::{reloads, termination};
-use crate::store::{Store, StoreError};
+use crate::store::{RefusedWhat, Store, StoreError};
 use crate::view::json;
 use crate::vma::refuse;
 use crate::wire::http::Response;
 use crate::wire::{changeid, job};
-
-/// Why an OMA cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database cannot be opened or read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The configured URL of a VMA is not one that can be used.
-    #[error("VMA {vma}: {why}")]
-    Url {
-        /// The VMA.
-        vma: VmaName,
-        /// What is wrong with its URL.
-        why: BadUrl,
-    },
-}
 
 /// The assembled appliance.
 pub struct Oma {
@@ -73,15 +57,15 @@ impl Oma {
     /// Opens the database and goes on with every unfinished job. Answers to polls arrive at `events`.
     ///
     /// # Errors
-    /// Where the database cannot be opened, or a VMA's URL cannot be used.
+    /// Where the database cannot be opened or read.
     pub fn open(
         config: &OmaConfig,
         now: Now,
         seed: u64,
         executor: Rc<LocalExecutor<'static>>,
         events: Sender<Event>,
-    ) -> Result<Self, StartError> {
-        let clients = clients(config)?;
+    ) -> Result<Self, StoreError> {
+        let clients = clients(config);
         let store = Store::open(&config.database)?;
         let seen = store.data_version()?;
         let jobs = store.unfinished_jobs()?;
@@ -143,6 +127,13 @@ impl Oma {
         }
     }
 
+    /// What stands in rows that other programs typed and means nothing is passed over, and named here.
+    fn name_odd_values(&self) {
+        for odd in self.ledger.store().take_odd_values() {
+            log::warn!("{odd}");
+        }
+    }
+
     /// The row of a job that is not tracked.
     fn stored(&self, id: &JobId) -> Option<Job> {
         self.ledger.store().job(id).unwrap_or_else(|error| {
@@ -181,10 +172,7 @@ impl Oma {
         if (&config.database, config.listen) != (&self.config.database, self.config.listen) {
             log::warn!("database and listen are taken over at the next start only");
         }
-        match clients(&config) {
-            Ok(clients) => self.clients = clients,
-            Err(error) => return log::error!("the configuration stays as it was: {error}"),
-        }
+        self.clients = clients(&config);
         self.fleet.reconfigure(settings(&config, seed()), now);
         self.config = config;
         log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
@@ -208,11 +196,8 @@ impl Oma {
     }
 }
 
-fn clients(config: &OmaConfig) -> Result<BTreeMap<VmaName, Client>, StartError> {
-    let client = |vma: &crate::config::VmaEntry| {
-        let origin = Origin::from_url(&vma.url).map_err(|why| StartError::Url { vma: vma.name.clone(), why })?;
-        Ok((vma.name.clone(), Client::new(origin, config.poll.timeout)))
-    };
+fn clients(config: &OmaConfig) -> BTreeMap<VmaName, Client> {
+    let client = |vma: &VmaEntry| (vma.name.clone(), Client::new(vma.origin.clone(), config.poll.timeout));
     config.vmas.iter().map(client).collect()
 }
 
@@ -274,13 +259,19 @@ impl Appliance for Oma {
             if let Err(error) = self.look_for_others(now) {
                 log::error!("{error}");
             }
+            self.name_odd_values();
         }
     }
 
     fn settle(&mut self, now: Now) {
         for refused in self.ledger.settle(now, self.fleet.changes()) {
-            let reason = format!("{}: {}", refused.what, refused.reason);
-            self.fleet.handle(now, Input::RowRefused(refused.job, reason));
+            self.fleet.handle(
+                now,
+                match refused.what {
+                    RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
+                    what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),
+                },
+            );
         }
         self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
         while let Some(action) = self.fleet.next_action() {
@@ -297,7 +288,7 @@ impl Appliance for Oma {
 /// Serves an OMA on a listener until `stop` is done.
 ///
 /// # Errors
-/// Where the database cannot be opened, or a VMA's URL cannot be used.
+/// Where the database cannot be opened or read.
 pub async fn run(
     executor: Rc<LocalExecutor<'static>>,
     config: &OmaConfig,
@@ -305,7 +296,7 @@ pub async fn run(
     clock: Clock,
     reloads: impl Stream<Item = OmaConfig> + 'static,
     stop: impl Future<Output = ()>,
-) -> Result<(), StartError> {
+) -> Result<(), StoreError> {
     // Unbounded, because an answer to a poll must never wait: its number is bounded by one poll a job.
     let (events, inbox) = smol::channel::unbounded();
     let mut oma = Oma::open(config, clock.now(), seed(), executor.clone(), events.clone())?;
@@ -330,10 +321,7 @@ pub fn main(config: &OmaConfig, file: &Path) -> Result<(), Failure> {
         let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("OMA listens on {}, {} VMAs", config.listen, config.vmas.len());
         let ran = run(executor.clone(), config, listener, Clock::start(), reloads, stop).await;
-        ran.map_err(|error| match error {
-            StartError::Store(error) => database_failure(&error),
-            StartError::Url { .. } => Failure::new(Exit::Configuration, "cannot start the OMA", error),
-        })?;
+        ran.map_err(|error| database_failure(&error))?;
         log::info!("OMA has stopped");
         Ok(())
     }))

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::limits;
 use crate::model::change::Change;
+use crate::model::disk::Disk;
 use crate::model::id::JobId;
+use crate::model::job::Job;
+use crate::model::status::DiskStatus;
 
 /// Changes that wait for the database, in the order in which they are to be written.
 #[derive(Debug, Default)]
@@ -20,8 +23,8 @@ impl Outbox {
     pub fn extend(&mut self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {
             match change {
-                Change::Progress(job) => match self.progress.get(&job.id) {
-                    Some(at) => self.changes[*at] = Change::Progress(job),
+                Change::Progress(job) => match self.replaceable(&job) {
+                    Some(at) => self.changes[at] = Change::Progress(job),
                     None => {
                         self.progress.insert(job.id.clone(), self.changes.len());
                         self.changes.push(Change::Progress(job));
@@ -36,6 +39,17 @@ impl Outbox {
                 other => self.changes.push(other),
             }
         }
+    }
+    /// The place of the waiting progress that a newer one may take. A disk that streams in the waiting row and is
+    /// Completed in the newer one may be stored as Failed, from where only streaming leads on: both rows are kept.
+    fn replaceable(&self, newer: &Job) -> Option<usize> {
+        let at = *self.progress.get(&newer.id)?;
+        let Some(Change::Progress(waiting)) = self.changes.get(at) else { return None };
+        let ends = |disk: &Disk| {
+            let now = newer.disk(&disk.id).map(|disk| disk.status);
+            disk.status == DiskStatus::Streaming && now == Some(DiskStatus::Completed)
+        };
+        (!waiting.disks.iter().any(ends)).then_some(at)
     }
     /// What is to be written, in order.
     pub fn changes(&self) -> &[Change] {
@@ -63,8 +77,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::id::VmaName;
-    use crate::model::job::Job;
+    use crate::model::id::{DiskId, VmaName};
     use crate::model::status::JobStatus;
     use crate::model::time::Wall;
 
@@ -84,6 +97,21 @@ mod tests {
             [Change::Progress(job("a", 2)), Change::Sequence(1), Change::Progress(job("b", 1)), Change::Sequence(2)];
         assert_eq!(outbox.changes(), expected);
         assert!(!outbox.is_irreplaceable());
+    }
+
+    #[test]
+    fn a_disk_that_failed_streamed_and_completed_while_nothing_could_be_written_keeps_its_way() {
+        let mut outbox = Outbox::default();
+        let row = |status| {
+            let mut job = job("a", 1);
+            job.disks.push(Disk::new(DiskId::parse("d").expect("an id")));
+            job.disks[0].status = status;
+            Change::Progress(job)
+        };
+        let (failed, streaming, completed) =
+            (row(DiskStatus::Failed), row(DiskStatus::Streaming), row(DiskStatus::Completed));
+        outbox.extend([failed, streaming.clone(), completed.clone(), completed.clone()]);
+        assert_eq!(outbox.changes(), [streaming, completed]);
     }
 
     #[test]

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Params, Row};
 
-use super::StoreError;
-use super::error::Place;
+use super::error::{Place, StoreError};
 use crate::model::id::BadId;
 use crate::model::time::Wall;
 

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use async_io::Async;
 use smol::LocalExecutor;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use waybill::net::client::{Client, Origin};
+use waybill::net::client::Client;
 use waybill::net::server::{ServerLimits, serve};
 use waybill::wire::http::{Method, Request, Response};
+use waybill::wire::origin::Origin;
 
 const PUSH: &str = "POST /api/v1/progress/job-1/update HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nUser-Agent: Go-http-client/1.1\r\n\
     Content-Length: 131\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n\

@@ -10,11 +10,11 @@ use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestRe
 use ureq_proto::http::{self, Version, header};
 
 use super::error::{CallError, Phase};
-use super::origin::Origin;
 use crate::limits;
 use crate::net::pace::{Cut, Pace};
 use crate::net::stream::{Duplex, Scratch, read_some, write_all};
 use crate::wire::http::Method;
+use crate::wire::origin::Origin;
 
 /// Bytes of an answer's framing (a chunk's size line, a trailer field) that may wait for their end.
 const UNDECODED_BYTES: usize = 4 * 1024;

@@ -7,7 +7,6 @@
 
 mod error;
 mod exchange;
-mod origin;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -20,7 +19,6 @@ use smol::future;
 
 pub use self::error::{CallError, Phase};
 pub use self::exchange::Answer;
-pub use self::origin::{BadUrl, Origin};
 
 use self::exchange::{Outgoing, exchange};
 use super::gate::Gate;
@@ -28,6 +26,7 @@ use super::resolve;
 use super::stream::Scratch;
 use crate::limits;
 use crate::wire::http::Method;
+use crate::wire::origin::Origin;
 
 /// A client for one origin; clones share its connections.
 #[derive(Debug, Clone)]

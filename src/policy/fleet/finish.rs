@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::board::Fleet;
+use super::port::{Action, FinishAnswer};
 use super::tracked::Judgement;
-use super::{Action, FinishAnswer, Fleet};
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
 use crate::model::event::Event;
 use crate::model::id::{ChangeId, DiskId, JobId};
@@ -50,7 +51,8 @@ impl Fleet {
         let Some(job) = job else { return };
         let given = ChangeId::from_text(&report.change_id);
         let is_sound = given.as_ref().is_some_and(ChangeId::is_well_formed);
-        let disk = DiskId::parse(&report.disk).ok().filter(|id| job.disk(id).is_some());
+        let disk = DiskId::parse(&report.disk).ok().and_then(|named| job.place_of(&named));
+        let disk = disk.map(|at| job.disks[at].id.clone());
         let (event, message) = match (&disk, is_sound) {
             (Some(disk), true) => (Event::ChangeIdReceived, format!("change id of disk {disk}: {}", report.change_id)),
             (Some(disk), false) => {
@@ -176,8 +178,7 @@ impl Fleet {
 
     /// The job's status is final: its last rows and one history row for each disk; then it is no longer tracked.
     pub(super) fn end(&mut self, now: Now, id: &JobId) {
-        let Some(mut tracked) = self.jobs.remove(id) else { return };
-        self.schedule.remove(id);
+        let Some(mut tracked) = self.remove(id) else { return };
         let job = &mut tracked.job;
         if job.status == JobStatus::Succeeded {
             job.totals.percent = Percent::DONE;
@@ -196,6 +197,11 @@ impl Fleet {
         job.stalled_since = None;
         self.journal.note(now, job, Event::TrackingStopped, "Stopped progress polling for job", Vec::new());
         self.journal.ended(now, job);
+        self.record_history(now, &tracked.job);
+    }
+
+    /// One row for each disk of a job that has ended.
+    pub(super) fn record_history(&mut self, now: Now, job: &Job) {
         for disk in &job.disks {
             if let Some(entry) = history_of(job, &disk.id, now) {
                 self.journal.push(Change::History(entry));

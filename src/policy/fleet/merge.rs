@@ -5,6 +5,7 @@
 
 use super::tracked::Tracked;
 use crate::limits;
+use crate::model::change::Change;
 use crate::model::disk::Disk;
 use crate::model::event::Event;
 use crate::model::job::Job;
@@ -101,8 +102,10 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
     let Some(at) = job.disks.iter().position(|disk| disk.id == said.id) else {
         return add_disk(now, job, refusals, said, journal);
     };
-    let known = &job.disks[at];
-    let mut disk = known.clone();
+    if job.disks[at].status == DiskStatus::Failed && said.status == DiskStatus::Completed {
+        stream_again(now, job, at, journal);
+    }
+    let mut disk = job.disks[at].clone();
     let moved = transition::set_disk_status(&mut disk.status, said.status);
     if let Err(refused) = moved
         && refusals.is_first(&format!("disk {} {refused}", disk.id), limits::REFUSALS_PER_JOB)
@@ -111,7 +114,8 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
         journal_refusal(now, job, journal, message);
     }
     adopt_disk_facts(&mut disk, said);
-    let is_revised = said.planned_bytes.is_some() && disk.planned_bytes != said.planned_bytes;
+    let (planned, is_revised) =
+        (disk.planned_bytes, said.planned_bytes.is_some() && disk.planned_bytes != said.planned_bytes);
     disk.planned_bytes = said.planned_bytes.or(disk.planned_bytes);
     disk.basis = said.basis.or(disk.basis);
     let regressed = note_regression(refusals, said.id.as_str(), disk.bytes_transferred, said.bytes_transferred);
@@ -123,7 +127,9 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
         _ => said.percent.min(crate::model::percent::Percent::ALMOST),
     };
     let before = disk.percent;
-    disk.percent = if is_revised { percent } else { percent.max(before) };
+    // Of a source that counts anew neither the bytes nor the share are taken.
+    let falls = is_revised && percent < before && said.bytes_transferred >= kept;
+    disk.percent = if falls { percent } else { percent.max(before) };
     match moved {
         Ok(Moved::From(_)) if disk.status == DiskStatus::Completed || disk.status == DiskStatus::Failed => {
             disk.ended_at = Some(now.wall);
@@ -141,10 +147,25 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
             journal.note(now, job, Event::DiskFailed, format!("disk {} failed: {error}", disk.id), attributes);
         }
     }
+    let whose = format!("disk {}", disk.id);
+    if falls {
+        let (from, to) = (planned.unwrap_or(0), disk.planned_bytes.unwrap_or(0));
+        journal.plan_revised(now, job, &whose, from, to, (before, percent));
+    }
     if regressed {
-        journal.bytes_regressed(now, job, &format!("disk {}", disk.id), kept, said.bytes_transferred);
+        journal.bytes_regressed(now, job, &whose, kept, said.bytes_transferred);
     }
     differs
+}
+
+/// A failed disk that is Completed by now has streamed in between, though no poll saw it. The row goes the same way,
+/// because the database allows no other.
+fn stream_again(now: Now, job: &mut Job, at: usize, journal: &mut Journal) {
+    let disk = &mut job.disks[at];
+    let from = std::mem::replace(&mut disk.status, DiskStatus::Streaming);
+    disk.ended_at = None;
+    journal.disk_moved(now, job, &job.disks[at], from);
+    journal.push(Change::Progress(Box::new(job.clone())));
 }
 
 fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {
@@ -188,11 +209,14 @@ fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, j
     let mut totals = said.totals;
     totals.bytes_transferred = before.bytes_transferred.max(said.totals.bytes_transferred);
     totals.percent = percent.max(before.percent);
-    if totals.total_bytes == 0 {
+    // Zero is "unknown", but where every disk has been copied it is what there was to move (F31).
+    let is_copied = !said.disks.is_empty() && said.disks.iter().all(|disk| disk.status == DiskStatus::Completed);
+    if totals.total_bytes == 0 && !is_copied {
         totals.total_bytes = before.total_bytes;
     }
     let is_revised = before.total_bytes > 0 && totals.total_bytes != before.total_bytes;
-    if percent < before.percent && is_revised && !regressed {
+    let is_anew = said.totals.bytes_transferred < before.bytes_transferred;
+    if percent < before.percent && is_revised && !is_anew {
         totals.percent = percent;
         journal.plan_revised(now, job, "job", before.total_bytes, totals.total_bytes, (before.percent, percent));
     }
