@@ -4,6 +4,7 @@
 
 mod ask;
 mod event;
+mod ledger;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
 use crate::runtime::signals::{reloads, termination};
-use crate::store::{RefusedWhat, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::view::json;
 use crate::vma::refuse;
 use crate::wire::http::Response;
@@ -264,14 +265,9 @@ impl Appliance for Oma {
     }
 
     fn settle(&mut self, now: Now) {
-        for refused in self.ledger.settle(now, self.fleet.changes()) {
-            self.fleet.handle(
-                now,
-                match refused.what {
-                    RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
-                    what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),
-                },
-            );
+        self.write(now);
+        if self.recall(now) {
+            self.write(now);
         }
         self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
         while let Some(action) = self.fleet.next_action() {

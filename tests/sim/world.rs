@@ -373,10 +373,21 @@ impl World {
             self.rules.check_memory(&self.fleet, self.touched.iter());
         }
         self.touched.clear();
+        self.recall();
         self.fleet.handle(self.now(), Input::Writable(self.outbox.changes().len() < self.most_unwritten));
         assert!(self.fleet.len() <= limits::UNFINISHED_JOBS);
         while let Some(action) = self.fleet.next_action() {
             self.carry_out(action);
+        }
+    }
+
+    /// As the OMA's shell does: change ids that came before their job was tracked.
+    fn recall(&mut self) {
+        while self.outbox.is_empty()
+            && let Some(id) = self.fleet.next_admitted()
+        {
+            let received = self.store.received_change_ids(&id).expect("readable");
+            self.fleet.recall(self.now(), &id, received);
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Fleet {
     pub(super) discoveries: Vec<Discovery>,
     /// Jobs that ended while their poll was on the way, until its answer comes.
     pub(super) ended_in_flight: BTreeMap<JobId, Job>,
+    /// Jobs that were taken in and of which nobody has asked yet what was received for them before.
+    pub(super) admitted: Vec<JobId>,
 }
 
 impl Fleet {
@@ -49,6 +51,7 @@ impl Fleet {
             is_paused: false,
             discoveries,
             ended_in_flight: BTreeMap::new(),
+            admitted: Vec::new(),
         };
         for job in jobs {
             let is_new = job.correlation.is_none();
@@ -136,9 +139,11 @@ impl Fleet {
         tracked.heard(now, &mut self.journal, &self.settings);
         let is_over = merge::merge(now, tracked, progress, &mut self.journal);
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
+        self.place_early(now, id);
         if is_over {
             return self.end(now, id);
         }
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
         if let Some(reason) = tracked.check_stall(now, &mut self.journal, &self.settings) {
             return self.fail(now, id, reason);
         }

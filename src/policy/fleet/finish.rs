@@ -61,12 +61,20 @@ impl Fleet {
                 (Event::ChangeIdSuspect, text)
             }
             (None, _) => {
-                let text = format!("change id for disk {:?}, which this job does not have", bounded(&report.disk));
+                let text = format!("change id for disk {:?}, which this job does not have yet", bounded(&report.disk));
                 (Event::ChangeIdSuspect, text)
             }
         };
         self.journal.note(now, job, event, message, vec![("disk", report.disk.as_str().into())]);
-        let (Some(disk), true) = (disk, is_sound) else { return };
+        let Some(disk) = disk else {
+            if let Some(tracked) = tracked.and_then(|id| self.jobs.get_mut(&id)) {
+                tracked.await_disk(report);
+            }
+            return;
+        };
+        if !is_sound {
+            return;
+        }
         let previous = report.previous_change_id.as_deref().and_then(ChangeId::from_text);
         let Some(entry) = history_of(job, &disk, now) else { return };
         match tracked {

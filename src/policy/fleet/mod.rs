@@ -7,6 +7,7 @@
 mod admit;
 mod board;
 mod discover;
+mod early;
 mod finish;
 mod merge;
 mod port;

@@ -6,6 +6,7 @@ use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
 use crate::model::job::{Contact, Job, Silence};
+use crate::model::request::ChangeIdReport;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now, Wall};
 use crate::policy::contact::{ContactClock, Miss};
@@ -30,6 +31,8 @@ pub(super) struct Tracked {
     pub(super) job: Job,
     pub(super) judgement: Judgement,
     pub(super) refusals: Once,
+    /// Change ids whose disk is not known yet.
+    pub(super) early: Vec<ChangeIdReport>,
     contact: ContactClock,
     tracked_since: Mono,
     poll_due: Mono,
@@ -46,6 +49,7 @@ impl Tracked {
         Self {
             judgement: Judgement::Open,
             refusals: Once::default(),
+            early: Vec::new(),
             contact: ContactClock::start(now),
             tracked_since: now.mono,
             poll_due: first_poll,
