@@ -116,3 +116,32 @@ fn f38_change_ids_are_taken_in_every_state_and_served_only_where_they_are_sound(
     assert_eq!(recent, [format!("job-1|disk-2000|{LATER}")]);
     assert_eq!(site.rows("SELECT count(*) FROM received_change_ids WHERE job_id = 'job-1'"), ["5"]);
 }
+
+#[test]
+fn change_ids_that_come_before_their_job_or_disk_is_known_are_not_lost_to_it() {
+    let site = Site::fast();
+    let (vma, mut oma) = (site.vma(), site.oma());
+    vma.put(
+        "/api/v1/jobs/job-1",
+        r#"{"vm":{"path":"/DC0/vm/a"},"disks":[{"id":"disk-2000"},{"id":"disk-2001"}]}"#,
+        201,
+    );
+    let mut mover = Mover::new(&vma, "job-1");
+    for _ in 0..2 {
+        mover.push(mover::DISK_STARTS);
+        mover.push(&mover::completed(1000));
+    }
+    // The copy is over before the OMA has heard of the job, and it restarts in between.
+    let target = "/api/v1/replications/job-1/changeid";
+    oma.post(target, &mover::change_id("disk-2000", "*"), 200);
+    oma.post(target, &mover::change_id("disk-2000", FIRST), 200);
+    oma.kill();
+    oma = site.oma();
+    oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
+    oma.post(target, &mover::change_id("disk-2001", LATER), 200);
+    site.until_status("job-1", "completed");
+    let history = site.rows("SELECT disk_id, change_id, sync_success FROM cbt_history ORDER BY disk_id");
+    assert_eq!(history, [format!("disk-2000|{FIRST}|1"), format!("disk-2001|{LATER}|1")]);
+    assert_eq!(last_change_id(&oma, "/DC0/vm/a", "disk-2000"), FIRST);
+    assert_eq!(vma.document("job-1")["status"], "Succeeded");
+}
