@@ -4,7 +4,6 @@
 
 mod ask;
 mod event;
-mod ledger;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -33,11 +32,10 @@ use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
+use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, refuse, seed};
 use crate::runtime::signals::{reloads, termination};
-use crate::store::{Store, StoreError};
+use crate::store::{RefusedWhat, Store, StoreError};
 use crate::view::json;
-use crate::vma::refuse;
 use crate::wire::http::Response;
 use crate::wire::{changeid, job};
 
@@ -71,7 +69,8 @@ impl Oma {
         let seen = store.data_version()?;
         let jobs = store.unfinished_jobs()?;
         log::info!("{}: {} unfinished jobs", config.database.display(), jobs.len());
-        Ok(Self {
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        let mut oma = Self {
             config: config.clone(),
             fleet: Fleet::resume(settings(config, seed), jobs, now),
             ledger: Ledger::new(store, true),
@@ -80,7 +79,9 @@ impl Oma {
             events,
             look_at: now.mono + config.poll.interval,
             seen: Some(seen),
-        })
+        };
+        ids.iter().for_each(|id| oma.recall(id));
+        Ok(oma)
     }
 
     fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
@@ -89,6 +90,7 @@ impl Oma {
                 let stored = self.stored(&request.job);
                 let admitted = self.fleet.track(now, &request, stored.as_ref())?;
                 let status = if admitted == Admitted::New { 201 } else { 200 };
+                self.recall(&request.job);
                 let known = self.fleet.job(&request.job).map(|known| known.status);
                 let known = known.ok_or_else(|| Refusal::UnknownJob { id: request.job.to_string() })?;
                 Ok(Response::json(status, job::render_state(&request.job, known)))
@@ -135,6 +137,14 @@ impl Oma {
         }
     }
 
+    /// Gives a job the change ids that arrived before it was tracked, or before its disks were known.
+    fn recall(&mut self, id: &JobId) {
+        match self.ledger.store().received_change_ids(id) {
+            Ok(received) => self.fleet.recall(id, received),
+            Err(error) => log::error!("job={:?} {error}", id.as_str()),
+        }
+    }
+
     /// The row of a job that is not tracked.
     fn stored(&self, id: &JobId) -> Option<Job> {
         self.ledger.store().job(id).unwrap_or_else(|error| {
@@ -159,13 +169,14 @@ impl Oma {
                 inputs.push(Input::EndedElsewhere(id, row.status));
             }
         }
-        for id in new {
-            inputs.extend(store.job(&id)?.map(|row| Input::Noticed(Box::new(row))));
+        for id in &new {
+            inputs.extend(store.job(id)?.map(|row| Input::Noticed(Box::new(row))));
         }
         self.seen = Some(version);
         for input in inputs {
             self.fleet.handle(now, input);
         }
+        new.iter().for_each(|id| self.recall(id));
         Ok(())
     }
 
@@ -237,7 +248,9 @@ impl Appliance for Oma {
             Event::Reloaded(config) => self.reload(now, *config),
             Event::Listed(vma, listing) => {
                 let listed = ask::unseen(listing, |id| self.fleet.job(id).is_some() || self.stored(id).is_some());
+                let new: Vec<JobId> = listed.jobs.iter().map(|progress| progress.job.clone()).collect();
                 self.fleet.handle(now, Input::Listed(vma, listed));
+                new.iter().for_each(|id| self.recall(id));
             }
             Event::Asked(request, to) => {
                 let (response, changes_something) = match routes::route(&request) {
@@ -265,9 +278,14 @@ impl Appliance for Oma {
     }
 
     fn settle(&mut self, now: Now) {
-        self.write(now);
-        if self.recall(now) {
-            self.write(now);
+        for refused in self.ledger.settle(now, self.fleet.changes()) {
+            self.fleet.handle(
+                now,
+                match refused.what {
+                    RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
+                    what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),
+                },
+            );
         }
         self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
         while let Some(action) = self.fleet.next_action() {

@@ -51,6 +51,14 @@ impl Outbox {
         };
         (!waiting.disks.iter().any(ends)).then_some(at)
     }
+    /// The newest row of a job that waits; it stands before what the database holds. A job whose end is not written yet
+    /// must not be taken up again from its stored row.
+    pub fn row(&self, id: &JobId) -> Option<&Job> {
+        self.changes.iter().rev().find_map(|change| match change {
+            Change::Progress(job) | Change::Declared(job) | Change::Ended(job) if job.id == *id => Some(&**job),
+            _ => None,
+        })
+    }
     /// What is to be written, in order.
     pub fn changes(&self) -> &[Change] {
         &self.changes
@@ -123,6 +131,8 @@ mod tests {
         outbox.extend([Change::Progress(job("a", 9))]);
         assert_eq!(outbox.changes().len(), 3, "a job's later progress never takes the place of one before its end");
         assert!(outbox.is_irreplaceable());
+        let (a, b) = (JobId::parse("a").expect("an id"), JobId::parse("b").expect("an id"));
+        assert_eq!((outbox.row(&a), outbox.row(&b)), (Some(&*job("a", 9)), None));
         outbox.written();
         assert!(outbox.is_empty());
     }

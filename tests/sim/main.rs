@@ -7,6 +7,7 @@ mod link;
 mod movers;
 mod world;
 
+mod chaos;
 mod crowd;
 mod every_order;
 mod intermittent;

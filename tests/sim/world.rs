@@ -21,7 +21,7 @@ use waybill::policy::throttle::ThrottleSettings;
 use waybill::store::{Durability, LogEntryRow, Store};
 use waybill::wire::{changeid, job, progress, update};
 
-use crate::invariants::Invariants;
+use crate::invariants::{Invariants, check_edges};
 use crate::link::{Down, Link, TIMEOUT};
 
 /// The wall clock at the world's beginning: 2026-11-23T17:00:00Z.
@@ -186,7 +186,7 @@ impl World {
     /// Tracks a job now, as `POST /api/v1/jobs` does.
     pub fn track(&mut self, body: &str) -> Result<Admitted, Refusal> {
         let request = job::parse_track(body.as_bytes()).expect(body);
-        let (now, stored) = (self.now(), self.store.job(&request.job).expect("readable"));
+        let (now, stored) = (self.now(), self.stored(&request.job));
         let admitted = self.fleet.track(now, &request, stored.as_ref());
         self.settle();
         admitted
@@ -199,9 +199,13 @@ impl World {
     pub fn change_id(&mut self, path: &str, body: &str) {
         let report = changeid::parse(body.as_bytes()).expect(body);
         let ended = Some(job_id(path)).filter(|id| self.fleet.job(id).is_none());
-        let ended = ended.and_then(|id| self.store.job(&id).expect("readable"));
+        let ended = ended.and_then(|id| self.stored(&id));
         self.fleet.change_id(self.now(), path, &report, ended.as_ref());
         self.settle();
+    }
+    /// The row of a job that is not tracked, also where it waits for the database.
+    fn stored(&self, id: &JobId) -> Option<Job> {
+        self.outbox.row(id).cloned().or_else(|| self.store.job(id).expect("readable"))
     }
     pub fn cancel(&mut self, id: &str, reason: &str) -> Result<(), Refusal> {
         let cancelled = self.fleet.cancel(self.now(), &job_id(id), reason);
@@ -216,6 +220,7 @@ impl World {
 
     /// The OMA stops between two transactions and starts again: what was on the way is lost.
     pub fn restart_oma(&mut self) {
+        self.settle();
         let jobs = self.store.unfinished_jobs().expect("readable");
         self.process += 1;
         self.in_flight.clear();
@@ -373,21 +378,10 @@ impl World {
             self.rules.check_memory(&self.fleet, self.touched.iter());
         }
         self.touched.clear();
-        self.recall();
         self.fleet.handle(self.now(), Input::Writable(self.outbox.changes().len() < self.most_unwritten));
         assert!(self.fleet.len() <= limits::UNFINISHED_JOBS);
         while let Some(action) = self.fleet.next_action() {
             self.carry_out(action);
-        }
-    }
-
-    /// As the OMA's shell does: change ids that came before their job was tracked.
-    fn recall(&mut self) {
-        while self.outbox.is_empty()
-            && let Some(id) = self.fleet.next_admitted()
-        {
-            let received = self.store.received_change_ids(&id).expect("readable");
-            self.fleet.recall(self.now(), &id, received);
         }
     }
 
@@ -462,6 +456,7 @@ fn source_settings(name: &VmaName) -> SourceSettings {
 }
 
 fn commit(store: &mut Store, outbox: &mut Outbox) {
+    check_edges(store, outbox.changes());
     let refused = store.commit(outbox.changes(), Durability::HandedToSystem).expect("written");
     assert!(refused.is_empty(), "rows were refused: {refused:?}");
     outbox.written();

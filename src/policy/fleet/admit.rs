@@ -120,7 +120,6 @@ impl Fleet {
         self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
         self.journal.note(now, &tracked.job, event, message, vec![("vma", tracked.job.vma.as_str().into())]);
         self.jobs.insert(id.clone(), tracked);
-        self.admitted.push(id.clone());
         self.judge(now, &id);
         self.schedule.set(&id, first_poll);
     }

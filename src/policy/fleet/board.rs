@@ -31,8 +31,6 @@ pub struct Fleet {
     pub(super) discoveries: Vec<Discovery>,
     /// Jobs that ended while their poll was on the way, until its answer comes.
     pub(super) ended_in_flight: BTreeMap<JobId, Job>,
-    /// Jobs that were taken in and of which nobody has asked yet what was received for them before.
-    pub(super) admitted: Vec<JobId>,
 }
 
 impl Fleet {
@@ -51,7 +49,6 @@ impl Fleet {
             is_paused: false,
             discoveries,
             ended_in_flight: BTreeMap::new(),
-            admitted: Vec::new(),
         };
         for job in jobs {
             let is_new = job.correlation.is_none();
@@ -139,7 +136,7 @@ impl Fleet {
         tracked.heard(now, &mut self.journal, &self.settings);
         let is_over = merge::merge(now, tracked, progress, &mut self.journal);
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
-        self.place_early(now, id);
+        self.place_early_change_ids(id);
         if is_over {
             return self.end(now, id);
         }

@@ -19,6 +19,8 @@ use crate::policy::transition::{self, Moved};
 pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &mut Journal) -> bool {
     let mut differs = adopt_facts(now, tracked, said, journal);
     let Tracked { job, refusals, .. } = &mut *tracked;
+    // Before the job's own status, because a row that is finished is not written again.
+    stream_again(now, job, said, journal);
     differs |= merge_stage(now, job, refusals, said, journal);
     for disk in &said.disks {
         differs |= merge_disk(now, job, refusals, disk, journal);
@@ -102,9 +104,6 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
     let Some(at) = job.disks.iter().position(|disk| disk.id == said.id) else {
         return add_disk(now, job, refusals, said, journal);
     };
-    if job.disks[at].status == DiskStatus::Failed && said.status == DiskStatus::Completed {
-        stream_again(now, job, at, journal);
-    }
     let mut disk = job.disks[at].clone();
     let moved = transition::set_disk_status(&mut disk.status, said.status);
     if let Err(refused) = moved
@@ -158,14 +157,23 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
     differs
 }
 
-/// A failed disk that is Completed by now has streamed in between, though no poll saw it. The row goes the same way,
+/// Failed disks that are Completed by now have streamed in between, though no poll saw it. The row goes the same way,
 /// because the database allows no other.
-fn stream_again(now: Now, job: &mut Job, at: usize, journal: &mut Journal) {
-    let disk = &mut job.disks[at];
-    let from = std::mem::replace(&mut disk.status, DiskStatus::Streaming);
-    disk.ended_at = None;
-    journal.disk_moved(now, job, &job.disks[at], from);
-    journal.push(Change::Progress(Box::new(job.clone())));
+fn stream_again(now: Now, job: &mut Job, said: &Progress, journal: &mut Journal) {
+    let completed = said.disks.iter().filter(|disk| disk.status == DiskStatus::Completed);
+    let again: Vec<usize> = completed
+        .filter_map(|said| job.disks.iter().position(|disk| disk.id == said.id))
+        .filter(|at| job.disks[*at].status == DiskStatus::Failed)
+        .collect();
+    for at in &again {
+        let disk = &mut job.disks[*at];
+        let from = std::mem::replace(&mut disk.status, DiskStatus::Streaming);
+        disk.ended_at = None;
+        journal.disk_moved(now, job, &job.disks[*at], from);
+    }
+    if !again.is_empty() {
+        journal.push(Change::Progress(Box::new(job.clone())));
+    }
 }
 
 fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {

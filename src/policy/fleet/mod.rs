@@ -7,7 +7,6 @@
 mod admit;
 mod board;
 mod discover;
-mod early;
 mod finish;
 mod merge;
 mod port;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
+use crate::model::id::{ChangeId, DiskId};
 use crate::model::job::{Contact, Job, Silence};
-use crate::model::request::ChangeIdReport;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now, Wall};
 use crate::policy::contact::{ContactClock, Miss};
@@ -31,8 +31,8 @@ pub(super) struct Tracked {
     pub(super) job: Job,
     pub(super) judgement: Judgement,
     pub(super) refusals: Once,
-    /// Change ids whose disk is not known yet.
-    pub(super) early: Vec<ChangeIdReport>,
+    /// Change ids that came before their disk was known, as the movers called it.
+    pub(super) early_change_ids: Vec<(DiskId, ChangeId, Option<ChangeId>)>,
     contact: ContactClock,
     tracked_since: Mono,
     poll_due: Mono,
@@ -49,7 +49,7 @@ impl Tracked {
         Self {
             judgement: Judgement::Open,
             refusals: Once::default(),
-            early: Vec::new(),
+            early_change_ids: Vec::new(),
             contact: ContactClock::start(now),
             tracked_since: now.mono,
             poll_due: first_poll,
