@@ -263,8 +263,14 @@ impl Drop for Daemon {
         // Nobody waits for the status of a process that has gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let log = self.log();
         if thread::panicking() {
-            eprintln!("--- {}:\n{}", self.log.display(), self.log());
+            eprintln!("--- {}:\n{log}", self.log.display());
+            return;
+        }
+        // Whatever a test does to a daemon, these are the daemon's own faults.
+        for fault in ["panicked", "constraint failed", "row_refused", "panic_caught"] {
+            assert!(!log.contains(fault), "{fault} in {}:\n{log}", self.log.display());
         }
     }
 }
