@@ -60,6 +60,7 @@ pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> 
     Listed {
         epoch: listing.epoch.and_then(|text| Epoch::parse(&text).ok()),
         sequence: listing.sequence,
+        more: listing.more,
         jobs: listing.jobs.into_iter().filter(|progress| !has_row(&progress.job)).collect(),
     }
 }

@@ -20,7 +20,7 @@ use crate::model::id::JobId;
 use crate::model::time::{Mono, Now};
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::refusal::Refusal;
-use crate::policy::source::{Declared, Source, SourceSettings};
+use crate::policy::source::{Declared, Listing, Source, SourceSettings};
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
@@ -78,7 +78,8 @@ impl Vma {
             }
             Call::List { since, epoch } => {
                 let listing = self.source.listing(now, since, epoch.as_deref());
-                Ok(Response::json(200, progress::render_listing(&listing.epoch, listing.sequence, &listing.jobs)))
+                let Listing { epoch, sequence, more, jobs } = listing;
+                Ok(Response::json(200, progress::render_listing(&epoch, sequence, more, &jobs)))
             }
             Call::Push(id, push) => {
                 let pushed = self.source.push(now, &id, &push)?;

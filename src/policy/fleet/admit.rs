@@ -63,7 +63,7 @@ impl Fleet {
 
     /// A VMA listed its jobs: those that are new here are tracked.
     pub(super) fn listed(&mut self, now: Now, vma: &VmaName, listed: Listed) {
-        let interval = self.settings.backoff.interval;
+        let interval = if listed.more { Duration::ZERO } else { self.settings.backoff.interval };
         for said in listed.jobs {
             let request = TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new() };
             // Another VMA's job of the same id stays with that VMA; both would be wrong together.

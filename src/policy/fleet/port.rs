@@ -73,6 +73,8 @@ pub struct Listed {
     pub epoch: Option<Epoch>,
     /// The sequence up to which the list goes.
     pub sequence: u64,
+    /// True where the VMA has more to list.
+    pub more: bool,
     /// Jobs that are new here.
     pub jobs: Vec<Progress>,
 }

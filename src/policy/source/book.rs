@@ -85,6 +85,8 @@ pub struct Listing {
     pub epoch: Epoch,
     /// The highest sequence that the answer covers.
     pub sequence: u64,
+    /// True where more have changed than one answer holds; ask again from `sequence`.
+    pub more: bool,
     /// The jobs that changed, in the order of their last change.
     pub jobs: Vec<Progress>,
 }
@@ -152,12 +154,16 @@ impl Source {
     pub fn listing(&self, now: Now, since: u64, epoch: Option<&str>) -> Listing {
         let comparable = epoch.is_none_or(|epoch| epoch == self.settings.epoch.as_str()) && since <= self.sequence;
         let first = if comparable { since.saturating_add(1) } else { 0 };
-        let changed = self.by_sequence.range(first..).filter_map(|(_, id)| self.jobs.get(id));
-        Listing {
-            epoch: self.settings.epoch.clone(),
-            sequence: self.sequence,
-            jobs: changed.map(|entry| self.progress(now, entry)).collect(),
+        let mut changed = self.by_sequence.range(first..).filter_map(|(_, id)| self.jobs.get(id)).peekable();
+        let (mut jobs, mut entries) = (Vec::new(), 0);
+        while let Some(entry) = changed.next_if(|_| entries < limits::LISTED_ENTRIES) {
+            entries += 1 + entry.job.disks.len();
+            jobs.push(self.progress(now, entry));
         }
+        let more = changed.peek().is_some();
+        let last: Option<u64> = jobs.last().and_then(|last| last.sequence);
+        let sequence = last.filter(|_| more).unwrap_or(self.sequence);
+        Listing { epoch: self.settings.epoch.clone(), sequence, more, jobs }
     }
 
     /// How many jobs are unfinished and how many are kept finished.
@@ -328,5 +334,67 @@ impl Source {
             error: job.error.clone(),
             vm: Some(job.vm.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::request::Declaration;
+    use crate::model::time::Wall;
+
+    fn source() -> Source {
+        let settings = SourceSettings {
+            name: VmaName::parse("site-a").expect("a name"),
+            epoch: Epoch::parse("e1").expect("an epoch"),
+            auto_initialize: true,
+            keep_finished: Duration::from_secs(60),
+            seed: 1,
+        };
+        Source::resume(settings, 0, Vec::new(), now(0))
+    }
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Mono::from_millis(seconds * 1000), wall: Wall::from_unix_millis(0) }
+    }
+
+    fn declare(source: &mut Source, jobs: std::ops::Range<usize>) {
+        for n in jobs {
+            let id = JobId::parse(&format!("job-{n}")).expect("an id");
+            source.declare(now(0), &id, &Declaration::default()).expect("declared");
+        }
+    }
+
+    #[test]
+    fn a_list_has_what_changed_and_everything_where_the_question_makes_no_sense() {
+        let mut source = source();
+        declare(&mut source, 0..3);
+        let listed = |since, epoch| source.listing(now(0), since, epoch).jobs.len();
+        assert_eq!((listed(0, None), listed(2, Some("e1")), listed(3, Some("e1"))), (3, 1, 0));
+        assert_eq!((listed(4, Some("e1")), listed(3, Some("e0"))), (3, 3), "ahead, and of another epoch");
+    }
+
+    #[test]
+    fn a_long_list_comes_in_parts_that_leave_nothing_out() {
+        let mut source = source();
+        let jobs = limits::LISTED_ENTRIES + 10;
+        declare(&mut source, 0..jobs);
+        let first = source.listing(now(0), 0, None);
+        let rest = source.listing(now(0), first.sequence, Some("e1"));
+        assert!(first.more && !rest.more && rest.sequence == source.sequence);
+        assert_eq!(first.jobs.len() + rest.jobs.len(), jobs);
+    }
+
+    #[test]
+    fn f26_finished_jobs_are_let_go_in_time() {
+        let mut source = source();
+        declare(&mut source, 0..2);
+        let id = JobId::parse("job-0").expect("an id");
+        source.finish(now(10), &id, &Outcome::Failed("why".to_owned())).expect("finished");
+        assert_eq!(source.next_deadline(), Some(Mono::from_millis(70_000)));
+        source.elapse(now(69));
+        assert_eq!(source.counts(), (1, 1));
+        source.elapse(now(70));
+        assert_eq!((source.counts(), source.document(now(70), &id)), ((1, 0), None));
     }
 }
