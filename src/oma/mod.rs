@@ -85,6 +85,8 @@ impl Oma {
     }
 
     fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
+        // What was decided within this wake-up must be seen by what comes after it.
+        self.ledger.take(self.fleet.changes());
         match call {
             Call::Track(request) => {
                 let stored = self.stored(&request.job);
@@ -145,9 +147,9 @@ impl Oma {
         }
     }
 
-    /// The row of a job that is not tracked.
+    /// The newest row of a job that is not tracked.
     fn stored(&self, id: &JobId) -> Option<Job> {
-        self.ledger.store().job(id).unwrap_or_else(|error| {
+        self.ledger.job(id).unwrap_or_else(|error| {
             log::error!("job={:?} {error}", id.as_str());
             None
         })
@@ -278,7 +280,8 @@ impl Appliance for Oma {
     }
 
     fn settle(&mut self, now: Now) {
-        for refused in self.ledger.settle(now, self.fleet.changes()) {
+        self.ledger.take(self.fleet.changes());
+        for refused in self.ledger.settle(now) {
             self.fleet.handle(
                 now,
                 match refused.what {

@@ -143,8 +143,8 @@ impl Appliance for Vma {
     }
 
     fn settle(&mut self, now: Now) {
-        let changes = self.source.changes();
-        for refused in self.ledger.settle(now, changes) {
+        self.ledger.take(self.source.changes());
+        for refused in self.ledger.settle(now) {
             log::error!("job={:?} {}: {}", refused.job.as_str(), refused.what, refused.reason);
         }
     }
