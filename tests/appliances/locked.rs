@@ -89,3 +89,26 @@ fn a_push_that_cannot_be_kept_is_refused_while_its_mover_still_waits_and_is_kept
     mover.push(&mover::running(750, 1000));
     assert_eq!(stored(), ["750"], "in the database before it was answered");
 }
+
+#[test]
+fn a_change_id_that_waits_for_the_database_reaches_a_job_that_is_tracked_meanwhile() {
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    vma.put("/api/v1/jobs/job-1", r#"{"disks":[{"id":"disk-2000"}]}"#, 201);
+    let mut mover = Mover::new(&vma, "job-1");
+    mover.push(mover::DISK_STARTS);
+    mover.push(&mover::completed(1000));
+    let other = lock(&site, "oma.db");
+    let post = |target: &'static str, body: String| {
+        let address = oma.address();
+        thread::spawn(move || Peer::new(address).call("POST", target, body.as_bytes()).map(|answer| answer.status))
+    };
+    let change_id = post("/api/v1/replications/job-1/changeid", mover::change_id("disk-2000", CHANGE_ID));
+    until("the failed write is told", SOON, || oma.log().contains("locked by another program").then_some(()));
+    let track = post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#.to_owned());
+    until("the job is tracked", SOON, || oma.get("/api/v1/jobs").body.contains("job-1").then_some(()));
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!((change_id.join().unwrap().unwrap(), track.join().unwrap().unwrap()), (200, 201));
+    site.until_rows("SELECT status FROM replication_jobs", &["completed"]);
+    assert_eq!(site.rows("SELECT change_id FROM cbt_history"), [CHANGE_ID]);
+}
