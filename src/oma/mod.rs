@@ -141,7 +141,8 @@ impl Oma {
 
     /// Gives a job the change ids that arrived before it was tracked, or before its disks were known.
     fn recall(&mut self, id: &JobId) {
-        match self.ledger.store().received_change_ids(id) {
+        self.ledger.take(self.fleet.changes());
+        match self.ledger.received_change_ids(id) {
             Ok(received) => self.fleet.recall(id, received),
             Err(error) => log::error!("job={:?} {error}", id.as_str()),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use smol::channel::Sender;
 
-use crate::model::change::Change;
+use crate::model::change::{Change, ReceivedChangeId};
 use crate::model::id::JobId;
 use crate::model::job::Job;
 use crate::model::time::{Mono, Now};
@@ -82,6 +82,18 @@ impl Ledger {
             Some(waiting) => Ok(Some(waiting.clone())),
             None => self.store.job(id),
         }
+    }
+    /// The change ids that arrived under a job id, the oldest first: the stored ones, then those that wait.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn received_change_ids(&self, id: &JobId) -> Result<Vec<ReceivedChangeId>, StoreError> {
+        let mut received = self.store.received_change_ids(id)?;
+        received.extend(self.outbox.changes().iter().filter_map(|change| match change {
+            Change::ChangeIdReceived(waiting) if waiting.job == id.as_str() => Some(waiting.clone()),
+            _ => None,
+        }));
+        Ok(received)
     }
 
     /// Writes all that waits in one transaction, then gives the held answers. Returns the rows that were refused while the
