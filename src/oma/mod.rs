@@ -2,6 +2,7 @@
 //! (R-20 to R-32). It only assembles: decisions are `policy::fleet`'s, SQL is the store's, bytes are the client's and the
 //! server's.
 
+mod api;
 mod ask;
 mod event;
 mod routes;
@@ -16,8 +17,8 @@ use smol::LocalExecutor;
 use smol::channel::Sender;
 use smol::stream::Stream;
 
+use self::api::Answer;
 pub use self::event::Event;
-use self::routes::Call;
 use crate::config::{OmaConfig, OnStall as OnStallRule, VmaEntry};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{JobId, VmaName};
@@ -26,18 +27,14 @@ use crate::model::time::{Mono, Now};
 use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::backoff::Backoff;
-use crate::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall};
-use crate::policy::refusal::Refusal;
+use crate::policy::fleet::{Action, Fleet, FleetSettings, Input, OnStall};
 use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, refuse, seed};
+use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{RefusedWhat, Store, StoreError};
-use crate::view::json;
-use crate::wire::http::Response;
-use crate::wire::{changeid, job};
 
 /// The assembled appliance.
 pub struct Oma {
@@ -82,54 +79,6 @@ impl Oma {
         };
         ids.iter().for_each(|id| oma.recall(id));
         Ok(oma)
-    }
-
-    fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
-        // What was decided within this wake-up must be seen by what comes after it.
-        self.ledger.take(self.fleet.changes());
-        match call {
-            Call::Track(request) => {
-                let stored = self.stored(&request.job);
-                let admitted = self.fleet.track(now, &request, stored.as_ref())?;
-                let status = if admitted == Admitted::New { 201 } else { 200 };
-                self.recall(&request.job);
-                let known = self.fleet.job(&request.job).map(|known| known.status);
-                let known = known.ok_or_else(|| Refusal::UnknownJob { id: request.job.to_string() })?;
-                Ok(Response::json(status, job::render_state(&request.job, known)))
-            }
-            Call::Jobs => {
-                let jobs: Vec<String> = self.fleet.jobs().map(json::job).collect();
-                Ok(Response::json(200, format!("{{\"jobs\":[{}]}}", jobs.join(","))))
-            }
-            Call::Job(id) => {
-                let stored = if self.fleet.job(&id).is_none() { self.stored(&id) } else { None };
-                let known = self.fleet.job(&id).or(stored.as_ref());
-                let known = known.ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
-                Ok(Response::json(200, json::job(known)))
-            }
-            Call::Cancel(id, reason) => {
-                let ended = if self.fleet.job(&id).is_none() { self.stored(&id) } else { None };
-                if let Some(ended) = ended {
-                    return Err(Refusal::Finished { job: ended.id, status: ended.status });
-                }
-                self.fleet.cancel(now, &id, &reason)?;
-                Ok(Response::json(200, job::render_state(&id, crate::model::status::JobStatus::Failed)))
-            }
-            Call::LastChangeId { vm_path, disk } => {
-                let last = self.ledger.store().last_change_id(&vm_path, &disk).unwrap_or_else(|error| {
-                    log::error!("{error}");
-                    None
-                });
-                Ok(Response::json(200, changeid::render_last(&vm_path, &disk, last.as_ref())))
-            }
-            Call::ChangeId { job, report } => {
-                let tracked = JobId::parse(&job).ok();
-                let ended = tracked.filter(|id| self.fleet.job(id).is_none()).and_then(|id| self.stored(&id));
-                self.fleet.change_id(now, &job, &report, ended.as_ref());
-                Ok(Response::json(200, changeid::render_stored(&job, &report)))
-            }
-            Call::Health => Ok(Response::json(200, r#"{"status":"alive"}"#.to_owned())),
-        }
     }
 
     /// What stands in rows that other programs typed and means nothing is passed over, and named here.
@@ -256,15 +205,20 @@ impl Appliance for Oma {
                 new.iter().for_each(|id| self.recall(id));
             }
             Event::Asked(request, to) => {
-                let (response, changes_something) = match routes::route(&request) {
-                    Ok(call) => {
-                        let changes = matches!(call, Call::Track(_) | Call::Cancel(..) | Call::ChangeId { .. });
-                        (self.answer(now, call).unwrap_or_else(|refusal| refuse(&refusal).into()), changes)
+                // What was decided within this wake-up must be seen by what comes after it.
+                self.ledger.take(self.fleet.changes());
+                let answer = routes::route(&request).and_then(|call| self.answer(now, call));
+                match answer.unwrap_or_else(|problem| Answer::AtOnce(problem.into())) {
+                    Answer::AtOnce(response) => send(Reply { to, response }),
+                    Answer::WhenWritten(response) => self.ledger.hold(now, Reply { to, response }),
+                    Answer::OfVma(client, id, outcome) => {
+                        let asked = async move {
+                            let response = ask::finish(&client, &id, &outcome).await;
+                            send(Reply { to, response });
+                        };
+                        self.executor.spawn(asked).detach();
                     }
-                    Err(problem) => (problem.into(), false),
-                };
-                let reply = Reply { to, response };
-                if changes_something { self.ledger.hold(now, reply) } else { send(reply) }
+                }
             }
         }
     }

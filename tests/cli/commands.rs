@@ -9,13 +9,13 @@ fn the_help_of_every_command_fits_the_screen_and_says_what_it_takes() {
     for word in ["job", "mover", "VMA", "OMA", "Examples:", "Exit codes:", "COMMAND --help"] {
         assert!(top.contains(word), "{word} in\n{top}");
     }
-    for command in ["vma", "oma", "jobs", "show", "track", "finish", "check-config"] {
+    for command in ["vma", "oma", "demo", "run", "jobs", "show", "track", "finish", "check-config"] {
         assert!(top.contains(&format!("\n  {command} ")), "{command} in\n{top}");
         let help = waybill(&[command, "--help"]).succeeded();
         assert_eq!(waybill(&["help", command]).succeeded(), help);
         assert_eq!(waybill(&[command, "-h"]).succeeded(), help);
         assert!(help.contains(&format!("Usage: waybill {command} ")), "{help}");
-        assert!(help.contains("\nExample") && help.contains("\nExit codes: 0 "), "{help}");
+        assert!(help.contains("\nExample") && help.contains("\nExit codes: "), "{help}");
         for line in help.lines().chain(top.lines()) {
             assert!(line.chars().count() <= 80, "{line}");
         }
