@@ -4,9 +4,11 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::task::{Poll, ready};
 
+use async_io::Async;
 use smol::future::yield_now;
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -22,6 +24,19 @@ pub struct Scratch(RefCell<Box<[u8]>>);
 impl Scratch {
     pub fn new() -> Self {
         Self(RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()))
+    }
+}
+
+/// A connection in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin {
+    /// Tells the peer that nothing more will come; reading goes on.
+    async fn end_sending(&mut self) -> io::Result<()>;
+}
+
+impl Duplex for Async<TcpStream> {
+    // `AsyncWrite::close` of this type only flushes.
+    async fn end_sending(&mut self) -> io::Result<()> {
+        self.get_ref().shutdown(Shutdown::Write)
     }
 }
 

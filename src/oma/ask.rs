@@ -1,7 +1,7 @@
 //! What is sent to a VMA, and what its answer means to the core. Every action ends in exactly one
 //! event, whatever happens on the way.
 
-use super::Event;
+use super::event::Event;
 use crate::model::id::{CorrelationId, Epoch, JobId};
 use crate::net::client::{Answer, CallError, Client};
 use crate::policy::contact::Miss;
@@ -42,6 +42,16 @@ pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
     }
 }
 
+/// What comes of an action for a VMA that is no longer configured.
+pub(super) fn without_client(action: Action) -> Event {
+    let why = "the VMA is no longer configured: add its [[vma]] section again and reload".to_owned();
+    Event::Core(match action {
+        Action::Poll { job, .. } => Input::Missed(job, Miss::Unreachable(why)),
+        Action::TellFinish { job, .. } => Input::FinishAnswered(job, FinishAnswer::Unreachable(why)),
+        Action::List { vma, .. } => Input::ListMissed(vma),
+    })
+}
+
 /// The jobs of a list that have no row here yet.
 pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> Listed {
     for why in listing.bad {
@@ -50,6 +60,7 @@ pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> 
     Listed {
         epoch: listing.epoch.and_then(|text| Epoch::parse(&text).ok()),
         sequence: listing.sequence,
+        more: listing.more,
         jobs: listing.jobs.into_iter().filter(|progress| !has_row(&progress.job)).collect(),
     }
 }

@@ -3,24 +3,27 @@
 //! server's.
 
 mod ask;
+mod event;
 mod routes;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
 use async_io::Async;
 use smol::LocalExecutor;
 use smol::channel::Sender;
+use smol::stream::Stream;
 
+pub use self::event::Event;
 use self::routes::Call;
-use crate::config::{OmaConfig, OnStall as OnStallRule};
+use crate::config::{OmaConfig, OnStall as OnStallRule, VmaEntry};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::time::{Mono, Now};
-use crate::net::client::{BadUrl, Client, Origin};
+use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::backoff::Backoff;
 use crate::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall};
@@ -29,51 +32,22 @@ use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask as ask_loop, database_failure, listen, seed};
-use crate::runtime::signals::termination;
-use crate::store::{Store, StoreError};
+use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, refuse, seed};
+use crate::runtime::signals::{reloads, termination};
+use crate::store::{RefusedWhat, Store, StoreError};
 use crate::view::json;
-use crate::vma::refuse;
-use crate::wire::http::{Request, Response};
-use crate::wire::progress::ReadListing;
+use crate::wire::http::Response;
 use crate::wire::{changeid, job};
-
-/// What can happen to an OMA.
-#[derive(Debug)]
-pub enum Event {
-    /// A request, and who waits for its answer.
-    Asked(Request, Sender<Response>),
-    /// Something that the core decides on.
-    Core(Input),
-    /// A VMA's list, before the jobs that have a row here are taken out.
-    Listed(VmaName, ReadListing),
-}
-
-/// Why an OMA cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database cannot be opened or read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The configured URL of a VMA is not one that can be used.
-    #[error("VMA {vma}: {why}")]
-    Url {
-        /// The VMA.
-        vma: VmaName,
-        /// What is wrong with its URL.
-        why: BadUrl,
-    },
-}
 
 /// The assembled appliance.
 pub struct Oma {
+    config: OmaConfig,
     fleet: Fleet,
     ledger: Ledger,
     clients: BTreeMap<VmaName, Client>,
     executor: Rc<LocalExecutor<'static>>,
     events: Sender<Event>,
-    /// How often other programs' rows are looked for, when next, and the database's state at the last look.
-    look_every: Duration,
+    /// When other programs' rows are looked for next, and the database's state at the last look.
     look_at: Mono,
     seen: Option<i64>,
 }
@@ -82,41 +56,43 @@ impl Oma {
     /// Opens the database and goes on with every unfinished job. Answers to polls arrive at `events`.
     ///
     /// # Errors
-    /// Where the database cannot be opened, or a VMA's URL cannot be used.
+    /// Where the database cannot be opened or read.
     pub fn open(
         config: &OmaConfig,
         now: Now,
         seed: u64,
         executor: Rc<LocalExecutor<'static>>,
         events: Sender<Event>,
-    ) -> Result<Self, StartError> {
-        let mut clients = BTreeMap::new();
-        for vma in &config.vmas {
-            let origin = Origin::from_url(&vma.url).map_err(|why| StartError::Url { vma: vma.name.clone(), why })?;
-            clients.insert(vma.name.clone(), Client::new(origin, config.poll.timeout));
-        }
+    ) -> Result<Self, StoreError> {
+        let clients = clients(config);
         let store = Store::open(&config.database)?;
         let seen = store.data_version()?;
         let jobs = store.unfinished_jobs()?;
         log::info!("{}: {} unfinished jobs", config.database.display(), jobs.len());
-        Ok(Self {
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        let mut oma = Self {
+            config: config.clone(),
             fleet: Fleet::resume(settings(config, seed), jobs, now),
             ledger: Ledger::new(store, true),
             clients,
             executor,
             events,
-            look_every: config.poll.interval,
             look_at: now.mono + config.poll.interval,
             seen: Some(seen),
-        })
+        };
+        ids.iter().for_each(|id| oma.recall(id));
+        Ok(oma)
     }
 
     fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
+        // What was decided within this wake-up must be seen by what comes after it.
+        self.ledger.take(self.fleet.changes());
         match call {
             Call::Track(request) => {
                 let stored = self.stored(&request.job);
                 let admitted = self.fleet.track(now, &request, stored.as_ref())?;
                 let status = if admitted == Admitted::New { 201 } else { 200 };
+                self.recall(&request.job);
                 let known = self.fleet.job(&request.job).map(|known| known.status);
                 let known = known.ok_or_else(|| Refusal::UnknownJob { id: request.job.to_string() })?;
                 Ok(Response::json(status, job::render_state(&request.job, known)))
@@ -156,9 +132,24 @@ impl Oma {
         }
     }
 
-    /// The row of a job that is not tracked.
+    /// What stands in rows that other programs typed and means nothing is passed over, and named here.
+    fn name_odd_values(&self) {
+        for odd in self.ledger.store().take_odd_values() {
+            log::warn!("{odd}");
+        }
+    }
+
+    /// Gives a job the change ids that arrived before it was tracked, or before its disks were known.
+    fn recall(&mut self, id: &JobId) {
+        match self.ledger.store().received_change_ids(id) {
+            Ok(received) => self.fleet.recall(id, received),
+            Err(error) => log::error!("job={:?} {error}", id.as_str()),
+        }
+    }
+
+    /// The newest row of a job that is not tracked.
     fn stored(&self, id: &JobId) -> Option<Job> {
-        self.ledger.store().job(id).unwrap_or_else(|error| {
+        self.ledger.job(id).unwrap_or_else(|error| {
             log::error!("job={:?} {error}", id.as_str());
             None
         })
@@ -180,29 +171,48 @@ impl Oma {
                 inputs.push(Input::EndedElsewhere(id, row.status));
             }
         }
-        for id in new {
-            inputs.extend(store.job(&id)?.map(|row| Input::Noticed(Box::new(row))));
+        for id in &new {
+            inputs.extend(store.job(id)?.map(|row| Input::Noticed(Box::new(row))));
         }
         self.seen = Some(version);
         for input in inputs {
             self.fleet.handle(now, input);
         }
+        new.iter().for_each(|id| self.recall(id));
         Ok(())
+    }
+
+    fn reload(&mut self, now: Now, config: OmaConfig) {
+        if (&config.database, config.listen) != (&self.config.database, self.config.listen) {
+            log::warn!("database and listen are taken over at the next start only");
+        }
+        self.clients = clients(&config);
+        self.fleet.reconfigure(settings(&config, seed()), now);
+        self.config = config;
+        log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
     }
 
     fn carry_out(&self, action: Action) {
         let name = match &action {
             Action::Poll { vma, .. } | Action::TellFinish { vma, .. } | Action::List { vma, .. } => vma,
         };
-        let Some(client) = self.clients.get(name).cloned() else { return };
+        let client = self.clients.get(name).cloned();
         let events = self.events.clone();
         let asked = async move {
-            let event = ask::carry_out(&client, action).await;
+            let event = match client {
+                Some(client) => ask::carry_out(&client, action).await,
+                None => ask::without_client(action),
+            };
             // The loop has ended where nobody takes it.
             events.send(event).await.ok();
         };
         self.executor.spawn(asked).detach();
     }
+}
+
+fn clients(config: &OmaConfig) -> BTreeMap<VmaName, Client> {
+    let client = |vma: &VmaEntry| (vma.name.clone(), Client::new(vma.origin.clone(), config.poll.timeout));
+    config.vmas.iter().map(client).collect()
 }
 
 fn settings(config: &OmaConfig, seed: u64) -> FleetSettings {
@@ -237,9 +247,12 @@ impl Appliance for Oma {
     fn handle(&mut self, now: Now, event: Event) {
         match event {
             Event::Core(input) => self.fleet.handle(now, input),
+            Event::Reloaded(config) => self.reload(now, *config),
             Event::Listed(vma, listing) => {
                 let listed = ask::unseen(listing, |id| self.fleet.job(id).is_some() || self.stored(id).is_some());
+                let new: Vec<JobId> = listed.jobs.iter().map(|progress| progress.job.clone()).collect();
                 self.fleet.handle(now, Input::Listed(vma, listed));
+                new.iter().for_each(|id| self.recall(id));
             }
             Event::Asked(request, to) => {
                 let (response, changes_something) = match routes::route(&request) {
@@ -258,17 +271,24 @@ impl Appliance for Oma {
     fn elapse(&mut self, now: Now) {
         self.fleet.handle(now, Input::Elapsed);
         if self.look_at <= now.mono {
-            self.look_at = now.mono + self.look_every;
+            self.look_at = now.mono + self.config.poll.interval;
             if let Err(error) = self.look_for_others(now) {
                 log::error!("{error}");
             }
+            self.name_odd_values();
         }
     }
 
     fn settle(&mut self, now: Now) {
-        for refused in self.ledger.settle(now, self.fleet.changes()) {
-            let reason = format!("{}: {}", refused.what, refused.reason);
-            self.fleet.handle(now, Input::RowRefused(refused.job, reason));
+        self.ledger.take(self.fleet.changes());
+        for refused in self.ledger.settle(now) {
+            self.fleet.handle(
+                now,
+                match refused.what {
+                    RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
+                    what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),
+                },
+            );
         }
         self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
         while let Some(action) = self.fleet.next_action() {
@@ -285,21 +305,23 @@ impl Appliance for Oma {
 /// Serves an OMA on a listener until `stop` is done.
 ///
 /// # Errors
-/// Where the database cannot be opened, or a VMA's URL cannot be used.
+/// Where the database cannot be opened or read.
 pub async fn run(
     executor: Rc<LocalExecutor<'static>>,
     config: &OmaConfig,
     listener: Async<TcpListener>,
     clock: Clock,
+    reloads: impl Stream<Item = OmaConfig> + 'static,
     stop: impl Future<Output = ()>,
-) -> Result<(), StartError> {
+) -> Result<(), StoreError> {
     // Unbounded, because an answer to a poll must never wait: its number is bounded by one poll a job.
     let (events, inbox) = smol::channel::unbounded();
     let mut oma = Oma::open(config, clock.now(), seed(), executor.clone(), events.clone())?;
+    let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
     let handler = Rc::new(async move |request| ask_loop(&events, request, Event::Asked).await);
     let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
     drive(&mut oma, clock, inbox, stop).await;
-    drop(server);
+    drop((server, reloading));
     oma.ledger.close(clock.now());
     Ok(())
 }
@@ -308,17 +330,15 @@ pub async fn run(
 ///
 /// # Errors
 /// Where it cannot start.
-pub fn main(config: &OmaConfig) -> Result<(), Failure> {
+pub fn main(config: &OmaConfig, file: &Path) -> Result<(), Failure> {
     let executor = Rc::new(LocalExecutor::new());
     async_io::block_on(executor.run(async {
         let listener = listen(config.listen)?;
-        let stop = termination().map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
+        let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), OmaConfig::parse)?)));
+        let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("OMA listens on {}, {} VMAs", config.listen, config.vmas.len());
-        let ran = run(executor.clone(), config, listener, Clock::start(), stop).await;
-        ran.map_err(|error| match error {
-            StartError::Store(error) => database_failure(&error),
-            StartError::Url { .. } => Failure::new(Exit::Configuration, "cannot start the OMA", error),
-        })?;
+        let ran = run(executor.clone(), config, listener, Clock::start(), reloads, stop).await;
+        ran.map_err(|error| database_failure(&error))?;
         log::info!("OMA has stopped");
         Ok(())
     }))

@@ -2,9 +2,8 @@
 
 use crate::model::id::JobId;
 use crate::model::request::{ChangeIdReport, TrackRequest};
-use crate::vma::routes::{bad_body, job_id, no_such_path, not_allowed};
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::Problem;
+use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
 use crate::wire::{changeid, job};
 
 /// What an OMA can be asked for.

@@ -1,5 +1,9 @@
 //! Entries of job logs as lines of the daemon's log: every line carries job and correlation id.
 
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+
 use log::Level as LogLevel;
 
 use crate::model::change::Change;
@@ -7,8 +11,24 @@ use crate::model::event::{Event, Level, LogEntry};
 
 /// Starts logging to standard error; `RUST_LOG` chooses what, `info` is the default.
 pub fn start() {
+    builder().init();
+}
+
+/// Starts logging to a file, at its end.
+///
+/// # Errors
+/// Where the file cannot be opened.
+pub fn start_in(file: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(file)?;
+    builder().target(env_logger::Target::Pipe(Box::new(file))).init();
+    Ok(())
+}
+
+fn builder() -> env_logger::Builder {
     let environment = env_logger::Env::default().default_filter_or("info");
-    env_logger::Builder::from_env(environment).format_timestamp_millis().format_target(false).init();
+    let mut builder = env_logger::Builder::from_env(environment);
+    builder.format_timestamp_millis().format_target(false);
+    builder
 }
 
 /// Writes the entries among the changes to the log.

@@ -5,8 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 
 use async_io::Async;
 use smol::channel::Sender;
+use smol::stream::{Stream, StreamExt};
 
 use crate::exit::{Exit, Failure};
+use crate::policy::refusal::Refusal;
 use crate::store::StoreError;
 use crate::wire::http::{Request, Response};
 use crate::wire::problem::Problem;
@@ -38,6 +40,20 @@ pub fn seed() -> u64 {
     }
 }
 
+/// A refusal as a problem; the same for both appliances.
+pub fn refuse(refusal: &Refusal) -> Problem {
+    let (status, kind, title) = match refusal {
+        Refusal::UnknownJob { .. } => (404, "unknown-job", "The job is not known"),
+        Refusal::UnknownVma { .. } => (400, "unknown-vma", "The VMA is not configured"),
+        Refusal::Finished { .. } => (409, "finished", "The job has ended"),
+        Refusal::Contradiction { .. } => (409, "contradiction", "The job is known with other facts"),
+        Refusal::AliasTaken { .. } => (409, "alias-taken", "Another job has this name"),
+        Refusal::DisksOpen { .. } => (409, "disks-open", "Not every declared disk is Completed"),
+        Refusal::Bound { .. } => (503, "bound", "A bound is reached"),
+    };
+    Problem::new(status, kind, title, refusal.to_string()).with_remedy(refusal.remedy())
+}
+
 /// Hands a request to the loop and waits for its answer.
 pub async fn ask<E>(
     events: &Sender<E>,
@@ -50,4 +66,14 @@ pub async fn ask<E>(
         return gone();
     }
     answer.recv().await.unwrap_or_else(|_| gone())
+}
+
+/// Sends each item of a stream to the loop, until the loop has ended.
+pub async fn forward<T, E>(stream: impl Stream<Item = T>, events: Sender<E>, event: impl Fn(T) -> E) {
+    smol::pin!(stream);
+    while let Some(item) = stream.next().await {
+        if events.send(event(item)).await.is_err() {
+            return;
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::StoreError;
+use super::error::StoreError;
 use super::jobs::integer;
 use super::read::{self, Cells, Queries};
 use crate::model::change::{CbtEntry, ReceivedChangeId};

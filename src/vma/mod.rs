@@ -1,14 +1,16 @@
 //! The VMA: the appliance beside vCenter and the movers. It takes pushes, keeps each job's document and answers polls
 //! . It only assembles: decisions are `policy::source`'s, SQL is the store's, bytes are the server's.
 
-pub(crate) mod routes;
+mod routes;
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::rc::Rc;
 
 use async_io::Async;
 use smol::LocalExecutor;
 use smol::channel::Sender;
+use smol::stream::Stream;
 
 use self::routes::Call;
 use crate::config::VmaConfig;
@@ -18,27 +20,29 @@ use crate::model::id::JobId;
 use crate::model::time::{Mono, Now};
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::refusal::Refusal;
-use crate::policy::source::{Declared, Source, SourceSettings};
+use crate::policy::source::{Declared, Listing, Source, SourceSettings};
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask, database_failure, listen, seed};
-use crate::runtime::signals::termination;
+use crate::runtime::service::{ask, database_failure, forward, listen, refuse, seed};
+use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::wire::http::{Request, Response};
-use crate::wire::problem::Problem;
 use crate::wire::{job, progress, update};
 
-/// A request, and who waits for its answer.
+/// What can happen to a VMA.
 #[derive(Debug)]
-pub struct Asked {
-    request: Request,
-    reply: Sender<Response>,
+pub enum Event {
+    /// A request, and who waits for its answer.
+    Asked(Request, Sender<Response>),
+    /// The configuration was read again.
+    Reloaded(Box<VmaConfig>),
 }
 
 /// The assembled appliance.
 #[derive(Debug)]
 pub struct Vma {
+    config: VmaConfig,
     source: Source,
     ledger: Ledger,
 }
@@ -60,7 +64,7 @@ impl Vma {
         let jobs = store.jobs()?;
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
         let source = Source::resume(settings, store.sequence()?, jobs, now);
-        Ok(Self { source, ledger: Ledger::new(store, false) })
+        Ok(Self { config: config.clone(), source, ledger: Ledger::new(store, false) })
     }
 }
 
@@ -74,7 +78,8 @@ impl Vma {
             }
             Call::List { since, epoch } => {
                 let listing = self.source.listing(now, since, epoch.as_deref());
-                Ok(Response::json(200, progress::render_listing(&listing.epoch, listing.sequence, &listing.jobs)))
+                let Listing { epoch, sequence, more, jobs } = listing;
+                Ok(Response::json(200, progress::render_listing(&epoch, sequence, more, &jobs)))
             }
             Call::Push(id, push) => {
                 let pushed = self.source.push(now, &id, &push)?;
@@ -93,6 +98,20 @@ impl Vma {
         }
     }
 
+    fn reload(&mut self, config: VmaConfig) {
+        let fixed = |config: &VmaConfig| (config.name.clone(), config.database.clone(), config.listen);
+        if fixed(&config) != fixed(&self.config) {
+            log::warn!("name, database and listen are taken over at the next start only");
+        }
+        self.source.reconfigure(config.auto_initialize, config.keep_finished);
+        log::info!("configuration reloaded");
+        self.config = VmaConfig {
+            auto_initialize: config.auto_initialize,
+            keep_finished: config.keep_finished,
+            ..self.config.clone()
+        };
+    }
+
     fn state(&self, status: u16, id: &JobId) -> Response {
         match self.source.job(id) {
             Some(known) => Response::json(status, job::render_state(&known.id, known.status)),
@@ -101,32 +120,22 @@ impl Vma {
     }
 }
 
-/// A refusal as a problem; the same for both appliances.
-pub(crate) fn refuse(refusal: &Refusal) -> Problem {
-    let (status, kind, title) = match refusal {
-        Refusal::UnknownJob { .. } => (404, "unknown-job", "The job is not known"),
-        Refusal::UnknownVma { .. } => (400, "unknown-vma", "The VMA is not configured"),
-        Refusal::Finished { .. } => (409, "finished", "The job has ended"),
-        Refusal::Contradiction { .. } => (409, "contradiction", "The job is known with other facts"),
-        Refusal::AliasTaken { .. } => (409, "alias-taken", "Another job has this name"),
-        Refusal::DisksOpen { .. } => (409, "disks-open", "Not every declared disk is Completed"),
-        Refusal::Bound { .. } => (503, "bound", "A bound is reached"),
-    };
-    Problem::new(status, kind, title, refusal.to_string()).with_remedy(refusal.remedy())
-}
-
 impl Appliance for Vma {
-    type Event = Asked;
+    type Event = Event;
 
-    fn handle(&mut self, now: Now, asked: Asked) {
-        let (response, changes_something) = match routes::route(&asked.request) {
+    fn handle(&mut self, now: Now, event: Event) {
+        let (request, to) = match event {
+            Event::Asked(request, to) => (request, to),
+            Event::Reloaded(config) => return self.reload(*config),
+        };
+        let (response, changes_something) = match routes::route(&request) {
             Ok(call) => {
                 let changes_something = matches!(call, Call::Push(..) | Call::Declare(..) | Call::Finish(..));
                 (self.answer(now, call).unwrap_or_else(|refusal| refuse(&refusal).into()), changes_something)
             }
             Err(problem) => (problem.into(), false),
         };
-        let reply = Reply { to: asked.reply, response };
+        let reply = Reply { to, response };
         if changes_something { self.ledger.hold(now, reply) } else { send(reply) }
     }
 
@@ -135,8 +144,8 @@ impl Appliance for Vma {
     }
 
     fn settle(&mut self, now: Now) {
-        let changes = self.source.changes();
-        for refused in self.ledger.settle(now, changes) {
+        self.ledger.take(self.source.changes());
+        for refused in self.ledger.settle(now) {
             log::error!("job={:?} {}: {}", refused.job.as_str(), refused.what, refused.reason);
         }
     }
@@ -152,13 +161,15 @@ pub async fn run(
     mut vma: Vma,
     listener: Async<TcpListener>,
     clock: Clock,
+    reloads: impl Stream<Item = VmaConfig> + 'static,
     stop: impl Future<Output = ()>,
 ) {
     let (events, inbox) = smol::channel::bounded(limits::EVENTS_PER_WAKEUP);
-    let handler = Rc::new(async move |request| ask(&events, request, |request, reply| Asked { request, reply }).await);
+    let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
+    let handler = Rc::new(async move |request| ask(&events, request, Event::Asked).await);
     let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
     drive(&mut vma, clock, inbox, stop).await;
-    drop(server);
+    drop((server, reloading));
     vma.ledger.close(clock.now());
 }
 
@@ -166,15 +177,16 @@ pub async fn run(
 ///
 /// # Errors
 /// Where it cannot start.
-pub fn main(config: &VmaConfig) -> Result<(), Failure> {
+pub fn main(config: &VmaConfig, file: &Path) -> Result<(), Failure> {
     let executor = Rc::new(LocalExecutor::new());
     async_io::block_on(executor.run(async {
         let clock = Clock::start();
         let listener = listen(config.listen)?;
         let vma = Vma::open(config, clock.now(), seed()).map_err(|error| database_failure(&error))?;
-        let stop = termination().map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
+        let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), VmaConfig::parse)?)));
+        let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("VMA {} listens on {}", config.name, config.listen);
-        run(executor.clone(), vma, listener, clock, stop).await;
+        run(executor.clone(), vma, listener, clock, reloads, stop).await;
         log::info!("VMA {} has stopped", config.name);
         Ok(())
     }))

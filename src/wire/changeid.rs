@@ -25,6 +25,19 @@ pub fn parse(body: &[u8]) -> Result<ChangeIdReport, BadBody> {
 }
 
 #[derive(SerJson)]
+struct WriteReportDoc {
+    change_id: String,
+    disk_id: String,
+    previous_change_id: Option<String>,
+}
+
+/// The body with which a mover hands a change id over.
+pub fn render_report(report: &ChangeIdReport) -> String {
+    let ChangeIdReport { change_id, disk, previous_change_id } = report.clone();
+    WriteReportDoc { change_id, disk_id: disk, previous_change_id }.serialize_json()
+}
+
+#[derive(SerJson)]
 struct StoredDoc {
     status: &'static str,
     job_id: String,
@@ -61,6 +74,17 @@ pub fn render_last(vm_path: &str, disk: &str, change_id: Option<&ChangeId>) -> S
     .serialize_json()
 }
 
+#[derive(Deserialize)]
+struct ReadLastDoc {
+    change_id: String,
+}
+
+/// The change id of such an answer; `None` where there is none, or where it is no such answer.
+pub fn parse_last(body: &[u8]) -> Option<ChangeId> {
+    let doc: ReadLastDoc = read_object(body).ok()?;
+    ChangeId::from_text(&doc.change_id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,12 +94,15 @@ mod tests {
         let id = ChangeId::from_text("52 de/81");
         let expected = r#"{"vm_path":"/DC0/vm/a\"b","disk_id":"disk-2000","change_id":"52 de/81","message":"change id of the last run that succeeded"}"#;
         assert_eq!(render_last("/DC0/vm/a\"b", "disk-2000", id.as_ref()), expected);
+        assert_eq!(parse_last(expected.as_bytes()), id);
+        assert_eq!(parse_last(render_last("", "", None).as_bytes()), None);
         assert!(render_last("", "", None).contains(r#""change_id":"""#));
     }
 
     #[test]
     fn a_strange_change_id_is_kept_as_it_came() {
         let report = parse(br#"{"change_id":"* ?","disk_id":"disk-2000"}"#).expect("taken");
+        assert_eq!(parse(render_report(&report).as_bytes()).as_ref(), Ok(&report));
         assert_eq!((report.change_id.as_str(), report.previous_change_id), ("* ?", None));
         assert!(parse(br#"{"disk_id":"disk-2000"}"#).expect_err("refused").to_string().contains("change_id"));
     }

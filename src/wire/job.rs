@@ -35,7 +35,7 @@ struct VmDoc {
     path: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, SerJson)]
 #[serde(deny_unknown_fields)]
 struct DiskDoc {
     id: String,
@@ -46,7 +46,7 @@ struct DiskDoc {
     export: Option<ExportDoc>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, SerJson)]
 #[serde(deny_unknown_fields)]
 struct ExportDoc {
     name: String,
@@ -151,28 +151,62 @@ fn declared(doc: DiskDoc) -> Result<DeclaredDisk, BadBody> {
 }
 
 #[derive(SerJson)]
+struct WriteDeclareDoc {
+    vm: Option<VmDoc>,
+    sync: Option<String>,
+    disks: Vec<DiskDoc>,
+    aliases: Vec<String>,
+}
+
+/// The body that declares a job to a VMA.
+pub fn render_declaration(declaration: &Declaration) -> String {
+    WriteDeclareDoc {
+        vm: declaration.vm.as_ref().map(VmDoc::of),
+        sync: declaration.sync.map(|sync| sync.wire_name().to_owned()),
+        disks: declaration.disks.iter().map(DiskDoc::of).collect(),
+        aliases: declaration.aliases.iter().map(ToString::to_string).collect(),
+    }
+    .serialize_json()
+}
+
+#[derive(SerJson)]
 struct WriteTrackDoc {
     id: String,
     vma: String,
     vm: Option<VmDoc>,
-    disks: Vec<WriteDiskDoc>,
-}
-
-#[derive(SerJson)]
-struct WriteDiskDoc {
-    id: String,
+    disks: Vec<DiskDoc>,
 }
 
 /// The body that asks an OMA to track a job.
 pub fn render_track(request: &TrackRequest) -> String {
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     WriteTrackDoc {
         id: request.job.to_string(),
         vma: request.vma.to_string(),
-        vm: request.vm.as_ref().map(|vm| VmDoc { name: some(&vm.name), path: some(&vm.path) }),
-        disks: request.disks.iter().map(|disk| WriteDiskDoc { id: disk.id.to_string() }).collect(),
+        vm: request.vm.as_ref().map(VmDoc::of),
+        disks: request.disks.iter().map(DiskDoc::of).collect(),
     }
     .serialize_json()
+}
+
+impl VmDoc {
+    fn of(vm: &Vm) -> Self {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Self { name: some(&vm.name), path: some(&vm.path) }
+    }
+}
+
+impl DiskDoc {
+    fn of(disk: &DeclaredDisk) -> Self {
+        let export = disk.export.as_ref();
+        Self {
+            id: disk.id.to_string(),
+            label: disk.label.clone(),
+            capacity_bytes: disk.capacity_bytes,
+            device_key: disk.device_key,
+            previous_change_id: disk.previous_change_id.as_ref().map(|id| id.as_str().to_owned()),
+            export: export.map(|(name, device)| ExportDoc { name: name.to_string(), device: device.clone() }),
+        }
+    }
 }
 
 #[derive(SerJson)]
@@ -214,6 +248,7 @@ mod tests {
         let declaration = parse_declaration(body).expect("read");
         assert_eq!(declaration.sync, Some(SyncKind::Incremental));
         assert_eq!(declaration.disks[0].export.as_ref().map(|(name, _)| name.as_str()), Some("e0"));
+        assert_eq!(parse_declaration(render_declaration(&declaration).as_bytes()), Ok(declaration));
         assert_eq!(parse_declaration(b"").expect("empty"), Declaration::default());
     }
 

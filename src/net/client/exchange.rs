@@ -4,22 +4,31 @@
 use std::cell::Cell;
 
 use smol::future::yield_now;
-use smol::io::{AsyncRead, AsyncWrite};
 use ureq_proto::BodyMode;
 use ureq_proto::client::state::{RecvBody, RecvResponse};
 use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
 use ureq_proto::http::{self, Version, header};
 
-use super::Answer;
 use super::error::{CallError, Phase};
-use super::origin::Origin;
 use crate::limits;
 use crate::net::pace::{Cut, Pace};
-use crate::net::stream::{Scratch, read_some, write_all};
+use crate::net::stream::{Duplex, Scratch, read_some, write_all};
 use crate::wire::http::Method;
+use crate::wire::origin::Origin;
 
 /// Bytes of an answer's framing (a chunk's size line, a trailer field) that may wait for their end.
 const UNDECODED_BYTES: usize = 4 * 1024;
+
+/// What a VMA answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status, 100 to 999 as sent.
+    pub status: u16,
+    /// The media type as sent, `""` where missing.
+    pub content_type: String,
+    /// The body, at most [`limits::ANSWER_BYTES`].
+    pub body: Vec<u8>,
+}
 
 /// A request as the caller gave it.
 pub struct Outgoing<'r> {
@@ -92,7 +101,7 @@ impl Outgoing<'_> {
 }
 
 /// Sends and receives. The flag tells whether the connection may carry another request.
-pub async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn exchange<S: Duplex>(
     stream: &mut S,
     scratch: &Scratch,
     request: Rendered,
@@ -154,7 +163,7 @@ struct Incoming<'c, S> {
     phase: &'c Cell<Phase>,
 }
 
-impl<S: AsyncRead + Unpin> Incoming<'_, S> {
+impl<S: Duplex> Incoming<'_, S> {
     /// Waits for more; false at the end of the stream.
     async fn more(&mut self) -> Result<bool, Failure> {
         let count = read_some(self.stream, self.scratch, &mut self.input).await;
@@ -220,8 +229,8 @@ impl<S: AsyncRead + Unpin> Incoming<'_, S> {
         let mut body = Vec::new();
         loop {
             self.decode(&mut call, &mut body)?;
-            // Chunks of one byte each come with five of framing; more than that is no honest answer.
-            let too_large = body.len() > limits::ANSWER_BYTES || self.consumed > 8 * limits::ANSWER_BYTES;
+            // Framing counts as well, else chunk extensions and trailer fields could come for ever.
+            let too_large = body.len() > limits::ANSWER_BYTES || self.consumed > 2 * limits::ANSWER_BYTES;
             if too_large || announced > limits::ANSWER_BYTES as u64 {
                 let reason = format!("the answer is larger than {} bytes", limits::ANSWER_BYTES);
                 return Err(CallError::new(Phase::Body, reason).into());

@@ -4,13 +4,12 @@ use std::panic::AssertUnwindSafe;
 
 use async_io::Timer;
 use smol::future::{self, FutureExt, yield_now};
-use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::Room;
 use super::crowd::Seat;
+use super::room::Room;
 use crate::limits;
 use crate::net::pace::{Cut, Pace};
-use crate::net::stream::{discard, read_some, write_all};
+use crate::net::stream::{Duplex, discard, read_some, write_all};
 use crate::wire::http::{
     CONTINUE, ChunkedBody, Closing, Fault, Framing, Head, Method, Request, Response, parse_head, render_head,
 };
@@ -27,7 +26,7 @@ enum Lost {
 /// Serves a connection to its end.
 pub async fn converse<S, H>(mut stream: S, room: &Room<H>, seat: Seat)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Duplex,
     H: AsyncFn(Request) -> Response,
 {
     let mut input = Vec::new();
@@ -57,9 +56,9 @@ where
 /// Waits for the first byte of a request; false when there will be none.
 async fn wait_for_request<S, H>(stream: &mut S, room: &Room<H>, seat: &Seat, input: &mut Vec<u8>) -> bool
 where
-    S: AsyncRead + Unpin,
+    S: Duplex,
 {
-    skip_empty_lines(input);
+    let mut skipped = skip_empty_lines(input);
     if !input.is_empty() {
         return true;
     }
@@ -77,21 +76,26 @@ where
         if !future::or(arrival, enough).await {
             return false;
         }
-        skip_empty_lines(input);
+        skipped += skip_empty_lines(input);
+        if skipped > limits::HEAD_BYTES {
+            return false;
+        }
+        yield_now().await;
     }
     true
 }
 
-/// Some clients send an empty line after a body (RFC 9112, 2.2).
-fn skip_empty_lines(input: &mut Vec<u8>) {
-    let empty = input.chunks_exact(2).take_while(|pair| pair == b"\r\n").count();
-    input.drain(..empty * 2);
+/// Some clients send an empty line after a body (RFC 9112, 2.2). Tells how many bytes that was.
+fn skip_empty_lines(input: &mut Vec<u8>) -> usize {
+    let empty = input.chunks_exact(2).take_while(|pair| pair == b"\r\n").count() * 2;
+    input.drain(..empty);
+    empty
 }
 
 /// Reads one request; what came after it stays in `input`.
 async fn read_request<S, H>(stream: &mut S, room: &Room<H>, input: &mut Vec<u8>) -> Result<(Request, Closing), Lost>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Duplex,
 {
     let head = read_head(stream, room, input).await?;
     input.drain(..head.length);
@@ -113,7 +117,7 @@ where
 
 async fn read_head<S, H>(stream: &mut S, room: &Room<H>, input: &mut Vec<u8>) -> Result<Head, Lost>
 where
-    S: AsyncRead + Unpin,
+    S: Duplex,
 {
     let mut pace = Pace::within(room.limits.head);
     let mut seen = 0;
@@ -136,7 +140,7 @@ async fn read_length<S, H>(
     length: usize,
 ) -> Result<Vec<u8>, Lost>
 where
-    S: AsyncRead + Unpin,
+    S: Duplex,
 {
     if length == 0 {
         return Ok(Vec::new());
@@ -157,7 +161,7 @@ async fn read_chunks<S, H>(
     input: &mut Vec<u8>,
 ) -> Result<Vec<u8>, Lost>
 where
-    S: AsyncRead + Unpin,
+    S: Duplex,
 {
     let (mut chunks, mut body) = (ChunkedBody::new(limits::BODY_BYTES), Vec::new());
     loop {
@@ -207,9 +211,9 @@ where
 /// which can destroy the answer before the peer has read it (RFC 9112, 9.6).
 async fn linger<S, H>(stream: &mut S, room: &Room<H>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Duplex,
 {
-    if stream.close().await.is_ok() {
+    if stream.end_sending().await.is_ok() {
         let mut patience = Timer::after(room.limits.linger);
         future::or(discard(stream, &room.scratch), elapsed(&mut patience)).await;
     }

@@ -1,7 +1,8 @@
 //! How jobs come under the OMA's eyes: asked for, inserted by another program, or remembered.
 
+use super::board::Fleet;
+use super::port::Listed;
 use super::tracked::Tracked;
-use super::{Fleet, Listed};
 use std::time::Duration;
 
 use crate::limits;
@@ -62,7 +63,7 @@ impl Fleet {
 
     /// A VMA listed its jobs: those that are new here are tracked.
     pub(super) fn listed(&mut self, now: Now, vma: &VmaName, listed: Listed) {
-        let interval = self.settings.backoff.interval;
+        let interval = if listed.more { Duration::ZERO } else { self.settings.backoff.interval };
         for said in listed.jobs {
             let request = TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new() };
             // Another VMA's job of the same id stays with that VMA; both would be wrong together.
@@ -112,11 +113,12 @@ impl Fleet {
             Event::TrackingStarted => format!("Starting progress polling for replication job at VMA {}", job.vma),
             _ => format!("Resuming progress polling for replication job at VMA {}", job.vma),
         };
-        self.journal.note(now, &job, event, message, vec![("vma", job.vma.as_str().into())]);
         let id = job.id.clone();
         let mut tracked = Tracked::new(job, now, first_poll);
         tracked.written(now);
+        // The row comes before the entries that point at it.
         self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        self.journal.note(now, &tracked.job, event, message, vec![("vma", tracked.job.vma.as_str().into())]);
         self.jobs.insert(id.clone(), tracked);
         self.judge(now, &id);
         self.schedule.set(&id, first_poll);

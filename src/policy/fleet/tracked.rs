@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{FleetSettings, OnStall};
+use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
+use crate::model::id::{ChangeId, DiskId};
 use crate::model::job::{Contact, Job, Silence};
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now, Wall};
@@ -30,6 +31,8 @@ pub(super) struct Tracked {
     pub(super) job: Job,
     pub(super) judgement: Judgement,
     pub(super) refusals: Once,
+    /// Change ids that came before their disk was known, as the movers called it.
+    pub(super) early_change_ids: Vec<(DiskId, ChangeId, Option<ChangeId>)>,
     contact: ContactClock,
     tracked_since: Mono,
     poll_due: Mono,
@@ -46,6 +49,7 @@ impl Tracked {
         Self {
             judgement: Judgement::Open,
             refusals: Once::default(),
+            early_change_ids: Vec::new(),
             contact: ContactClock::start(now),
             tracked_since: now.mono,
             poll_due: first_poll,

@@ -1,8 +1,8 @@
 //! What `PUT /api/v1/jobs/{id}` does: a job is announced with its VM, disks and names. Announcing the same again
 //! is well; announcing something else is refused with the difference, and nothing of it is taken.
 
+use super::book::{Entry, Source};
 use super::names::names_of;
-use super::{Entry, Refusal, Source};
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::disk::{Basis, Disk};
@@ -12,6 +12,8 @@ use crate::model::job::{Export, Job};
 use crate::model::request::{Declaration, DeclaredDisk};
 use crate::model::stage::Stage;
 use crate::model::time::Now;
+use crate::policy::journal::bounded;
+use crate::policy::refusal::Refusal;
 
 /// A declaration was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +200,6 @@ pub(super) fn plan_by_capacity(disk: &mut Disk) {
 
 fn fill(known: &mut String, given: &str) {
     if known.is_empty() {
-        *known = super::super::journal::bounded(given);
+        *known = bounded(given);
     }
 }

@@ -3,11 +3,7 @@
 //! Without a disk id the order of the messages tells the disks apart: a start opens the next disk, what follows belongs
 //! to the open one, `completed` closes it. Nothing is ever completed by guess.
 
-use super::super::journal::bounded;
-use super::super::reading::{self, Meaning};
-use super::super::tally::disk_percent;
-use super::super::transition::{self, Moved};
-use super::{Entry, Refusal, Source};
+use super::book::{Entry, Revision, Source};
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::disk::{Basis, Disk};
@@ -18,6 +14,11 @@ use crate::model::request::{Outcome, Push};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Now;
+use crate::policy::journal::bounded;
+use crate::policy::reading::{self, Meaning};
+use crate::policy::refusal::Refusal;
+use crate::policy::tally::disk_percent;
+use crate::policy::transition::{self, Moved};
 
 /// A push was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +27,6 @@ pub struct Pushed {
     pub job: JobId,
     /// True where it was the first that was heard of the job.
     pub auto_initialized: bool,
-}
-
-/// A total that was replaced by another.
-pub(super) struct Revision {
-    pub(super) whose: String,
-    pub(super) from: u64,
-    pub(super) to: u64,
 }
 
 impl Source {

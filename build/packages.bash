@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# Sourced by build/test and build/demo: makes sure that what they need besides Rust is installed.
+
+# A Debian package, and the command or file that shows that it is there.
+packages=(
+  gcc:gcc
+  libc6-dev:/usr/include/stdlib.h
+  sqlite3:sqlite3
+  nbdkit:nbdkit
+  libnbd-bin:nbdcopy
+  qemu-utils:qemu-img
+  strace:strace
+  procps:ps
+)
+
+# Prints a line before each thing that is done.
+say() {
+  printf '== %s\n' "$*"
+}
+
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+# Runs a command as root; fails with what to do where that cannot be.
+as_root() {
+  if [[ $EUID -eq 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "this needs root, and sudo is not installed: run as root: $*"
+  fi
+}
+
+# Names the packages whose command or file is missing.
+missing_packages() {
+  local entry proof
+  for entry in "${packages[@]}"; do
+    proof=${entry#*:}
+    [[ $proof == /* && -e $proof ]] || command -v "$proof" >/dev/null || printf '%s\n' "${entry%%:*}"
+  done
+}
+
+# Installs what is missing, and checks that cargo is there.
+need_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages)
+  if ((${#missing[@]} > 0)); then
+    command -v apt-get >/dev/null ||
+      fail "missing: ${missing[*]} (Debian's names). There is no apt-get here: install them your system's way."
+    say "installing ${missing[*]}"
+    as_root apt-get update -q
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+  fi
+  command -v cargo >/dev/null || fail "cargo is missing: install Rust, https://rustup.rs"
+}

@@ -1,0 +1,168 @@
+//! The help texts, each of at most 80 columns. The top one fits a screen and explains the four words that all others use.
+
+/// Every command, for `waybill help COMMAND` and for suggestions.
+pub const COMMANDS: [&str; 9] = ["vma", "oma", "demo", "run", "jobs", "show", "track", "finish", "check-config"];
+
+/// `waybill --help`.
+pub const TOP: &str = "\
+waybill - how far the replication of VMware VMs has come, shown and remembered
+
+A job replicates one VM's disks. The mover (migratekit, nbdcopy, qemu-img ...)
+copies the blocks and reports to the VMA, the appliance beside vCenter. The OMA,
+the appliance beside the target storage, asks the VMA every 2 s and remembers.
+
+Usage: waybill COMMAND [ARGUMENTS]        waybill COMMAND --help tells more
+
+See what happens (reads the database file, with or without a daemon):
+  jobs            all jobs: how far, how fast, how long still
+  show JOB        all about one job: disks, stages, log, errors
+
+Make it happen:
+  run             run a mover and report for it
+  track JOB       let the OMA follow a job
+  finish JOB      say that a job has ended, where its mover cannot
+
+Set it up:
+  vma             run the VMA's daemon
+  oma             run the OMA's daemon
+  check-config    find the mistakes in a configuration file
+  demo            see all of it work on this machine
+
+Examples:
+  waybill jobs
+  waybill run --job web01 --disk disk-2000 -- nbdcopy nbd://src nbd://dst
+  waybill track web01 --vma site-a && waybill show web01
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 not found,
+5 unreachable, 6 refused by the state of the job, 7 faults found.
+";
+
+/// `waybill vma --help`.
+pub const VMA: &str = "\
+Run the daemon of the VMA, the source appliance: movers push their progress to
+it, the OMA polls it.
+
+Usage: waybill vma --config FILE
+
+  --config FILE   the configuration, as /etc/waybill/vma.toml
+
+It runs until SIGTERM. Check the file first with `waybill check-config FILE`.
+
+Example:
+  waybill vma --config /etc/waybill/vma.toml
+
+Exit codes: 0 stopped by a signal, 1 failed, 2 usage, 3 configuration.
+";
+
+/// `waybill oma --help`.
+pub const OMA: &str = "\
+Run the daemon of the OMA, the target appliance: it polls the VMAs and remembers
+every job in SQLite.
+
+Usage: waybill oma --config FILE
+
+  --config FILE   the configuration, as /etc/waybill/oma.toml
+
+It runs until SIGTERM. Check the file first with `waybill check-config FILE`.
+
+Example:
+  waybill oma --config /etc/waybill/oma.toml
+
+Exit codes: 0 stopped by a signal, 1 failed, 2 usage, 3 configuration.
+";
+
+/// `waybill jobs --help`.
+pub const JOBS: &str = "\
+List the jobs that run, and those that ended in the last 24 hours.
+
+Usage: waybill jobs [--all] [--json] [--db FILE]
+
+  --all       also jobs that ended earlier
+  --json      one JSON object a line, with every stored column and the disks
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+It reads the file alone: a daemon may run or not. REPORT is how long ago the
+mover last reported; NOTE is what a job waits for, or how it ended, and \"fresh\"
+while all is well. In a narrow terminal columns are left out; NO_COLOR turns
+colour off.
+
+Examples:
+  waybill jobs
+  waybill jobs --json | jq -r 'select(.status == \"failed\") | .error_message'
+
+Exit codes: 0 done (also where there is no job), 1 the database cannot be read,
+2 usage, 3 no database is known.
+";
+
+/// `waybill show --help`.
+pub const SHOW: &str = "\
+Show everything that is remembered of one job: progress, what it waits for, its
+error and since when, disks with their change ids, stages, the log.
+
+Usage: waybill show JOB [--json] [--db FILE]
+
+  --json      one JSON object, with all entries of the log
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+Example:
+  waybill show job-20250925-134230.513-8034ee
+
+Exit codes: 0 done, 1 the database cannot be read, 2 usage, 3 no database is
+known, 4 no such job.
+";
+
+/// `waybill track --help`.
+pub const TRACK: &str = "\
+Let the OMA follow a job that a VMA carries, now or soon: it may be tracked
+before it is known there.
+
+Usage: waybill track JOB --vma NAME [--vm PATH] [--disk ID]... [--oma URL]
+
+  --vma NAME   the VMA, as the OMA's configuration names it in [[vma]]
+  --vm PATH    the VM's inventory path, as /DC0/vm/web01
+  --disk ID    a disk of the job, as disk-2000; may be given several times
+  --oma URL    the OMA (default http://127.0.0.1:8082); this machine only
+
+Example:
+  waybill track web01 --vma site-a --disk disk-2000 --disk disk-2001
+
+Exit codes: 0 tracked (also where it was already), 1 failed, as for a VMA that
+the OMA does not know, 2 usage, 5 the OMA does not answer, 6 it contradicts what
+is known.
+";
+
+/// `waybill finish --help`.
+pub const FINISH: &str = "\
+Say that a job has ended. A mover that copies disk after disk never says so; a
+job then shows \"all known disks done, waiting for finish\".
+
+Usage: waybill finish JOB [--failed TEXT] [--vma URL | --oma URL]
+
+  --failed TEXT   it failed, for this reason; without it, it succeeded
+  --vma URL       the VMA that carries it (default http://127.0.0.1:8081)
+  --oma URL       tell the OMA instead; both addresses: this machine only
+
+Examples:
+  waybill finish web01
+  waybill finish web01 --failed \"snapshot could not be removed\"
+
+Exit codes: 0 finished, 1 failed, 2 usage, 4 no such job, 5 no answer,
+6 refused: the job has ended, or a disk of it is not completed.
+";
+
+/// `waybill check-config --help`.
+pub const CHECK_CONFIG: &str = "\
+Find all mistakes in a configuration file, each with its line and a remedy.
+Nothing is started or changed.
+
+Usage: waybill check-config FILE [--role vma|oma]
+
+  --role      what the file configures, where its keys and name do not tell
+
+Example:
+  waybill check-config /etc/waybill/oma.toml
+
+Exit codes: 0 valid, 2 usage, 3 mistakes found or the file cannot be read.
+";

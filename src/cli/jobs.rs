@@ -1,0 +1,50 @@
+//! `waybill jobs`: all jobs at a glance, from the database file alone.
+
+use std::cmp::Reverse;
+use std::ffi::OsString;
+
+use super::args::{self, Spec};
+use super::{database, help, output};
+use crate::exit::{Exit, Failure};
+use crate::model::job::Job;
+use crate::model::time::Wall;
+use crate::runtime::clock::Clock;
+use crate::view;
+
+const SPEC: Spec =
+    Spec { name: "jobs", words: &[], options: &[("db", "FILE", false)], switches: &["all", "json"], help: help::JOBS };
+
+/// How long an ended job stays in the list without `--all`.
+const RECENT_SECONDS: u64 = 24 * 3600;
+
+/// Runs the command with the arguments after `jobs`.
+pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
+    let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
+    let reader = database::open(given.raw("db"))?;
+    let now = Clock::start().now().wall;
+    let jobs = reader.jobs().map_err(|error| database::failure(&error))?;
+    database::tell_odd_values(&reader);
+    let jobs = listed(jobs, given.has("all"), now);
+    if given.has("json") {
+        let lines: Vec<String> = jobs.iter().map(|job| view::json::job(job) + "\n").collect();
+        return output::print(&lines.concat());
+    }
+    if jobs.is_empty() {
+        let older = "no job is running, and none ended in the last 24 hours; `waybill jobs --all` lists older ones";
+        output::message(if given.has("all") { "no job is known" } else { older });
+        return Ok(Exit::Done);
+    }
+    let screen = output::Screen::of_stdout();
+    output::print(&view::table::jobs(&jobs, now, screen.width, screen.colour))
+}
+
+/// Unfinished jobs, oldest first, then the ended ones, the latest first; without `all` only those that ended lately.
+fn listed(mut jobs: Vec<Job>, all: bool, now: Wall) -> Vec<Job> {
+    let ended_at = |job: &Job| job.status.is_final().then(|| job.completed_at.unwrap_or(job.updated_at));
+    jobs.retain(|job| all || ended_at(job).is_none_or(|at| now.seconds_since(at) < RECENT_SECONDS));
+    jobs.sort_by_cached_key(|job| match ended_at(job) {
+        None => (false, Reverse(Wall::default()), job.created_at, job.id.clone()),
+        Some(at) => (true, Reverse(at), job.created_at, job.id.clone()),
+    });
+    jobs
+}

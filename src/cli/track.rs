@@ -1,0 +1,46 @@
+//! `waybill track`: asks the OMA to follow a job that a VMA carries.
+
+use std::ffi::OsString;
+
+use super::args::{self, Spec};
+use super::request::{self, Appliance};
+use super::{help, output};
+use crate::exit::{Exit, Failure};
+use crate::model::id::{DiskId, JobId, VmaName};
+use crate::model::job::Vm;
+use crate::model::request::{DeclaredDisk, TrackRequest};
+use crate::wire::job;
+
+const SPEC: Spec = Spec {
+    name: "track",
+    words: &["JOB"],
+    options: &[("vma", "NAME", false), ("vm", "PATH", false), ("disk", "ID", true), ("oma", "URL", false)],
+    switches: &[],
+    help: help::TRACK,
+};
+
+/// Where an OMA of this machine answers.
+const DEFAULT_OMA: &str = "http://127.0.0.1:8082";
+
+/// Runs the command with the arguments after `track`.
+pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
+    let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
+    let job = args::id(&SPEC, "JOB", &given.word(&SPEC, 0)?, JobId::parse)?;
+    let vma = args::id(&SPEC, "--vma", &given.required(&SPEC, "vma")?, VmaName::parse)?;
+    let vm = given.value(&SPEC, "vm")?.map(|path| Vm { name: String::new(), path });
+    let mut disks = Vec::new();
+    for id in given.values(&SPEC, "disk")? {
+        disks.push(declared(args::id(&SPEC, "--disk", &id, DiskId::parse)?));
+    }
+    let url = given.value(&SPEC, "oma")?.unwrap_or_else(|| DEFAULT_OMA.to_owned());
+    let oma = Appliance { called: "OMA", option: "oma", url };
+    let body = job::render_track(&TrackRequest { job: job.clone(), vma: vma.clone(), vm, disks });
+    let status = request::post(&oma, "/api/v1/jobs", &body, &format!("cannot track job {job}"))?;
+    let already = if status == 201 { "" } else { " already" };
+    output::print(&format!("job {job} of VMA {vma} is{already} tracked; follow it with: waybill show {job}\n"))
+}
+
+/// A disk of which only the id is known.
+fn declared(id: DiskId) -> DeclaredDisk {
+    DeclaredDisk { id, label: None, capacity_bytes: None, device_key: None, previous_change_id: None, export: None }
+}

@@ -1,0 +1,163 @@
+//! `oma.toml`.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::fault::Fault;
+use super::section::Section;
+use super::settings::{OmaConfig, OnStall, PollRules, ThrottleRules, VmaEntry};
+use super::{duration, unbuilt};
+use crate::model::percent::Percent;
+use crate::wire::origin::Origin;
+
+/// The keys that only this file has.
+pub(super) const OWN_KEYS: [&str; 5] = ["discover", "pki", "poll", "throttle", "vma"];
+
+const KEYS: [&str; 8] = ["database", "listen", "discover", "tls", "pki", "poll", "throttle", "vma"];
+
+const POLL_KEYS: [&str; 8] = [
+    "interval",
+    "timeout",
+    "failures_before_backoff",
+    "backoff_max",
+    "contact_lost_after",
+    "queued_timeout",
+    "stall_after",
+    "on_stall",
+];
+
+const THROTTLE_KEYS: [&str; 3] = ["min_percent", "min_interval", "contact_refresh"];
+
+const VMA_KEYS: [&str; 7] = ["name", "url", "tunnel", "ca_file", "certificate", "key", "proxy"];
+
+const TENTH: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// Reads the file; notes every fault.
+pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<Fault>) -> Option<OmaConfig> {
+    let top = Section::top(text, table, &KEYS, faults);
+    unbuilt::refuse_sections(&top, &unbuilt::OF_OMA, faults);
+    let database = top.path(faults, "database", "/var/lib/waybill/oma.db");
+    let listen = top.listener(faults, "listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)));
+    let discover = top.switch(faults, "discover", false);
+    let no_keys = DeTable::new();
+    let absent = Section::absent(&no_keys);
+    let poll = poll(top.section(faults, "poll", &POLL_KEYS).as_ref().unwrap_or(&absent), faults);
+    let written = top.section(faults, "throttle", &THROTTLE_KEYS);
+    let throttle = throttle(written.as_ref().unwrap_or(&absent), &poll, faults);
+    let vmas = vmas(&top, faults);
+    Some(OmaConfig { database, listen, discover, poll, throttle, vmas })
+}
+
+fn poll(section: &Section<'_>, faults: &mut Vec<Fault>) -> PollRules {
+    let pace = "more often than ten times a second is load without news, less often than hourly is no tracking";
+    let interval = section.duration(faults, "interval", 2 * SECOND, TENTH..=HOUR, pace);
+    let why = "a VMA must have a chance to answer, and a hung one must not hold its jobs up for long";
+    let timeout = section.duration(faults, "timeout", 10 * SECOND, TENTH..=5 * MINUTE, why);
+    let failures_before_backoff = section.count(faults, "failures_before_backoff", 3, 1..=100);
+    let why = "a silent VMA should not be asked all the time, yet be found again soon";
+    let backoff_max = section.duration(faults, "backoff_max", 30 * SECOND, TENTH..=HOUR, why);
+    let why = "a short outage is no reason to fail a job, and a dead VMA is to be named some day";
+    let contact_lost_after = section.duration(faults, "contact_lost_after", 5 * MINUTE, SECOND..=YEAR, why);
+    let why = "a job may wait long for its turn, but not unnoticed for ever";
+    let queued_timeout = section.duration(faults, "queued_timeout", HOUR, SECOND..=YEAR, why);
+    let why = "movers report every 2 s at best, and a stall is to be named some day";
+    let stall_after = section.duration(faults, "stall_after", 5 * MINUTE, SECOND..=YEAR, why);
+    let on_stall = on_stall(section, faults);
+    let rules = PollRules {
+        interval,
+        timeout,
+        failures_before_backoff,
+        backoff_max,
+        contact_lost_after,
+        queued_timeout,
+        stall_after,
+        on_stall,
+    };
+    compare(section, &rules, faults);
+    rules
+}
+
+fn on_stall(section: &Section<'_>, faults: &mut Vec<Fault>) -> OnStall {
+    let expected = "\"warn\" or \"fail\"";
+    match section.text(faults, "on_stall", expected) {
+        None | Some("warn") => OnStall::Warn,
+        Some("fail") => OnStall::Fail,
+        Some(other) => {
+            section.note(faults, "on_stall", format!("{other:?} is not known"), format!("write {expected}"));
+            OnStall::Warn
+        }
+    }
+}
+
+/// Rules that are each in range and do not go together.
+fn compare(section: &Section<'_>, rules: &PollRules, faults: &mut Vec<Fault>) {
+    let mut at_least = |key: &str, length: Duration, least: Duration, of: &str, why: &str| {
+        if length < least {
+            let problem = format!("\"{}\" is less than {of}: {why}", duration::write(length));
+            section.note(faults, key, problem, format!("write at least \"{}\"", duration::write(least)));
+        }
+    };
+    let why = "backing off would ask more often";
+    at_least("backoff_max", rules.backoff_max, rules.interval, "`interval`", why);
+    let why = "a job would be failed before one slow answer, or the next try, had its chance";
+    // The backoff needs no room in it: its pace returns before the contact is lost.
+    let patience = 2 * (rules.timeout + rules.interval);
+    at_least("contact_lost_after", rules.contact_lost_after, patience, "two polls that time out", why);
+    let why = "every job would look stalled between two polls";
+    at_least("stall_after", rules.stall_after, 2 * rules.interval, "twice `interval`", why);
+    let why = "a job would be failed before its second poll";
+    at_least("queued_timeout", rules.queued_timeout, 2 * rules.interval, "twice `interval`", why);
+}
+
+fn throttle(section: &Section<'_>, poll: &PollRules, faults: &mut Vec<Fault>) -> ThrottleRules {
+    let percent = section.percent(faults, "min_percent", 1.0);
+    let why = "what people see must not be older than an hour";
+    let min_interval = section.duration(faults, "min_interval", 2 * SECOND, Duration::ZERO..=HOUR, why);
+    let why = "views could not tell a silent VMA from an unwritten contact";
+    // Where only `contact_lost_after` was shortened, the refresh follows it instead of becoming a fault.
+    let most = poll.contact_lost_after;
+    let default = (30 * SECOND).min(most);
+    let contact_refresh = section.duration(faults, "contact_refresh", default, TENTH..=most, why);
+    ThrottleRules {
+        min_percent: Percent::from_f64(percent).unwrap_or(Percent::from_hundredths(100)),
+        min_interval,
+        contact_refresh,
+    }
+}
+
+fn vmas(top: &Section<'_>, faults: &mut Vec<Fault>) -> Vec<VmaEntry> {
+    let mut entries = Vec::new();
+    let mut lines = BTreeMap::new();
+    for section in top.sections(faults, "vma", &VMA_KEYS) {
+        unbuilt::refuse_entry_keys(&section, faults);
+        let name = section.vma_name(faults, "name");
+        if let Some(name) = &name
+            && let Some(line) = lines.insert(name.clone(), section.line_of("name"))
+        {
+            let problem = format!("\"{name}\" already names the VMA of line {line}; jobs could not tell them apart");
+            section.note(faults, "name", problem, "give every VMA a name of its own");
+        }
+        // What is said of the tunnel is enough; asking for a URL as well would mislead.
+        let origin = if section.has("tunnel") && !section.has("url") { None } else { vma_origin(&section, faults) };
+        entries.extend(name.zip(origin).map(|(name, origin)| VmaEntry { name, origin }));
+    }
+    entries
+}
+
+fn vma_origin(section: &Section<'_>, faults: &mut Vec<Fault>) -> Option<Origin> {
+    let text = section.required_text(faults, "url", "\"http://127.0.0.1:8081\"")?;
+    match Origin::from_url(text) {
+        Ok(origin) => Some(origin),
+        Err(bad) => {
+            section.note(faults, "url", bad.to_string(), bad.remedy());
+            None
+        }
+    }
+}

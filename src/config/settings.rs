@@ -1,0 +1,110 @@
+//! What the two files say, typed. Whoever holds one of these holds a configuration that was checked.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::id::VmaName;
+use crate::model::percent::Percent;
+use crate::wire::origin::Origin;
+
+/// `vma.toml`: the source appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmaConfig {
+    /// What the OMA calls this appliance.
+    pub name: VmaName,
+    /// The SQLite file, an absolute path.
+    pub database: PathBuf,
+    /// Where movers push and, in this version, the OMA polls; a loopback address.
+    pub listen: SocketAddr,
+    /// True where the first push of an undeclared job starts it.
+    pub auto_initialize: bool,
+    /// How long a finished job is answered for.
+    pub keep_finished: Duration,
+}
+
+/// `oma.toml`: the target appliance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OmaConfig {
+    /// The SQLite file, an absolute path.
+    pub database: PathBuf,
+    /// API, `/metrics`, `/health` and `/ready`; a loopback address.
+    pub listen: SocketAddr,
+    /// True where every job that a VMA lists is tracked.
+    pub discover: bool,
+    /// `[poll]`.
+    pub poll: PollRules,
+    /// `[throttle]`.
+    pub throttle: ThrottleRules,
+    /// `[[vma]]`, in the file's order; names are unique. May be empty: a fresh installation knows no VMA.
+    pub vmas: Vec<VmaEntry>,
+}
+
+/// `[poll]`: how often a job is asked for, and when its silence means something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PollRules {
+    /// From one poll of a job to the next.
+    pub interval: Duration,
+    /// Limit of one request.
+    pub timeout: Duration,
+    /// Failures in a row after which polls become fewer.
+    pub failures_before_backoff: u32,
+    /// The longest pause between two polls of a silent job.
+    pub backoff_max: Duration,
+    /// Without contact for this long a job fails.
+    pub contact_lost_after: Duration,
+    /// A job that has not started to run for this long fails.
+    pub queued_timeout: Duration,
+    /// Without a word from the mover for this long a streaming job is stalled.
+    pub stall_after: Duration,
+    /// What a stall does to the job.
+    pub on_stall: OnStall,
+}
+
+/// What a stall does to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStall {
+    /// It is marked, logged and measured.
+    Warn,
+    /// It fails.
+    Fail,
+}
+
+/// `[throttle]`: which progress is worth a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThrottleRules {
+    /// Progress that is written at once, in percentage points.
+    pub min_percent: Percent,
+    /// Any other difference is written after this long.
+    pub min_interval: Duration,
+    /// `last_contact_at` is refreshed no more often than this.
+    pub contact_refresh: Duration,
+}
+
+/// One `[[vma]]` of the OMA's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmaEntry {
+    /// The name that jobs refer to.
+    pub name: VmaName,
+    /// Where it answers.
+    pub origin: Origin,
+}
+
+/// Which appliance a file configures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The source appliance.
+    Vma,
+    /// The target appliance.
+    Oma,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vma => "VMA",
+            Self::Oma => "OMA",
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! One byte count out of what is known of a running copy: the mover's own figures, its total, and the kernel's
+//! count of what it wrote.
+//!
+//! The count never goes down, and before the mover has confirmed its end with exit status 0 it stays below the total:
+//! nbdcopy's figures are early, and a count of written bytes includes what a target writes about itself.
+
+use super::reading::Reading;
+use crate::model::percent::Percent;
+
+/// How many bytes the copy has to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    /// A tool has been asked and has not answered yet.
+    Asked,
+    /// So many.
+    Bytes(u64),
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// What is to be reported of a copy at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// Bytes moved so far.
+    pub bytes: u64,
+    /// Bytes to move, where known.
+    pub total: Option<u64>,
+    /// Share of the data, where known.
+    pub percent: Option<Percent>,
+    /// The bytes are the kernel's count, not the mover's.
+    pub counted: bool,
+}
+
+/// Gathers readings and counts.
+#[derive(Debug)]
+pub struct Gauge {
+    total: Total,
+    share: Option<Percent>,
+    said: u64,
+    shown: u64,
+    shown_is_counted: bool,
+}
+
+impl Gauge {
+    /// Nothing has been moved yet.
+    pub fn new(total: Total) -> Self {
+        Self { total, share: None, said: 0, shown: 0, shown_is_counted: false }
+    }
+    /// The mover said something. A smaller share than before (a second pass of its own) changes nothing.
+    pub fn hear(&mut self, reading: Reading) {
+        match reading {
+            Reading::Share(share) => self.share = self.share.max(Some(share)),
+            Reading::Bytes(bytes) => self.said = self.said.max(bytes),
+        }
+        self.show(self.by_mover(), false);
+    }
+    /// The kernel counted this many bytes written. While a total may still come, the count is not shown: it could
+    /// turn out to be beyond it.
+    pub fn count(&mut self, written: u64) {
+        if self.total != Total::Asked {
+            self.show(written, true);
+        }
+    }
+    /// The tool that was asked has answered.
+    pub fn learn(&mut self, total: Total) {
+        self.total = total;
+        self.show(self.by_mover(), false);
+    }
+    /// The total as it is known now.
+    pub fn total(&self) -> Total {
+        self.total
+    }
+    /// The mover has said something.
+    pub fn has_heard(&self) -> bool {
+        self.share.is_some() || self.said > 0
+    }
+    /// What is to be reported while the mover runs, and of a mover that failed.
+    pub fn running(&self) -> Figure {
+        let total = self.known_total();
+        let percent = match total {
+            Some(total) => Some(Percent::unfinished(self.shown, total)),
+            None => self.share.map(|share| share.min(Percent::ALMOST)),
+        };
+        Figure { bytes: self.shown, total, percent, counted: self.shown_is_counted }
+    }
+    /// What is to be reported once the mover has confirmed its end: the whole, or what it said itself where that is more.
+    pub fn completed(&self) -> Figure {
+        let total = self.known_total();
+        let by_mover = self.said.max(total.unwrap_or(0));
+        let counted = self.shown_is_counted && self.shown > by_mover;
+        Figure { bytes: self.shown.max(by_mover), total, percent: Some(Percent::DONE), counted }
+    }
+
+    fn known_total(&self) -> Option<u64> {
+        match self.total {
+            Total::Bytes(total) => Some(total),
+            Total::Asked | Total::Unknown => None,
+        }
+    }
+    fn by_mover(&self) -> u64 {
+        let share = u128::from(self.share.unwrap_or_default().hundredths());
+        let by_share = u128::from(self.known_total().unwrap_or(0)) * share / 10_000;
+        self.said.max(u64::try_from(by_share).unwrap_or(u64::MAX))
+    }
+    fn show(&mut self, bytes: u64, counted: bool) {
+        let bytes = self.known_total().map_or(bytes, |total| bytes.min(total.saturating_sub(1)));
+        if bytes > self.shown {
+            (self.shown, self.shown_is_counted) = (bytes, counted);
+        } else if bytes == self.shown && !counted {
+            self.shown_is_counted = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn share(percent: u16) -> Reading {
+        Reading::Share(Percent::from_hundredths(percent * 100))
+    }
+
+    #[test]
+    fn the_kernels_count_refines_a_coarse_mover_and_is_labelled() {
+        let mut gauge = Gauge::new(Total::Bytes(1000));
+        gauge.hear(share(25));
+        gauge.count(200);
+        assert_eq!((gauge.running().bytes, gauge.running().counted), (250, false));
+        gauge.count(300);
+        assert_eq!((gauge.running().bytes, gauge.running().counted), (300, true));
+        gauge.hear(share(50));
+        assert_eq!((gauge.running().bytes, gauge.running().counted), (500, false));
+    }
+
+    #[test]
+    fn the_whole_is_shown_only_at_the_end() {
+        let mut gauge = Gauge::new(Total::Bytes(1000));
+        gauge.hear(share(100));
+        gauge.count(5000);
+        let running = gauge.running();
+        assert_eq!((running.bytes, running.percent.map(Percent::hundredths)), (999, Some(9990)));
+        let completed = gauge.completed();
+        assert_eq!((completed.bytes, completed.percent, completed.counted), (1000, Some(Percent::DONE), false));
+    }
+
+    #[test]
+    fn without_a_total_the_count_is_all_there_is() {
+        let mut gauge = Gauge::new(Total::Unknown);
+        gauge.hear(share(100));
+        gauge.count(4096);
+        let figure = gauge.running();
+        assert_eq!((figure.bytes, figure.total, figure.counted), (4096, None, true));
+        assert_eq!(figure.percent, Some(Percent::ALMOST));
+        assert_eq!(gauge.completed().bytes, 4096);
+    }
+
+    #[test]
+    fn counts_wait_for_a_total_that_was_asked_for() {
+        let mut gauge = Gauge::new(Total::Asked);
+        gauge.hear(share(10));
+        gauge.count(5000);
+        assert_eq!(gauge.running().bytes, 0);
+        gauge.learn(Total::Bytes(1000));
+        assert_eq!(gauge.running().bytes, 100);
+        gauge.count(5000);
+        assert_eq!(gauge.running().bytes, 999);
+    }
+
+    #[test]
+    fn a_mover_that_counts_for_itself_is_believed_at_its_end() {
+        let mut gauge = Gauge::new(Total::Bytes(10));
+        gauge.hear(Reading::Bytes(12));
+        assert_eq!(gauge.running().bytes, 9);
+        assert_eq!(gauge.completed().bytes, 12);
+        assert_eq!(Gauge::new(Total::Bytes(0)).running().bytes, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_never_fall_nor_reach_the_total(
+            total in 1_u64..5000,
+            steps in proptest::collection::vec((0_u8..3, 0_u64..10_000), 0..40),
+        ) {
+            let (mut gauge, mut last) = (Gauge::new(Total::Bytes(total)), 0);
+            for (kind, figure) in steps {
+                match kind {
+                    0 => gauge.hear(Reading::Share(Percent::from_hundredths(figure as u16))),
+                    1 => gauge.hear(Reading::Bytes(figure)),
+                    _ => gauge.count(figure),
+                }
+                let bytes = gauge.running().bytes;
+                prop_assert!(bytes >= last && bytes < total);
+                last = bytes;
+            }
+            prop_assert!(gauge.completed().bytes >= total);
+        }
+    }
+}

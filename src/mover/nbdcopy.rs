@@ -1,0 +1,182 @@
+//! What `nbdcopy --progress=FD` writes, `N/100` a line, and what its command line tells.
+//!
+//! A line that is anything else says nothing. The figures are coarse (steps of 128 MiB) and, with requests in flight,
+//! early: `super::gauge` refines the one and holds back the other.
+
+use std::ffi::{OsStr, OsString};
+
+use super::reading::Reading;
+use crate::model::percent::Percent;
+
+/// Reads progress lines, byte by byte and in a few bytes of memory.
+#[derive(Debug, Default)]
+pub struct Lines {
+    at: At,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum At {
+    #[default]
+    Start,
+    Number(u16),
+    /// After the number, with this many bytes of [`WHOLE`] matched.
+    Whole(u16, usize),
+    /// In a line that is no progress.
+    Other,
+}
+
+/// What follows the number.
+const WHOLE: &[u8] = b"/100\n";
+
+impl Lines {
+    /// Takes the next bytes and tells each figure in them; how they were cut into chunks makes no difference.
+    pub fn feed(&mut self, chunk: &[u8], tell: &mut dyn FnMut(Reading)) {
+        for &byte in chunk {
+            self.at = match self.at {
+                _ if byte == b'\n' && !matches!(self.at, At::Whole(_, 4)) => At::Start,
+                At::Start if byte.is_ascii_digit() => At::Number(u16::from(byte - b'0')),
+                At::Number(n) if byte.is_ascii_digit() && n <= 10 => At::Number(n * 10 + u16::from(byte - b'0')),
+                At::Number(n) if byte == WHOLE[0] && n <= 100 => At::Whole(n, 1),
+                At::Whole(n, matched) if byte == WHOLE[matched] && matched + 1 == WHOLE.len() => {
+                    tell(Reading::Share(Percent::from_hundredths(n * 100)));
+                    At::Start
+                }
+                At::Whole(n, matched) if byte == WHOLE[matched] => At::Whole(n, matched + 1),
+                At::Start | At::Number(_) | At::Whole(..) | At::Other => At::Other,
+            };
+        }
+    }
+}
+
+/// How the caller asked nbdcopy to show its progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Not at all: `--progress=FD` may be added.
+    Unasked,
+    /// `-p`: a bar on standard error.
+    Bar,
+    /// `--progress=FD`.
+    Descriptor(i32),
+}
+
+/// What nbdcopy's command line tells of the copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arguments {
+    /// How progress is shown; the last mention counts, as it does for nbdcopy.
+    pub progress: Progress,
+    /// Where it reads from; `[` stands for a program of its own, `-` for standard input.
+    pub source: Option<OsString>,
+}
+
+/// Options that take the next argument where they carry no `=`.
+const LONG_WITH_VALUE: [&str; 6] =
+    ["--connections", "--queue-size", "--request-size", "--requests", "--sparse", "--threads"];
+/// Short options that take a value.
+const SHORT_WITH_VALUE: &[u8] = b"CRST";
+
+impl Arguments {
+    /// Reads the arguments after the program's name.
+    pub fn read(arguments: &[OsString]) -> Self {
+        let mut read = Self { progress: Progress::Unasked, source: None };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let text = argument.to_string_lossy();
+            if text == "--" {
+                read.source = rest.next().cloned();
+                break;
+            } else if let Some(descriptor) = text.strip_prefix("--progress=") {
+                read.progress = descriptor.parse().map_or(Progress::Bar, Progress::Descriptor);
+            } else if text == "--progress" {
+                read.progress = Progress::Bar;
+            } else if text.starts_with("--") {
+                if LONG_WITH_VALUE.contains(&&*text) {
+                    rest.next();
+                }
+            } else if text.starts_with('-') && text.len() > 1 {
+                read.short_options(text.as_bytes(), &mut rest);
+            } else {
+                read.source = Some(argument.clone());
+                break;
+            }
+        }
+        read
+    }
+
+    fn short_options<'a>(&mut self, cluster: &[u8], rest: &mut impl Iterator<Item = &'a OsString>) {
+        for (at, option) in cluster.iter().enumerate().skip(1) {
+            if SHORT_WITH_VALUE.contains(option) {
+                if at + 1 == cluster.len() {
+                    rest.next();
+                }
+                return;
+            }
+            if *option == b'p' {
+                self.progress = Progress::Bar;
+            }
+        }
+    }
+}
+
+/// True where nbdcopy would open this source as an NBD URI.
+pub fn is_uri(source: &OsStr) -> bool {
+    let text = source.to_string_lossy();
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        ["nbd", "nbds", "nbd+unix", "nbds+unix", "nbd+vsock", "nbds+vsock", "nbd+ssh", "nbds+ssh"].contains(&scheme)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(chunks: &[&[u8]]) -> Vec<String> {
+        let (mut lines, mut told) = (Lines::default(), Vec::new());
+        for chunk in chunks {
+            lines.feed(chunk, &mut |reading| match reading {
+                Reading::Share(share) => told.push(share.to_string()),
+                Reading::Bytes(bytes) => told.push(format!("{bytes} bytes")),
+            });
+        }
+        told
+    }
+
+    #[test]
+    fn the_lines_of_nbdcopy_are_read() {
+        assert_eq!(read(&[b"0/100\n0/100\n50/100\n100/100\n"]), ["0.00", "0.00", "50.00", "100.00"]);
+        assert_eq!(read(&[b"5", b"0/1", b"00", b"\n"]), ["50.00"]);
+    }
+
+    #[test]
+    fn anything_else_says_nothing() {
+        for other in ["", "\n", "50", "50/100", "101/100\n", "1000/100\n", "99999999999999999999/100\n", "x50/100\n"] {
+            assert_eq!(read(&[other.as_bytes()]), [""; 0], "{other:?}");
+        }
+        assert_eq!(read(&[b"50/100x\n-1/100\n50/1000\n/100\n50/100\r\n7/10\n7/100\n"]), ["7.00"]);
+    }
+
+    fn arguments(line: &str) -> Arguments {
+        Arguments::read(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_command_line_tells_source_and_progress() {
+        let plain = arguments("nbd://h/x out.img");
+        assert_eq!((plain.progress, plain.source), (Progress::Unasked, Some("nbd://h/x".into())));
+        let optioned = arguments("-C 4 --requests 8 -T2 --progress=7 --allocated in.img out.img");
+        assert_eq!((optioned.progress, optioned.source), (Progress::Descriptor(7), Some("in.img".into())));
+        let program = arguments("-vp -- [ nbdkit --progress=3 memory 1G ] null:");
+        assert_eq!((program.progress, program.source), (Progress::Bar, Some("[".into())));
+        assert_eq!(arguments("- out.img").source, Some("-".into()));
+        assert!(is_uri(OsStr::new("nbd+unix:///?socket=/tmp/s")) && !is_uri(OsStr::new("disk.img")));
+    }
+
+    proptest! {
+        #[test]
+        fn chunking_makes_no_difference(bytes in "[0-9/\n x]{0,60}|([0-9]{1,3}/100\n){0,9}", cut in 1_usize..7) {
+            let pieces: Vec<&[u8]> = bytes.as_bytes().chunks(cut).collect();
+            prop_assert_eq!(read(&pieces), read(&[bytes.as_bytes()]));
+        }
+    }
+}

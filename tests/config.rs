@@ -1,0 +1,335 @@
+//! What people see of a configuration: the defaults that are promised, and for every mistake the file, the line, the key
+//! and what to write instead (R-84, R-60).
+
+use std::path::Path;
+use std::time::Duration;
+
+use waybill::config::{OmaConfig, OnStall, Role, VmaConfig, role_of};
+
+const VMA_FILE: &str = include_str!("../packaging/config/vma.toml");
+const OMA_FILE: &str = include_str!("../packaging/config/oma.toml");
+
+#[test]
+fn a_vma_needs_only_a_name_and_the_rest_is_as_promised() {
+    let config = VmaConfig::parse("name = \"site-a\"", "vma.toml").expect("the least file");
+    assert_eq!(config.name.as_str(), "site-a");
+    assert_eq!(config.database, Path::new("/var/lib/waybill/vma.db"));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8081");
+    assert!(config.auto_initialize);
+    assert_eq!(config.keep_finished, Duration::from_secs(7 * 86_400));
+}
+
+#[test]
+fn an_oma_needs_nothing_and_the_rest_is_as_promised() {
+    let config = OmaConfig::parse("", "oma.toml").expect("an empty file");
+    assert_eq!(config.database, Path::new("/var/lib/waybill/oma.db"));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8082");
+    assert!(!config.discover);
+    assert_eq!(config.poll.interval, Duration::from_secs(2));
+    assert_eq!(config.poll.timeout, Duration::from_secs(10));
+    assert_eq!(config.poll.failures_before_backoff, 3);
+    assert_eq!(config.poll.backoff_max, Duration::from_secs(30));
+    assert_eq!(config.poll.contact_lost_after, Duration::from_secs(300));
+    assert_eq!(config.poll.queued_timeout, Duration::from_secs(3600));
+    assert_eq!(config.poll.stall_after, Duration::from_secs(300));
+    assert_eq!(config.poll.on_stall, OnStall::Warn);
+    assert_eq!(config.throttle.min_percent.hundredths(), 100);
+    assert_eq!(config.throttle.min_interval, Duration::from_secs(2));
+    assert_eq!(config.throttle.contact_refresh, Duration::from_secs(30));
+    assert!(config.vmas.is_empty());
+}
+
+#[test]
+fn every_written_value_is_taken() {
+    let config = VmaConfig::parse(
+        "name='b'\ndatabase='/srv/v.db'\nlisten='[::1]:9'\nauto_initialize=false\nkeep_finished='1h'",
+        "vma.toml",
+    )
+    .expect("valid");
+    assert_eq!((config.database.as_path(), config.listen.to_string().as_str()), (Path::new("/srv/v.db"), "[::1]:9"));
+    assert_eq!((config.auto_initialize, config.keep_finished), (false, Duration::from_secs(3600)));
+
+    let config = OmaConfig::parse(
+        "discover = true\nlisten = '127.1.2.3:0'\n[poll]\ninterval='250ms'\ntimeout='1s'\nfailures_before_backoff=5\n\
+         backoff_max='2s'\ncontact_lost_after='4s'\nqueued_timeout='10s'\nstall_after='3s'\non_stall='fail'\n\
+         [throttle]\nmin_percent=0.25\nmin_interval='0s'\ncontact_refresh='3s'\n\
+         [[vma]]\nname='a'\nurl='http://localhost:1'\n[[vma]]\nname='b'\nurl='http://[::1]:2'",
+        "oma.toml",
+    )
+    .expect("valid");
+    assert!(config.discover);
+    assert_eq!(config.poll.interval, Duration::from_millis(250));
+    assert_eq!(config.poll.timeout, Duration::from_secs(1));
+    assert_eq!(config.poll.failures_before_backoff, 5);
+    assert_eq!(config.poll.backoff_max, Duration::from_secs(2));
+    assert_eq!(config.poll.contact_lost_after, Duration::from_secs(4));
+    assert_eq!(config.poll.queued_timeout, Duration::from_secs(10));
+    assert_eq!(config.poll.stall_after, Duration::from_secs(3));
+    assert_eq!(config.poll.on_stall, OnStall::Fail);
+    assert_eq!(config.throttle.min_percent.hundredths(), 25);
+    assert_eq!(config.throttle.min_interval, Duration::ZERO);
+    assert_eq!(config.throttle.contact_refresh, Duration::from_secs(3));
+    let vmas: Vec<_> = config.vmas.iter().map(|vma| (vma.name.as_str(), vma.origin.authority())).collect();
+    assert_eq!(vmas, [("a", "localhost:1".to_owned()), ("b", "[::1]:2".to_owned())]);
+}
+
+/// A key that is commented out in the shipped files must be one that works, with the default that is shown.
+#[test]
+fn the_shipped_files_are_valid_and_show_the_true_defaults() {
+    let shipped = VmaConfig::parse(VMA_FILE, "vma.toml").expect("as shipped");
+    assert_eq!(VmaConfig::parse(&uncommented(VMA_FILE), "vma.toml"), Ok(shipped));
+    let shipped = OmaConfig::parse(OMA_FILE, "oma.toml").expect("as shipped");
+    assert_eq!(OmaConfig::parse(&uncommented(OMA_FILE), "oma.toml"), Ok(shipped));
+    for key in ["database", "listen", "discover", "interval", "on_stall", "min_percent", "contact_refresh"] {
+        assert!(uncommented(OMA_FILE).lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
+    }
+}
+
+/// The file with `#key = value` lines switched on; prose begins with `# `.
+fn uncommented(file: &str) -> String {
+    let line = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned();
+    file.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_file_tells_its_role_by_its_keys_and_then_by_its_name() {
+    assert_eq!(role_of("name = 'a'", "x.toml"), Some(Role::Vma));
+    assert_eq!(role_of("[[vma]]\nname = 'a'", "x.toml"), Some(Role::Oma));
+    assert_eq!(role_of("[poll]", "vma.toml"), Some(Role::Oma));
+    assert_eq!(role_of("listen = '127.0.0.1:1'", "/etc/waybill/oma.toml"), Some(Role::Oma));
+    assert_eq!(role_of("", "vma.toml"), Some(Role::Vma));
+    assert_eq!(role_of("listen = '127.0.0.1:1'", "x.toml"), None);
+    assert_eq!(role_of("name = 'a'\n[poll]", "vma.toml"), None);
+}
+
+/// (text, what the message must hold: the place with the key, the problem, the remedy)
+type Case = (&'static str, &'static [&'static str]);
+
+fn check(cases: &[Case], refuse: impl Fn(&str) -> String) {
+    for (text, parts) in cases {
+        let message = refuse(text);
+        for part in *parts {
+            assert!(message.contains(part), "of {text:?}\nwanted {part:?} in\n{message}");
+        }
+    }
+}
+
+#[test]
+fn every_mistake_in_a_vma_file_is_named_with_its_line_and_remedy() {
+    let refuse = |text: &str| VmaConfig::parse(text, "/etc/vma.toml").expect_err(text).to_string();
+    check(
+        &[
+            ("", &["/etc/vma.toml:1: name: is missing", "remedy: write name = \"site-a\""]),
+            ("name = 5", &["/etc/vma.toml:1: name: is an integer", "write \"site-a\""]),
+            ("name = ''", &["/etc/vma.toml:1: name: is empty"]),
+            ("name = \"a\\nb\"", &["vma.toml:1: name: has a control character at byte 1"]),
+            ("\nname = 'a'\nlisen = 'x'", &["vma.toml:3: lisen: unknown key; did you mean `listen`?"]),
+            (
+                "name = 'a'\npassword = 'x'",
+                &["vma.toml:2: password: unknown key\n", "allowed at the top of the file: name, database, listen"],
+            ),
+            (
+                "name = 'a'\ndatabase = 'vma.db'",
+                &["vma.toml:2: database: \"vma.db\" is not absolute", "/var/lib/waybill/vma.db"],
+            ),
+            ("name = 'a'\ndatabase = true", &["vma.toml:2: database: is a boolean", "an absolute path in quotes"]),
+            (
+                "name = 'a'\nlisten = '0.0.0.0:8081'",
+                &["vma.toml:2: listen: 0.0.0.0 is not a loopback address", "127.0.0.1:PORT"],
+            ),
+            (
+                "name = 'a'\nlisten = 'localhost:8081'",
+                &["vma.toml:2: listen: \"localhost:8081\" is not ADDRESS:PORT", "127.0.0.1:PORT"],
+            ),
+            ("name = 'a'\nlisten = 8081", &["vma.toml:2: listen: is an integer", "\"127.0.0.1:PORT\" in quotes"]),
+            (
+                "name = 'a'\nauto_initialize = 'yes'",
+                &["vma.toml:2: auto_initialize: is a string", "true or false, without quotes"],
+            ),
+            ("name = 'a'\nkeep_finished = 7", &["vma.toml:2: keep_finished: is an integer", "\"7d\""]),
+            (
+                "name = 'a'\nkeep_finished = '7 days'",
+                &["vma.toml:2: keep_finished: \"7 days\" is not a duration", "\"7d\""],
+            ),
+            (
+                "name = 'a'\nkeep_finished = '1s'",
+                &["vma.toml:2: keep_finished: \"1s\" is out of range", "\"1m\" to \"3650d\"; the default is \"7d\""],
+            ),
+            (
+                "name = 'a'\n[tls]\nlisten = '0.0.0.0:443'",
+                &["vma.toml:2: tls: listening with TLS is not supported by this version", "remove the section"],
+            ),
+            (
+                "name = 'a'\n\n[tunnel]\noma = 'o:443'",
+                &["vma.toml:3: tunnel: the built-in reverse tunnel is not supported by this version", "SSH or stunnel"],
+            ),
+            (
+                "name = 'a'\n[vcenter]\nurl = 'x'",
+                &["vma.toml:2: vcenter: asking vCenter for planned bytes is not supported by this version"],
+            ),
+            (
+                "name = 'a'\n[vcenter]\nusrname_file = 'x'",
+                &["vma.toml:3: vcenter.usrname_file: unknown key; did you mean `username_file`?"],
+            ),
+            (
+                "name = 'a'\n[changeid_spool]\nlisten = '127.0.0.1:8082'",
+                &["vma.toml:2: changeid_spool: the spool for change ids is not supported"],
+            ),
+            ("name = 'a'\ntls = true", &["vma.toml:2: tls: is a boolean", "a line [tls]"]),
+            ("name = 'a'\nname = 'b'", &["/etc/vma.toml:2: not TOML: duplicate key"]),
+            ("name = a", &["/etc/vma.toml:1: not TOML: ", "texts and durations in double quotes"]),
+        ],
+        refuse,
+    );
+}
+
+#[test]
+fn every_mistake_in_an_oma_file_is_named_with_its_line_and_remedy() {
+    let refuse = |text: &str| OmaConfig::parse(text, "/etc/oma.toml").expect_err(text).to_string();
+    check(
+        &[
+            ("listen = '192.168.1.5:8082'", &["oma.toml:1: listen: 192.168.1.5 is not a loopback address"]),
+            (
+                "[pol]",
+                &["oma.toml:1: pol: unknown key; did you mean `poll`?", "allowed at the top of the file: database"],
+            ),
+            (
+                "[poll]\nintervall = '2s'",
+                &[
+                    "oma.toml:2: poll.intervall: unknown key; did you mean `interval`?",
+                    "allowed here: interval, timeout",
+                ],
+            ),
+            ("[poll]\ninterval = 2", &["oma.toml:2: poll.interval: is an integer", "\"2s\""]),
+            (
+                "[poll]\ninterval = '50ms'",
+                &[
+                    "oma.toml:2: poll.interval: \"50ms\" is out of range: more often than ten times a second",
+                    "\"100ms\" to \"1h\"; the default is \"2s\"",
+                ],
+            ),
+            (
+                "[poll]\ntimeout = '10ms'",
+                &["oma.toml:2: poll.timeout: \"10ms\" is out of range", "\"100ms\" to \"5m\""],
+            ),
+            (
+                "[poll]\nfailures_before_backoff = 0",
+                &["oma.toml:2: poll.failures_before_backoff: 0 is out of range", "from 1 to 100"],
+            ),
+            (
+                "[poll]\nfailures_before_backoff = '3'",
+                &["oma.toml:2: poll.failures_before_backoff: is a string", "a whole number"],
+            ),
+            (
+                "[poll]\ninterval = '40s'\nbackoff_max = '30s'\nstall_after = '2m'",
+                &["oma.toml:3: poll.backoff_max: \"30s\" is less than `interval`", "at least \"40s\""],
+            ),
+            ("[poll]\ninterval = '40s'", &["oma.toml:1: poll.backoff_max: \"30s\" is less than `interval`"]),
+            (
+                "[poll]\n\ncontact_lost_after = '10s'",
+                &[
+                    "oma.toml:3: poll.contact_lost_after: \"10s\" is less than two polls that time out",
+                    "at least \"24s\"",
+                ],
+            ),
+            (
+                "[poll]\nstall_after = '3s'",
+                &["oma.toml:2: poll.stall_after: \"3s\" is less than twice `interval`", "at least \"4s\""],
+            ),
+            (
+                "[poll]\nqueued_timeout = '1s'",
+                &["oma.toml:2: poll.queued_timeout: \"1s\" is less than twice `interval`"],
+            ),
+            (
+                "[poll]\non_stall = 'kill'",
+                &["oma.toml:2: poll.on_stall: \"kill\" is not known", "\"warn\" or \"fail\""],
+            ),
+            ("poll = 3", &["oma.toml:1: poll: is an integer", "a line [poll]"]),
+            (
+                "[throttle]\nmin_percent = 101",
+                &["oma.toml:2: throttle.min_percent: 101 is out of range", "from 0 to 100"],
+            ),
+            ("[throttle]\nmin_percent = nan", &["oma.toml:2: throttle.min_percent: nan is out of range"]),
+            ("[throttle]\nmin_interval = '2h'", &["oma.toml:2: throttle.min_interval: \"2h\" is out of range"]),
+            (
+                "[throttle]\ncontact_refresh = '6m'",
+                &["oma.toml:2: throttle.contact_refresh: \"6m\" is out of range", "\"100ms\" to \"5m\""],
+            ),
+            ("[vma]\nname = 'a'", &["oma.toml:1: vma: is a table", "[[vma]] with double brackets"]),
+            ("vma = ['a']", &["oma.toml:1: vma: is a string", "[[vma]]"]),
+            ("[[vma]]\nurl = 'http://127.0.0.1:1'", &["oma.toml:1: vma[1].name: is missing"]),
+            ("\n[[vma]]\nname = 'a'", &["oma.toml:2: vma[1].url: is missing", "http://127.0.0.1:8081"]),
+            (
+                "[[vma]]\nname = 'a'\nurl = 'http://10.0.0.1:8081'",
+                &["oma.toml:3: vma[1].url: host \"10.0.0.1\" is not this machine", "by SSH or stunnel"],
+            ),
+            (
+                "[[vma]]\nname = 'a'\nurl = 'https://vma.example'",
+                &["oma.toml:3: vma[1].url: https is not supported by this version", "by SSH or stunnel"],
+            ),
+            ("[[vma]]\nname = 'a'\nurl = 'vma.example'", &["oma.toml:3: vma[1].url: does not begin with http://"]),
+            (
+                "[[vma]]\nname = 'a'\ntunnel = true",
+                &["oma.toml:3: vma[1].tunnel: the built-in reverse tunnel is not supported by this version"],
+            ),
+            (
+                "[[vma]]\nname='a'\nurl='http://[::1]:1'\nproxy='socks5://p'",
+                &["oma.toml:4: vma[1].proxy: polling through a proxy is not supported by this version"],
+            ),
+            (
+                "[[vma]]\nname='a'\nurl='http://[::1]:1'\ncertificate='c'",
+                &["oma.toml:4: vma[1].certificate: polling with TLS is not supported by this version"],
+            ),
+            (
+                "[[vma]]\nname='a'\nurl='http://[::1]:1'\n[[vma]]\nname='a'\nurl='http://[::1]:2'",
+                &["oma.toml:5: vma[2].name: \"a\" already names the VMA of line 2"],
+            ),
+            (
+                "[[vma]]\nname='a'\nurl='http://[::1]:1'\ncertifcate='c'",
+                &["oma.toml:4: vma[1].certifcate: unknown key; did you mean `certificate`?"],
+            ),
+            (
+                "[tls]\nlisten = '0.0.0.0:443'",
+                &["oma.toml:1: tls: listening with TLS is not supported by this version"],
+            ),
+            (
+                "[pki]\ndirectory = '/x'",
+                &["oma.toml:1: pki: the built-in certificate authority is not supported by this version"],
+            ),
+        ],
+        refuse,
+    );
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_lines() {
+    let text = "listen = '0.0.0.0:1'\nfoo = 1\n[poll]\ninterval = '1ms'\n[[vma]]\nname = ''\nurl = 'https://x'\n";
+    let errors = OmaConfig::parse(text, "oma.toml").expect_err("full of mistakes");
+    let places: Vec<_> = errors.faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
+    assert_eq!(places, [(1, "listen"), (2, "foo"), (4, "poll.interval"), (6, "vma[1].name"), (7, "vma[1].url")]);
+    let message = errors.to_string();
+    let lines: Vec<_> = message.lines().collect();
+    assert_eq!(lines.len(), 10, "{message}");
+    assert!(lines.iter().skip(1).step_by(2).all(|line| line.starts_with("  remedy: ")), "{message}");
+}
+
+#[test]
+fn a_secret_in_a_url_is_not_repeated() {
+    let text = "[[vma]]\nname = 'a'\nurl = 'http://user:hunter2@127.0.0.1:1'";
+    let message = OmaConfig::parse(text, "oma.toml").expect_err("a secret in a URL").to_string();
+    assert!(message.contains("oma.toml:3: vma[1].url: has more than host and port"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_brings_the_reader_down(text in "(\\[{0,2}(vma|poll|tls|name|url)?\\]{0,2}|[a-z_]{0,9} ?= ?('[ -~]{0,9}'|-?[0-9.]{0,5}|\\[.{0,5}\\])|.{0,9}|\n){0,12}") {
+        let vma = VmaConfig::parse(&text, "f");
+        let oma = OmaConfig::parse(&text, "f");
+        for errors in [vma.err(), oma.err()].into_iter().flatten() {
+            proptest::prop_assert!(!errors.faults.is_empty());
+            let lines = text.lines().count() + 1;
+            proptest::prop_assert!(errors.faults.iter().all(|fault| (1..=lines).contains(&fault.line)));
+        }
+    }
+}

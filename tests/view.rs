@@ -1,0 +1,284 @@
+//! The exact texts that people and programs see of a job (R-70). Goal: a figure that is unknown, past or not believed never
+//! looks like one that is known. Method: one fixed moment, jobs built by hand, whole outputs compared.
+
+use waybill::model::change::ReceivedChangeId;
+use waybill::model::disk::{Basis, Disk};
+use waybill::model::event::Level;
+use waybill::model::id::{ChangeId, CorrelationId, DiskId, JobId, VmaName};
+use waybill::model::job::{Contact, Job, Silence, SyncKind, Totals, Vm};
+use waybill::model::percent::Percent;
+use waybill::model::stage::Stage;
+use waybill::model::status::{DiskStatus, JobStatus};
+use waybill::model::time::Wall;
+use waybill::view::{EventLine, JobRecord, StepLine, detail, json, table};
+
+const GIB: u64 = 1 << 30;
+
+fn at(text: &str) -> Wall {
+    Wall::parse(text).expect("a time")
+}
+
+fn now() -> Wall {
+    at("2026-11-23T17:20:00Z")
+}
+
+fn job(id: &str) -> Job {
+    let site = VmaName::parse("site-a").expect("a name");
+    Job::new(JobId::parse(id).expect("an id"), site, at("2026-11-23T17:00:00Z"))
+}
+
+fn disk(id: &str, label: &str) -> Disk {
+    let mut disk = Disk::new(DiskId::parse(id).expect("an id"));
+    disk.label = label.to_owned();
+    disk
+}
+
+/// Two disks, one done, the other at a quarter.
+fn streaming() -> Job {
+    let mut job = job("job-1");
+    job.vm = Vm { name: "web01".to_owned(), path: "/DC0/vm/web01".to_owned() };
+    job.sync = Some(SyncKind::Full);
+    (job.status, job.stage) = (JobStatus::Streaming, Some(Stage::Transfer));
+    job.totals = Totals {
+        total_bytes: 40 * GIB,
+        bytes_transferred: 20 * GIB,
+        throughput_bps: 100 << 20,
+        percent: Percent::from_hundredths(5000),
+        eta_seconds: Some(205),
+        basis: Some(Basis::Layout),
+    };
+    job.correlation = CorrelationId::parse("01JDCQ5ZK0000000000000000A").ok();
+    job.source_sequence = 77;
+    job.started_at = Some(at("2026-11-23T17:00:00Z"));
+    job.updated_at = at("2026-11-23T17:19:58Z");
+    job.source_updated_at = Some(at("2026-11-23T17:19:58Z"));
+    job.last_contact_at = Some(at("2026-11-23T17:19:59Z"));
+    let mut first = disk("disk-2000", "Hard disk 1");
+    first.status = DiskStatus::Completed;
+    (first.capacity_bytes, first.planned_bytes, first.basis) =
+        (Some(16 * GIB), Some(10 * GIB), Some(Basis::CbtAllocated));
+    (first.bytes_transferred, first.percent) = (10 * GIB, Percent::DONE);
+    first.change_id = ChangeId::from_text("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81");
+    first.blocks_changed = Some(12);
+    (first.declared, first.device_key) = (true, Some(2000));
+    first.updated_at = Some(at("2026-11-23T17:10:00Z"));
+    let mut second = disk("disk-2001", "");
+    second.status = DiskStatus::Streaming;
+    (second.planned_bytes, second.basis) = (Some(30 * GIB), Some(Basis::Layout));
+    (second.bytes_transferred, second.percent) = (10 * GIB, Percent::from_hundredths(3333));
+    second.throughput_bps = 100 << 20;
+    job.disks = vec![first, second];
+    job
+}
+
+fn failed() -> Job {
+    let mut job = job("job-2");
+    job.status = JobStatus::Failed;
+    job.error = Some("no contact since 17:00:03\nafter 41 tries: connect: connection refused".to_owned());
+    job.contact = Contact::Lost;
+    job.completed_at = Some(at("2026-11-23T17:05:00Z"));
+    job
+}
+
+#[test]
+fn a_wide_table_has_every_figure() {
+    let mut silent = job("job-3");
+    silent.contact = Contact::Silent(Silence::VmaUnreachable);
+    let text = table::jobs(&[streaming(), silent, failed()], now(), None, false);
+    let expected = "\
+JOB    VM     STATUS     STAGE                               DONE          MOVED         RATE     ETA  REPORT  NOTE
+job-1  web01  Streaming  Transfer  [##########..........]  50.00%  20.0/40.0 GiB  100.0 MiB/s  3m 25s      2s  fresh
+job-3  -      Queued     -         [....................]   0.00%          0 B/?            -       ?   never  VMA unreachable, never reached yet
+job-2  -      Failed     -         [....................]   0.00%          0 B/?            -       -   never  no contact since 17:00:03 after 41 tries: connect: connection refused
+";
+    assert_eq!(text, expected, "\n{text}");
+}
+
+#[test]
+fn a_narrow_table_keeps_the_id_the_percent_and_what_is_waited_for() {
+    let mut long = streaming();
+    long.id = JobId::parse("job-20250925-134230.513-8034ee").expect("an id");
+    for width in [80, 100, 120, 160] {
+        let text = table::jobs(&[long.clone(), failed()], now(), Some(width), false);
+        for line in text.lines() {
+            assert!(line.chars().count() <= width, "{} of {width}: {line}", line.chars().count());
+        }
+        assert!(text.contains("job-20250925-134230.513-8034ee"), "{text}");
+        assert!(text.contains("50.00%") && text.contains("fresh"), "{text}");
+    }
+    let text = table::jobs(&[long], now(), Some(80), false);
+    let expected = "\
+JOB                             VM     STATUS        DONE     ETA  REPORT  NOTE
+job-20250925-134230.513-8034ee  web01  Streaming   50.00%  3m 25s      2s  fresh
+";
+    assert_eq!(text, expected, "\n{text}");
+}
+
+#[test]
+fn colour_marks_what_ended_badly_and_nothing_else_changes() {
+    let jobs = [streaming(), failed()];
+    let (plain, coloured) = (table::jobs(&jobs, now(), None, false), table::jobs(&jobs, now(), None, true));
+    assert!(coloured.contains("\x1b[31mFailed\x1b[0m") && !coloured.contains("\x1b[31mStreaming"), "{coloured}");
+    let mut stripped = coloured;
+    for code in ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m"] {
+        stripped = stripped.replace(code, "");
+    }
+    assert_eq!(stripped, plain);
+}
+
+/// F2, F21: what a dead daemon left behind is not shown as the present.
+#[test]
+fn the_rate_of_a_row_that_nobody_refreshes_is_not_shown() {
+    let hour_later = at("2026-11-23T18:20:00Z");
+    let text = table::jobs(&[streaming()], hour_later, None, false);
+    assert!(!text.contains("MiB/s") && text.contains("not polled for 1h 00m"), "{text}");
+    let page = detail::job(&record(), hour_later, false);
+    assert!(page.contains("rate          no data moves, remaining time unknown\n"), "{page}");
+}
+
+fn record() -> JobRecord {
+    let step = |stage: &str, from, to: Option<&str>, ms, succeeded| StepLine {
+        stage: stage.to_owned(),
+        started_at: Some(at(from)),
+        completed_at: to.map(at),
+        duration_ms: ms,
+        succeeded,
+        correlation: None,
+    };
+    let event = |time, level, name: &str, message: &str, attributes: &str| EventLine {
+        at: Some(at(time)),
+        level,
+        event: name.to_owned(),
+        message: message.to_owned(),
+        attributes: attributes.to_owned(),
+        correlation: None,
+    };
+    JobRecord {
+        job: streaming(),
+        steps: vec![
+            step("Snapshot", "2026-11-23T17:00:00Z", Some("2026-11-23T17:00:01.25Z"), Some(1250), Some(true)),
+            step("Transfer", "2026-11-23T17:00:02Z", None, None, None),
+        ],
+        events: vec![
+            event("2026-11-23T17:00:00Z", Level::Info, "job_declared", "job declared with 2 disks", "{\"disks\":2}"),
+            event("2026-11-23T17:01:00Z", Level::Warning, "bytes_regressed", "counter\nfell", "no json"),
+        ],
+        received: vec![ReceivedChangeId {
+            job: "job-1".to_owned(),
+            disk: String::new(),
+            vm_path: None,
+            change_id: "x/1".to_owned(),
+            previous_change_id: None,
+            received_at: at("2026-11-23T17:10:01Z"),
+        }],
+    }
+}
+
+#[test]
+fn the_page_of_a_job_answers_how_far_how_fast_how_long_and_what_it_waits_for() {
+    let page = detail::job(&record(), now(), false);
+    let expected = "\
+job           job-1
+VM            web01  /DC0/vm/web01
+VMA           site-a
+status        Streaming, stage Transfer, full copy
+progress      [###############...............] 50.00 %
+moved         20.0/40.0 GiB, total from layout
+rate          100.0 MiB/s, 3m 25s remain
+contact       fresh, last answer 2026-11-23T17:19:59.000Z (1s ago)
+last report   2026-11-23T17:19:58.000Z (2s ago)
+started       2026-11-23T17:00:00.000Z (20m 00s ago)
+correlation   01JDCQ5ZK0000000000000000A
+
+disks (2)
+  disk-2000  Hard disk 1  Completed
+    [##############################] 100.00 %  10.0/10.0 GiB  from cbt-allocated
+    change id 52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81
+  disk-2001  Streaming
+    [#########.....................]  33.33 %  10.0/30.0 GiB  from layout  100.0 MiB/s
+
+stages
+  2026-11-23T17:00:00.000Z  Snapshot              1.2s  succeeded
+  2026-11-23T17:00:02.000Z  Transfer                 -  running
+
+change ids received
+  2026-11-23T17:10:01.000Z  (no disk named)  x/1
+
+log
+  2026-11-23T17:00:00.000Z  info     job declared with 2 disks
+  2026-11-23T17:01:00.000Z  warning  counter fell
+";
+    assert_eq!(page, expected, "\n{page}");
+}
+
+#[test]
+fn the_page_of_a_failed_job_says_why_and_since_when() {
+    let mut record = record();
+    record.job = failed();
+    let mut broken = disk("disk-2000", "");
+    broken.status = DiskStatus::Failed;
+    broken.error = Some("read error".to_owned());
+    broken.suspect = Some("CBT was reset".to_owned());
+    broken.ended_at = Some(at("2026-11-23T17:04:00Z"));
+    record.job.disks = vec![broken];
+    record.events = vec![record.events[0].clone(); 40];
+    let page = detail::job(&record, now(), false);
+    for part in [
+        "error         no contact since 17:00:03 after 41 tries: connect: connection refused, \
+         since 2026-11-23T17:05:00.000Z (15m 00s ago)\n",
+        "ended         2026-11-23T17:05:00.000Z (15m 00s ago)\n",
+        "    suspect   CBT was reset\n",
+        "    error     read error, since 2026-11-23T17:04:00.000Z (16m 00s ago)\n",
+        "log, the last 12 of 40\n",
+    ] {
+        assert!(page.contains(part), "{part:?} in\n{page}");
+    }
+    assert!(!page.contains("rate ") && !page.contains("waits for"), "{page}");
+}
+
+#[test]
+fn json_has_every_stored_column_by_its_name() {
+    let expected = concat!(
+        r#"{"id":"job-1","vma":"site-a","vm_name":"web01","vm_path":"/DC0/vm/web01","replication_type":"full","#,
+        r#""status":"streaming","current_operation":"Transfer","progress_percent":50.0,"bytes_transferred":21474836480,"#,
+        r#""total_bytes":42949672960,"total_basis":"layout","transfer_speed_bps":104857600,"eta_seconds":205,"#,
+        r#""contact":"fresh","stalled_since":null,"error_message":null,"correlation_id":"01JDCQ5ZK0000000000000000A","#,
+        r#""source_sequence":77,"source_updated_at":"2026-11-23T17:19:58.000Z","created_at":"2026-11-23T17:00:00.000Z","#,
+        r#""started_at":"2026-11-23T17:00:00.000Z","updated_at":"2026-11-23T17:19:58.000Z","#,
+        r#""last_contact_at":"2026-11-23T17:19:59.000Z","completed_at":null,"source_epoch":null,"disks":["#,
+        r#"{"job_id":"job-1","disk_id":"disk-2000","label":"Hard disk 1","capacity_bytes":17179869184,"#,
+        r#""planned_bytes":10737418240,"planned_basis":"cbt-allocated","sync_status":"completed","#,
+        r#""sync_progress_percent":100.0,"bytes_synced":10737418240,"transfer_speed_bps":0,"#,
+        r#""disk_change_id":"52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81","previous_change_id":null,"#,
+        r#""blocks_changed":12,"error_message":null,"updated_at":"2026-11-23T17:10:00.000Z","declared":true,"#,
+        r#""device_key":2000,"mover_throughput_bps":null,"suspect":null,"started_at":null,"ended_at":null},"#,
+        r#"{"job_id":"job-1","disk_id":"disk-2001","label":"","capacity_bytes":null,"planned_bytes":32212254720,"#,
+        r#""planned_basis":"layout","sync_status":"syncing","sync_progress_percent":33.33,"bytes_synced":10737418240,"#,
+        r#""transfer_speed_bps":104857600,"disk_change_id":null,"previous_change_id":null,"blocks_changed":null,"#,
+        r#""error_message":null,"updated_at":null,"declared":false,"device_key":null,"mover_throughput_bps":null,"suspect":null,"#,
+        r#""started_at":null,"ended_at":null}]}"#,
+    );
+    assert_eq!(json::job(&streaming()), expected);
+}
+
+#[test]
+fn json_of_a_record_is_one_line_whatever_the_attributes_hold() {
+    let mut record = record();
+    record.events[0].attributes = "{\n \"disks\": 2 }".to_owned();
+    record.job.error = Some("quote \" backslash \\ bell \u{7} \u{e4}".to_owned());
+    let text = json::record(&record, now());
+    assert_eq!(text.lines().count(), 1);
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(value["error_message"], "quote \" backslash \\ bell \u{7} \u{e4}");
+    assert_eq!(value["waits_for"], serde_json::Value::Null);
+    assert_eq!(value["steps"][0]["duration_ms"], 1250);
+    assert_eq!(value["steps"][0]["outcome"], "succeeded");
+    assert_eq!(value["steps"][1]["outcome"], serde_json::Value::Null);
+    assert_eq!(value["events"][0]["attributes"]["disks"], 2);
+    assert_eq!(value["events"][1]["attributes"], "no json");
+    assert_eq!(value["received_change_ids"][0]["change_id"], "x/1");
+
+    record.job.source_updated_at = None;
+    let value: serde_json::Value = serde_json::from_str(&json::record(&record, now())).expect("JSON");
+    assert_eq!(value["waits_for"], "waiting for the first report");
+}
