@@ -17,6 +17,8 @@ use waybill::store::Store;
 #[derive(Default)]
 pub struct Invariants {
     given: BTreeMap<JobId, Job>,
+    /// What SQLite holds of each.
+    stored: BTreeMap<JobId, Job>,
     changed: BTreeSet<JobId>,
 }
 
@@ -37,7 +39,7 @@ impl Invariants {
                         job.id
                     );
                 }
-                Change::Forgotten(id) => drop(self.given.remove(id)),
+                Change::Forgotten(id) => drop((self.given.remove(id), self.stored.remove(id))),
                 _ => {}
             }
         }
@@ -79,6 +81,21 @@ impl Invariants {
         }
     }
 
+    /// What is about to be written goes, row after row, by the edges of the one table, as the database's own triggers
+    /// have it.
+    pub fn check_edges(&mut self, changes: &[Change]) {
+        for change in changes {
+            let (Change::Progress(job) | Change::Declared(job) | Change::Ended(job)) = change else { continue };
+            let Some(before) = self.stored.insert(job.id.clone(), (**job).clone()) else { continue };
+            let (from, to) = (before.status, job.status);
+            assert!(from == to || job_may(from, to), "{}: a row goes {from} -> {to}", job.id);
+            for disk in &job.disks {
+                let (from, to) = (before.disk(&disk.id).map_or(disk.status, |was| was.status), disk.status);
+                assert!(from == to || disk_may(from, to), "{} {}: a row goes {from} -> {to}", job.id, disk.id);
+            }
+        }
+    }
+
     /// The rows that changed are in SQLite as they were given out.
     pub fn check_rows(&mut self, store: &Store) {
         for id in std::mem::take(&mut self.changed) {
@@ -100,31 +117,6 @@ impl Invariants {
             }
             let apart = job.totals.percent.hundredths().abs_diff(row.totals.percent.hundredths());
             assert!(apart < 100, "{}: {} % is held back as {} %", job.id, job.totals.percent, row.totals.percent);
-        }
-    }
-}
-
-/// Row after row goes by the edges of the one table, as the database's own triggers have it.
-pub fn check_edges(store: &Store, changes: &[Change]) {
-    let mut rows: BTreeMap<&JobId, Job> = BTreeMap::new();
-    for change in changes {
-        let (Change::Progress(job) | Change::Declared(job) | Change::Ended(job)) = change else { continue };
-        if !rows.contains_key(&job.id)
-            && let Some(stored) = store.job(&job.id).expect("readable")
-        {
-            rows.insert(&job.id, stored);
-        }
-        let Some(before) = rows.insert(&job.id, (**job).clone()) else { continue };
-        let (from, to) = (before.status, job.status);
-        assert!(from == to || job_may(from, to), "{}: a row goes {from} -> {to}", job.id);
-        for disk in &job.disks {
-            let from = before.disk(&disk.id).map_or(disk.status, |was| was.status);
-            assert!(
-                from == disk.status || disk_may(from, disk.status),
-                "{}: a row goes {from} -> {}",
-                disk.id,
-                disk.status
-            );
         }
     }
 }

@@ -21,7 +21,7 @@ use waybill::policy::throttle::ThrottleSettings;
 use waybill::store::{Durability, LogEntryRow, Store};
 use waybill::wire::{changeid, job, progress, update};
 
-use crate::invariants::{Invariants, check_edges};
+use crate::invariants::Invariants;
 use crate::link::{Down, Link, TIMEOUT};
 
 /// The wall clock at the world's beginning: 2026-11-23T17:00:00Z.
@@ -373,8 +373,7 @@ impl World {
                     self.writes.push((self.now_ms, job.id.clone()));
                 }
             }
-            commit(&mut self.store, &mut self.outbox);
-            self.rules.check_rows(&self.store);
+            commit(&mut self.store, &mut self.outbox, &mut self.rules);
             self.rules.check_memory(&self.fleet, self.touched.iter());
         }
         self.touched.clear();
@@ -427,8 +426,7 @@ impl Vma {
         let changes = self.source.changes();
         self.rules.check(&changes);
         self.outbox.extend(changes);
-        commit(&mut self.store, &mut self.outbox);
-        self.rules.check_rows(&self.store);
+        commit(&mut self.store, &mut self.outbox, &mut self.rules);
         result
     }
 
@@ -455,11 +453,12 @@ fn source_settings(name: &VmaName) -> SourceSettings {
     }
 }
 
-fn commit(store: &mut Store, outbox: &mut Outbox) {
-    check_edges(store, outbox.changes());
+fn commit(store: &mut Store, outbox: &mut Outbox, rules: &mut Invariants) {
+    rules.check_edges(outbox.changes());
     let refused = store.commit(outbox.changes(), Durability::HandedToSystem).expect("written");
     assert!(refused.is_empty(), "rows were refused: {refused:?}");
     outbox.written();
+    rules.check_rows(store);
 }
 
 fn at(ms: u64) -> Now {
