@@ -3,10 +3,8 @@
 
 use crate::model::id::JobId;
 use crate::model::job::Job;
-use crate::model::request::Outcome;
 use crate::model::status::JobStatus;
 use crate::model::time::Now;
-use crate::net::client::Client;
 use crate::policy::fleet::Admitted;
 use crate::policy::refusal::Refusal;
 use crate::runtime::service::refuse;
@@ -17,17 +15,8 @@ use crate::wire::problem::Problem;
 use crate::wire::{changeid, job};
 
 use super::Oma;
+use super::event::Answer;
 use super::routes::Call;
-
-/// An answer, and when it is given.
-pub(super) enum Answer {
-    /// Nothing has changed.
-    AtOnce(Response),
-    /// When all that was decided is written.
-    WhenWritten(Response),
-    /// The VMA's own answer to the wish that a job ends so.
-    OfVma(Client, JobId, Outcome),
-}
 
 impl Oma {
     pub(super) fn answer(&mut self, now: Now, call: Call) -> Result<Answer, Problem> {

@@ -17,7 +17,7 @@ use smol::LocalExecutor;
 use smol::channel::Sender;
 use smol::stream::Stream;
 
-use self::api::Answer;
+use self::event::Answer;
 pub use self::event::Event;
 use crate::config::{OmaConfig, OnStall as OnStallRule, VmaEntry};
 use crate::exit::{Exit, Failure};

@@ -281,6 +281,19 @@ fn f34_the_last_change_id_belongs_to_the_disk_of_that_vm() {
 }
 
 #[test]
+fn a_disk_answers_to_its_device_key_as_well() {
+    let mut store = Store::in_memory().unwrap();
+    let mut job = super::job_with_disks("j", &["disk-0", "disk-1"]);
+    (job.disks[0].device_key, job.disks[1].device_key) = (Some(2000), Some(2001));
+    let rows = [history("j", "disk-0", Some(change_id(5))), history("j", "disk-1", Some(change_id(6)))];
+    write(&mut store, &[progress(&job)]).unwrap();
+    write(&mut store, &rows.map(Change::History)).unwrap();
+    let last = |disk: &str| store.last_change_id("/DC0/vm/web01", disk).unwrap();
+    assert_eq!((last("disk-2000"), last("disk-0")), (Some(change_id(5)), Some(change_id(5))));
+    assert_eq!((last("disk-2001"), last("disk-2002"), last("2001")), (Some(change_id(6)), None, None));
+}
+
+#[test]
 fn a_forgotten_job_is_gone_and_its_change_ids_are_not() {
     let mut store = Store::in_memory().unwrap();
     let mut old = super::job_with_disks("old", &["d"]);
