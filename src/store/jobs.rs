@@ -26,6 +26,16 @@ ON CONFLICT (id) DO UPDATE SET vma = ?2, vm_name = ?3, vm_path = ?4, replication
     last_contact_at = ?23, completed_at = ?24, source_epoch = ?25
 WHERE replication_jobs.status NOT IN ('completed', 'failed')";
 
+/// As [`WRITE_JOB`] for a row that is there in the same, unfinished status. What does not stand in the SET list costs no
+/// write to its index, and progress without a change of status is nearly all that is ever written.
+const MOVE_JOB: &str = "
+UPDATE replication_jobs SET vma = ?2, vm_name = ?3, vm_path = ?4, replication_type = ?5, current_operation = ?7,
+    progress_percent = ?8, bytes_transferred = ?9, total_bytes = ?10, total_basis = ?11, transfer_speed_bps = ?12,
+    eta_seconds = ?13, contact = ?14, stalled_since = ?15, error_message = ?16, correlation_id = ?17,
+    source_sequence = ?18, source_updated_at = ?19, started_at = ?21, updated_at = ?22, last_contact_at = ?23,
+    completed_at = ?24, source_epoch = ?25
+WHERE id = ?1 AND status = ?6";
+
 const WRITE_DISK: &str = "
 INSERT INTO vm_disks (job_id, disk_id, label, capacity_bytes, planned_bytes, planned_basis, sync_status,
     sync_progress_percent, bytes_synced, transfer_speed_bps, disk_change_id, previous_change_id, blocks_changed,
@@ -91,7 +101,14 @@ pub(super) fn write(
 }
 
 fn write_job_row(conn: &Connection, job: &Job) -> rusqlite::Result<usize> {
-    conn.prepare_cached(WRITE_JOB)?.execute(params![
+    if !job.status.is_final() && execute_with_job(conn, MOVE_JOB, job)? > 0 {
+        return Ok(1);
+    }
+    execute_with_job(conn, WRITE_JOB, job)
+}
+
+fn execute_with_job(conn: &Connection, statement: &str, job: &Job) -> rusqlite::Result<usize> {
+    conn.prepare_cached(statement)?.execute(params![
         job.id.as_str(),
         job.vma.as_str(),
         job.vm.name,

@@ -215,9 +215,10 @@ fn refuse_foreign(stamp: Stamp, at: impl Fn() -> Place) -> Result<(), StoreError
 
 fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
-        "PRAGMA journal_mode = WAL;
+        "PRAGMA page_size = 1024;
+         PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
-         PRAGMA wal_autocheckpoint = 1000;
+         PRAGMA wal_autocheckpoint = 8000;
          PRAGMA journal_size_limit = 8388608;
          PRAGMA cache_size = -1024;
          PRAGMA temp_store = MEMORY;
