@@ -29,7 +29,9 @@ pub const HEAD_FIELDS: usize = 64;
 pub const BODY_BYTES: usize = 1024 * 1024;
 /// Bytes of chunk extensions and trailer fields in one chunked body; both are skipped.
 pub const CHUNK_EXTRA_BYTES: usize = 4 * 1024;
-/// Bytes of an answer that the OMA reads from a VMA; the list of [`UNFINISHED_JOBS`] jobs is paged below this.
+/// Jobs and disks together in one answer to a list request; about 5 MB of JSON. The rest comes with the next.
+pub const LISTED_ENTRIES: usize = 8000;
+/// Bytes of an answer that the OMA reads from a VMA: a list of [`LISTED_ENTRIES`] and a last job fits.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Connections that a listener serves at a time; further ones wait in the kernel's backlog.
 pub const CONNECTIONS: usize = 512;

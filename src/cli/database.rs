@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::output;
 use crate::config::{ConfigErrors, OmaConfig, VmaConfig};
 use crate::exit::{Exit, Failure};
-use crate::store::Reader;
+use crate::store::{Reader, StoreError};
+use crate::view::units;
 
 /// Where the packages put the configuration.
 const CONFIGURATION: &str = "/etc/waybill";
@@ -18,17 +20,18 @@ pub fn open(db: Option<OsString>) -> Result<Reader, Failure> {
         Some(path) => PathBuf::from(path),
         None => configured(Path::new(CONFIGURATION))?,
     };
-    let what = format!("cannot read the database {}", path.display());
-    match std::fs::metadata(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let remedy = "name another with --db FILE, or start the daemon that makes it";
-            Err(Failure::new(Exit::Failed, what, "there is no such file").with_remedy(remedy))
-        }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            let remedy = "ask to be put into the group of the file, or use sudo";
-            Err(Failure::new(Exit::Failed, what, error).with_remedy(remedy))
-        }
-        _ => Reader::open(&path).map_err(|error| Failure::new(Exit::Failed, what, error)),
+    Reader::open(&path).map_err(|error| failure(&error))
+}
+
+/// A question that the database did not answer; the error names file, reason and remedy.
+pub fn failure(error: &StoreError) -> Failure {
+    Failure::new(Exit::Failed, "cannot read the database", error)
+}
+
+/// Tells of values typed by hand that mean nothing; rows may be missing from the output because of them.
+pub fn tell_odd_values(reader: &Reader) {
+    for odd in reader.take_odd_values() {
+        output::message(&format!("waybill: note: {}", units::plain(&odd.to_string())));
     }
 }
 

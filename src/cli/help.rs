@@ -128,8 +128,9 @@ Usage: waybill track JOB --vma NAME [--vm PATH] [--disk ID]... [--oma URL]
 Example:
   waybill track web01 --vma site-a --disk disk-2000 --disk disk-2001
 
-Exit codes: 0 tracked (also where it was already), 1 failed, 2 usage,
-4 no such VMA, 5 the OMA does not answer, 6 it contradicts what is known.
+Exit codes: 0 tracked (also where it was already), 1 failed, as for a VMA that
+the OMA does not know, 2 usage, 5 the OMA does not answer, 6 it contradicts what
+is known.
 ";
 
 /// `waybill finish --help`.
@@ -164,4 +165,55 @@ Example:
   waybill check-config /etc/waybill/oma.toml
 
 Exit codes: 0 valid, 2 usage, 3 mistakes found or the file cannot be read.
+";
+
+/// `waybill run --help`.
+pub const RUN: &str = "\
+Run a mover and report for it to the VMA.
+
+Usage: waybill run --job J --disk D [options] -- COMMAND [ARGUMENT]...
+
+  --job J              the job, by its id or a name that was declared for it
+  --disk D             the disk that COMMAND copies, by its id within the job
+  --vma URL            the VMA, on this machine (default http://127.0.0.1:8081)
+  --total BYTES        how much is to be copied, where COMMAND's own tools
+                       cannot tell
+  --no-finish          end the disk only; something else ends the job
+  --report-grace TIME  how long to insist on the last reports after COMMAND's
+                       end: 90, 90s, 5m (default 60s)
+
+nbdcopy and qemu-img convert are asked for their progress by themselves; of any
+other COMMAND, figures like `12%` and dd's `N bytes (...) copied` on its output
+are understood. What COMMAND writes is passed through.
+
+When COMMAND ends with status 0 the disk is completed, and the job has succeeded
+once all its disks are completed. To copy a VM's disks one after another,
+declare them first, or give --no-finish for all but the last. Otherwise disk and
+job are failed, with the last lines of COMMAND's standard error as the reason.
+A VMA that does not answer never stops a copy.
+
+Example:
+  waybill run --job web01 --disk disk-2000 -- nbdcopy nbd://source target.img
+
+Exit codes: COMMAND's own; 128+N if signal N killed it, 127 if there is no such
+program, 126 if it cannot be run, 2 if this command line is wrong.
+";
+
+/// `waybill demo --help`.
+pub const DEMO: &str = "\
+Show waybill at work: a real copy of two disks, once in full and once what has
+changed, tracked from the first byte to cbt_history.
+
+Usage: waybill demo [--dir DIR]
+
+  --dir DIR   where images, databases and the log go and stay (default: a new
+              folder in the system's folder for temporary files)
+
+Both appliances run in this process and talk over real sockets. nbdkit and
+nbdcopy copy the disks where they are installed, else qemu-img, else dd.
+
+Example:
+  waybill demo --dir /tmp/look
+
+Exit codes: 0 both runs were tracked to `completed`, 1 failed, 2 usage.
 ";

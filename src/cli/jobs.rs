@@ -22,7 +22,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
     let reader = database::open(given.raw("db"))?;
     let now = Clock::start().now().wall;
-    let jobs = reader.jobs().map_err(|error| Failure::new(Exit::Failed, "cannot read the jobs", error))?;
+    let jobs = reader.jobs().map_err(|error| database::failure(&error))?;
+    database::tell_odd_values(&reader);
     let jobs = listed(jobs, given.has("all"), now);
     if given.has("json") {
         let lines: Vec<String> = jobs.iter().map(|job| view::json::job(job) + "\n").collect();

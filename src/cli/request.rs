@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::config::loopback_origin;
 use crate::exit::{Exit, Failure};
+use crate::wire::origin::Origin;
 use crate::wire::problem;
 
 /// Limit of the whole request; a person waits.
@@ -23,7 +23,7 @@ pub struct Appliance {
 
 /// Posts JSON to a path that begins with `/`; answers the status of a success, 200 to 299.
 pub fn post(to: &Appliance, path: &str, body: &str, what: &str) -> Result<u16, Failure> {
-    loopback_origin(&to.url).map_err(|bad| {
+    Origin::from_url(&to.url).map_err(|bad| {
         let why = format!("--{} {bad}", to.option);
         Failure::new(Exit::Usage, what, why).with_remedy(bad.remedy())
     })?;

@@ -6,32 +6,11 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 
+use super::help;
 use crate::exit::Exit;
 use crate::model::id::{DiskId, JobId};
 use crate::mover::{Assignment, Vma};
-
-const HELP: &str = "\
-Run a mover and report for it to the VMA.
-
-usage: waybill run --job J --disk D [options] -- COMMAND [ARGUMENT]...
-
-  --job J              the job, by its id or a name that was declared for it
-  --disk D             the disk that COMMAND copies, by its id within the job
-  --vma URL            the VMA (default http://127.0.0.1:8081); this machine only
-  --total BYTES        how much is to be copied, where COMMAND's own tools cannot tell
-  --no-finish          end the disk only; something else ends the job
-  --report-grace TIME  how long to insist on the last reports after COMMAND's end: 90, 90s, 5m (default 60s)
-
-nbdcopy and qemu-img convert are asked for their progress by themselves; of any other COMMAND, figures like
-`12%` and dd's `N bytes (...) copied` on its output are understood. What COMMAND writes is passed through.
-
-When COMMAND ends with status 0 the disk is completed, and the job has succeeded once all its disks are
-completed. To copy a VM's disks one after another, declare them first, or give --no-finish for all but the last.
-Otherwise disk and job are failed, with the last lines of COMMAND's standard error as the reason.
-
-A VMA that does not answer never stops a copy. The exit status is COMMAND's own; 128+N if signal N killed it;
-127 if there is no such program, 126 if it cannot be run; 2 if this command line is wrong.
-";
+use crate::wire::origin::Origin;
 
 /// Where a VMA listens for movers on its own machine.
 const DEFAULT_VMA: &str = "http://127.0.0.1:8081";
@@ -54,7 +33,7 @@ pub fn main(arguments: Vec<OsString>) -> Exit {
             Exit::Mover(crate::mover::run(order.assignment, order.total, order.program, order.arguments))
         }
         // A reader that has gone away has seen enough help.
-        Ok(None) => std::io::stdout().write_all(HELP.as_bytes()).map_or(Exit::Done, |()| Exit::Done),
+        Ok(None) => std::io::stdout().write_all(help::RUN.as_bytes()).map_or(Exit::Done, |()| Exit::Done),
         Err(error) => {
             let text = format!(
                 "waybill: run: {error}\nusage: waybill run --job J --disk D -- COMMAND...; more: waybill run --help\n"
@@ -90,7 +69,7 @@ fn read(arguments: Vec<OsString>) -> Result<Option<Order>, lexopt::Error> {
     let mut command = command.into_iter();
     let program = command.next().ok_or("COMMAND is missing: give the mover after --")?;
     let assignment = Assignment {
-        vma: Vma::at(&vma).map_err(|error| lexopt::Error::Custom(error.into()))?,
+        vma: Vma::at(&Origin::from_url(&vma).map_err(|bad| format!("--vma {bad}; {}", bad.remedy()))?),
         job: job.ok_or("--job is missing")?,
         disk: disk.ok_or("--disk is missing")?,
         finish,
@@ -137,7 +116,7 @@ mod tests {
             ("--job j -- x", "--disk is missing"),
             ("--job j --disk d", "COMMAND is missing"),
             ("--job j --disk d --total 5G -- x", "5G"),
-            ("--job j --disk d --vma http://192.0.2.1 -- x", "not on this machine"),
+            ("--job j --disk d --vma http://192.0.2.1 -- x", "is not this machine"),
             ("--job j --disk d --report-grace soon -- x", "give a time like"),
             ("--job j --disk d --colour -- x", "--colour"),
         ] {

@@ -19,8 +19,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let id = args::id(&SPEC, "JOB", &given.word(&SPEC, 0)?, JobId::parse)?;
     let reader = database::open(given.raw("db"))?;
     let now = Clock::start().now().wall;
-    let record =
-        record(&reader, &id).map_err(|error| Failure::new(Exit::Failed, format!("cannot read job {id}"), error))?;
+    let record = record(&reader, &id).map_err(|error| database::failure(&error))?;
+    database::tell_odd_values(&reader);
     let Some(record) = record else {
         let remedy = "`waybill jobs --all` lists the jobs of this database";
         return Err(Failure::new(Exit::NotFound, format!("job {id}"), "not in this database").with_remedy(remedy));

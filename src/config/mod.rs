@@ -5,9 +5,9 @@
 
 pub mod duration;
 mod fault;
+mod listener;
 mod nearest;
 mod oma;
-mod origin;
 mod section;
 mod settings;
 mod unbuilt;
@@ -17,7 +17,6 @@ use toml::de::DeTable;
 
 pub use fault::{ConfigErrors, Fault};
 pub use nearest::nearest;
-pub use origin::{BadOrigin, LoopbackOrigin, loopback_origin};
 pub use settings::{OmaConfig, OnStall, PollRules, Role, ThrottleRules, VmaConfig, VmaEntry};
 
 impl VmaConfig {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::fault::Fault;
-use super::origin::loopback_origin;
 use super::section::Section;
 use super::settings::{OmaConfig, OnStall, PollRules, ThrottleRules, VmaEntry};
 use super::{duration, unbuilt};
 use crate::model::percent::Percent;
+use crate::wire::origin::Origin;
 
 /// The keys that only this file has.
 pub(super) const OWN_KEYS: [&str; 5] = ["discover", "pki", "poll", "throttle", "vma"];
@@ -107,8 +107,9 @@ fn compare(section: &Section<'_>, rules: &PollRules, faults: &mut Vec<Fault>) {
     let why = "backing off would ask more often";
     at_least("backoff_max", rules.backoff_max, rules.interval, "`interval`", why);
     let why = "a job would be failed before one slow answer, or the next try, had its chance";
-    let patience = rules.timeout + rules.backoff_max;
-    at_least("contact_lost_after", rules.contact_lost_after, patience, "`timeout` and `backoff_max` together", why);
+    // The backoff needs no room in it: its pace returns before the contact is lost.
+    let patience = 2 * (rules.timeout + rules.interval);
+    at_least("contact_lost_after", rules.contact_lost_after, patience, "two polls that time out", why);
     let why = "every job would look stalled between two polls";
     at_least("stall_after", rules.stall_after, 2 * rules.interval, "twice `interval`", why);
     let why = "a job would be failed before its second poll";
@@ -144,16 +145,16 @@ fn vmas(top: &Section<'_>, faults: &mut Vec<Fault>) -> Vec<VmaEntry> {
             section.note(faults, "name", problem, "give every VMA a name of its own");
         }
         // What is said of the tunnel is enough; asking for a URL as well would mislead.
-        let url = if section.has("tunnel") && !section.has("url") { None } else { vma_url(&section, faults) };
-        entries.extend(name.zip(url).map(|(name, url)| VmaEntry { name, url }));
+        let origin = if section.has("tunnel") && !section.has("url") { None } else { vma_origin(&section, faults) };
+        entries.extend(name.zip(origin).map(|(name, origin)| VmaEntry { name, origin }));
     }
     entries
 }
 
-fn vma_url(section: &Section<'_>, faults: &mut Vec<Fault>) -> Option<String> {
+fn vma_origin(section: &Section<'_>, faults: &mut Vec<Fault>) -> Option<Origin> {
     let text = section.required_text(faults, "url", "\"http://127.0.0.1:8081\"")?;
-    match loopback_origin(text) {
-        Ok(_) => Some(text.to_owned()),
+    match Origin::from_url(text) {
+        Ok(origin) => Some(origin),
         Err(bad) => {
             section.note(faults, "url", bad.to_string(), bad.remedy());
             None

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Fault;
 use super::nearest::nearest;
-use super::{duration, origin};
+use super::{duration, listener};
 use crate::model::id::VmaName;
 
 /// A table with the keys that may stand in it.
@@ -210,7 +210,7 @@ impl<'a> Section<'a> {
     pub(super) fn listener(&self, faults: &mut Vec<Fault>, key: &str, default: SocketAddr) -> SocketAddr {
         let remedy = format!("write \"127.0.0.1:PORT\" or \"[::1]:PORT\"; the default is \"{default}\"");
         let Some(text) = self.text(faults, key, "\"127.0.0.1:PORT\" in quotes") else { return default };
-        origin::loopback_listener(text).unwrap_or_else(|problem| {
+        listener::loopback_listener(text).unwrap_or_else(|problem| {
             self.note(faults, key, problem, remedy);
             default
         })

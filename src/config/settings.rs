@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::id::VmaName;
 use crate::model::percent::Percent;
+use crate::wire::origin::Origin;
 
 /// `vma.toml`: the source appliance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +87,8 @@ pub struct ThrottleRules {
 pub struct VmaEntry {
     /// The name that jobs refer to.
     pub name: VmaName,
-    /// Where it answers, `http://HOST:PORT` with a loopback host; `config::loopback_origin` takes it apart.
-    pub url: String,
+    /// Where it answers.
+    pub origin: Origin,
 }
 
 /// Which appliance a file configures.

@@ -216,6 +216,14 @@ impl Job {
     pub fn disk(&self, id: &DiskId) -> Option<&Disk> {
         self.disks.iter().find(|disk| disk.id == *id)
     }
+    /// Where the disk stands that a mover calls so: by its id, or as `disk-<VMware device key>` (`wire.md`).
+    pub fn place_of(&self, named: &DiskId) -> Option<usize> {
+        let by_id = self.disks.iter().position(|disk| disk.id == *named);
+        by_id.or_else(|| {
+            let key = named.as_str().strip_prefix("disk-")?.parse::<i64>().ok()?;
+            self.disks.iter().position(|disk| disk.device_key == Some(key))
+        })
+    }
     /// The disk of that id, to change it.
     pub fn disk_mut(&mut self, id: &DiskId) -> Option<&mut Disk> {
         self.disks.iter_mut().find(|disk| disk.id == *id)

@@ -22,4 +22,4 @@ mod vma;
 
 pub use copy::run;
 pub use reporter::Assignment;
-pub use vma::{BadUrl, Vma};
+pub use vma::Vma;

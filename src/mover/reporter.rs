@@ -13,7 +13,6 @@ use super::gauge::Figure;
 use super::message::say;
 use super::vma::{PushDoc, Standing, Trouble, Vma};
 use crate::model::id::{DiskId, JobId};
-use crate::model::status::JobStatus;
 use crate::model::time::Mono;
 use crate::runtime::clock::Clock;
 
@@ -104,7 +103,7 @@ impl Reporter {
     fn open(&mut self) -> Result<(), Trouble> {
         let (job, disk) = (self.assignment.job.clone(), self.assignment.disk.clone());
         let standing = self.insist(|vma| vma.standing(&job))?;
-        let running = standing.is_some_and(|standing| !standing.status.is_some_and(JobStatus::is_final));
+        let running = standing.is_some_and(|standing| !standing.status.is_final());
         if !running {
             self.push(&PushDoc::start())?;
         }
@@ -252,7 +251,8 @@ fn is_due(last: Option<&(Mono, Figure)>, figure: &Figure, now: Mono) -> bool {
 
 /// Why a job is not to be ended by this wrapper, although its disk is done; `None` where it is.
 fn how_it_goes_on(run: &JobId, standing: &Standing) -> Option<String> {
-    if let Some(status) = standing.status.filter(|status| status.is_final()) {
+    let status = standing.status;
+    if status.is_final() {
         let why = standing.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         return Some(format!("job {run} is {status} already{why}"));
     }
@@ -271,6 +271,7 @@ fn longer(pause: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::model::percent::Percent;
+    use crate::model::status::JobStatus;
 
     #[test]
     fn pauses_grow_to_a_bound() {
@@ -303,7 +304,7 @@ mod tests {
     fn a_job_is_ended_only_when_all_its_disks_are_completed() {
         let run = JobId::parse("j").expect("an id");
         let standing = |status, disks, waits: &[&str]| Standing {
-            status: Some(status),
+            status,
             error: None,
             disks,
             waits_for: waits.iter().map(|disk| (*disk).to_owned()).collect(),

@@ -3,33 +3,24 @@
 //! Every call ends within [`TIMEOUT`]. An error is told apart in two kinds, because only one of them is worth a retry:
 //! the VMA is away, or it has refused. Plain http to loopback only (R-60).
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use nanoserde::SerJson;
 use serde::Deserialize;
 use ureq::Agent;
-use ureq::http::Uri;
 
 use super::gauge::Figure;
 use crate::limits;
 use crate::model::id::{DiskId, JobId};
+use crate::model::request::Outcome;
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
+use crate::wire::http::encode_segment;
+use crate::wire::origin::Origin;
+use crate::wire::{job, problem, progress};
 
 /// Longest that one call may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Why a URL cannot be a VMA's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadUrl {
-    /// It is no `http://HOST[:PORT]`.
-    #[error("{0:?} is no VMA's URL; give http://HOST[:PORT] without a path")]
-    Form(String),
-    /// It leads off this machine.
-    #[error("{0:?} is not on this machine; plain http is allowed to 127.0.0.0/8, [::1] and localhost only")]
-    NotLoopback(String),
-}
 
 /// A call that brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,43 +97,17 @@ impl PushDoc {
     }
 }
 
-#[derive(SerJson)]
-struct FinishDoc {
-    status: String,
-    error: Option<String>,
-}
-
 /// The answer to a push; older VMAs send something else.
 #[derive(Deserialize)]
 struct PushedDoc {
     job_id: String,
 }
 
-#[derive(Deserialize)]
-struct ProblemDoc {
-    title: Option<String>,
-    detail: Option<String>,
-    remedy: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ProgressDoc {
-    status: String,
-    error: Option<String>,
-    disks: Vec<ProgressDiskDoc>,
-}
-
-#[derive(Deserialize)]
-struct ProgressDiskDoc {
-    id: String,
-    status: String,
-}
-
 /// What the progress document says, as far as it decides how to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// `None` where the text is none of the specification's.
-    pub status: Option<JobStatus>,
+    /// How far the job is.
+    pub status: JobStatus,
     /// Why the job failed.
     pub error: Option<String>,
     /// How many disks it knows.
@@ -159,20 +124,8 @@ pub struct Vma {
 }
 
 impl Vma {
-    /// The VMA at `http://HOST[:PORT]`.
-    pub fn at(url: &str) -> Result<Self, BadUrl> {
-        let bad_form = || BadUrl::Form(url.to_owned());
-        let uri: Uri = url.parse().map_err(|_| bad_form())?;
-        let authority = uri.authority().ok_or_else(bad_form)?;
-        let bare = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
-        if !bare || authority.as_str().contains('@') || authority.host().is_empty() {
-            return Err(bad_form());
-        }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let loopback = host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-        if !loopback {
-            return Err(BadUrl::NotLoopback(url.to_owned()));
-        }
+    /// The VMA at this place.
+    pub fn at(origin: &Origin) -> Self {
         // A proxy from the environment is for the mover, not for loopback; a redirect would lead off this machine.
         let agent = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
@@ -182,7 +135,7 @@ impl Vma {
             .max_redirects_will_error(false)
             .build()
             .new_agent();
-        Ok(Self { agent, base: format!("http://{authority}") })
+        Self { agent, base: format!("http://{}", origin.authority()) }
     }
     /// Its URL, without a slash at the end.
     pub fn url(&self) -> &str {
@@ -191,7 +144,7 @@ impl Vma {
     /// Pushes; answers the run that the VMA counts it to, where it says so (R-40).
     pub fn push(&self, job: &JobId, push: &PushDoc) -> Result<Option<JobId>, Trouble> {
         let (status, body) =
-            self.post(&format!("/api/v1/progress/{}/update", encode(job.as_str())), &push.serialize_json())?;
+            self.post(&format!("/api/v1/progress/{}/update", encode_segment(job.as_str())), &push.serialize_json())?;
         if status != 200 {
             return Err(refusal(status, &body));
         }
@@ -200,7 +153,7 @@ impl Vma {
     }
     /// Reads how a job stands; `None` where the VMA does not know it.
     pub fn standing(&self, job: &JobId) -> Result<Option<Standing>, Trouble> {
-        let call = self.agent.get(format!("{}/api/v1/progress/{}", self.base, encode(job.as_str()))).call();
+        let call = self.agent.get(format!("{}/api/v1/progress/{}", self.base, encode_segment(job.as_str()))).call();
         let (status, body) = answer(call)?;
         match status {
             200 => read_standing(&body).map(Some),
@@ -210,10 +163,9 @@ impl Vma {
     }
     /// Ends a job; `failure` is the reason where it failed.
     pub fn finish(&self, job: &JobId, failure: Option<&str>) -> Result<(), Trouble> {
-        let status = if failure.is_some() { JobStatus::Failed } else { JobStatus::Succeeded };
-        let doc = FinishDoc { status: status.wire_name().into(), error: failure.map(str::to_owned) };
-        let (status, body) =
-            self.post(&format!("/api/v1/jobs/{}/finish", encode(job.as_str())), &doc.serialize_json())?;
+        let outcome = failure.map_or(Outcome::Succeeded, |reason| Outcome::Failed(reason.to_owned()));
+        let target = format!("/api/v1/jobs/{}/finish", encode_segment(job.as_str()));
+        let (status, body) = self.post(&target, &job::render_finish(&outcome))?;
         if status == 200 { Ok(()) } else { Err(refusal(status, &body)) }
     }
 
@@ -234,11 +186,13 @@ fn answer(call: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result
 
 /// An answer other than the one hoped for. 408, 429 and 5xx may pass; anything else will be said again.
 fn refusal(status: u16, body: &[u8]) -> Trouble {
-    let said = match serde_json::from_slice::<ProblemDoc>(body) {
-        Ok(problem) => {
-            [problem.title, problem.detail, problem.remedy].into_iter().flatten().collect::<Vec<_>>().join("; ")
-        }
-        Err(_) => String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect(),
+    let said = match problem::read(body) {
+        Some(problem) => [Some(problem.title), Some(problem.detail), problem.remedy]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; "),
+        None => String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect(),
     };
     if matches!(status, 408 | 429 | 500..) {
         Trouble::Away(format!("{status}: {said}"))
@@ -249,63 +203,21 @@ fn refusal(status: u16, body: &[u8]) -> Trouble {
 
 fn read_standing(body: &[u8]) -> Result<Standing, Trouble> {
     // A 200 without the document is no state (F6); a VMA that answers so is as good as away.
-    let doc: ProgressDoc = serde_json::from_slice(body)
+    let progress = progress::parse(body)
         .map_err(|error| Trouble::Away(format!("answered 200 with something that is no progress document: {error}")))?;
-    let waits = |disk: &&ProgressDiskDoc| DiskStatus::from_wire_name(&disk.status) != Some(DiskStatus::Completed);
+    let waits = progress.disks.iter().filter(|disk| disk.status != DiskStatus::Completed);
     Ok(Standing {
-        status: JobStatus::from_wire_name(&doc.status),
-        error: doc.error,
-        disks: doc.disks.len(),
-        waits_for: doc.disks.iter().filter(waits).map(|disk| disk.id.clone()).collect(),
+        status: progress.status,
+        waits_for: waits.map(|disk| disk.id.to_string()).collect(),
+        error: progress.error,
+        disks: progress.disks.len(),
     })
-}
-
-/// One path segment (RFC 3986): everything but unreserved characters is escaped, and so are the two segments that
-/// stand for a folder.
-fn encode(id: &str) -> String {
-    let dots = matches!(id, "." | "..");
-    let mut segment = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        match byte {
-            b'.' if dots => segment.push_str("%2E"),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => segment.push(char::from(byte)),
-            _ => segment.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    segment
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::percent::Percent;
-
-    #[test]
-    fn only_this_machine_is_reported_to_in_the_clear() {
-        for good in ["http://127.0.0.1:8081", "http://127.9.9.9/", "http://[::1]:1", "http://localhost"] {
-            assert!(Vma::at(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "127.0.0.1:8081",
-            "https://127.0.0.1",
-            "http://127.0.0.1/api",
-            "http://u@127.0.0.1",
-            "http://127.0.0.1?x",
-        ] {
-            assert!(matches!(Vma::at(bad), Err(BadUrl::Form(_))), "{bad}");
-        }
-        for far in ["http://192.0.2.1", "http://127.0.0.1.example", "http://[2001:db8::1]"] {
-            assert!(matches!(Vma::at(far), Err(BadUrl::NotLoopback(_))), "{far}");
-        }
-    }
-
-    #[test]
-    fn an_id_is_one_path_segment() {
-        assert_eq!(encode("job-2025.1_a~2"), "job-2025.1_a~2");
-        assert_eq!(encode("a/b c?ü%"), "a%2Fb%20c%3F%C3%BC%25");
-        assert_eq!((encode(".."), encode("...")), ("%2E%2E".into(), "...".into()));
-    }
 
     #[test]
     fn pushes_have_the_shape_of_the_field() {
@@ -335,7 +247,8 @@ mod tests {
     #[test]
     fn a_text_that_is_no_document_is_no_standing() {
         assert!(matches!(read_standing(b"job not found"), Err(Trouble::Away(_))));
-        let doc = br#"{"status":"Streaming","error":null,"disks":[{"id":"a","status":"Completed"},{"id":"b","status":"Odd"}]}"#;
+        let doc = br#"{"job_id":"j","stage":"Transfer","status":"Streaming","aggregate":{"total_bytes":0,"bytes_transferred":0},
+            "disks":[{"id":"a","status":"Completed","bytes_transferred":0},{"id":"b","status":"Failed","bytes_transferred":0}]}"#;
         let standing = read_standing(doc).expect("a document");
         assert_eq!((standing.disks, standing.waits_for), (2, vec!["b".to_owned()]));
     }

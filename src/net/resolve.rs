@@ -25,8 +25,8 @@ fn waiting() -> MutexGuard<'static, Option<VecDeque<Lookup>>> {
     WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The addresses of a host, at least one; the error says why there are none. Dropping the future takes the name out of
-/// the queue.
+/// The addresses of a host, at least one; the error says why there are none. A name whose
+/// future was dropped is passed over.
 pub async fn addresses(host: &str, port: u16) -> Found {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
@@ -40,6 +40,8 @@ pub async fn addresses(host: &str, port: u16) -> Found {
 fn enqueue(lookup: Lookup) -> Result<(), String> {
     let mut queue = waiting();
     if let Some(queue) = queue.as_mut() {
+        // While a name server is silent, calls run out of time and come again.
+        queue.retain(|other| !other.answer.is_closed());
         queue.push_back(lookup);
         return Ok(());
     }

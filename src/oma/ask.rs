@@ -1,12 +1,14 @@
 //! What is sent to a VMA, and what its answer means to the core. Every action ends in exactly one
 //! event, whatever happens on the way.
 
-use super::Event;
+use super::event::Event;
 use crate::model::id::{CorrelationId, Epoch, JobId};
+use crate::model::request::Outcome;
 use crate::net::client::{Answer, CallError, Client};
 use crate::policy::contact::Miss;
 use crate::policy::fleet::{Action, FinishAnswer, Input, Listed};
-use crate::wire::http::{Method, encode_segment};
+use crate::wire::http::{Method, Response, encode_segment};
+use crate::wire::problem::Problem;
 use crate::wire::progress::ReadListing;
 use crate::wire::{job, problem, progress};
 
@@ -42,6 +44,21 @@ pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
     }
 }
 
+/// Asks a VMA to end a job, for a caller who waits: the VMA's answer as it is, or why there is none.
+pub(super) async fn finish(client: &Client, id: &JobId, outcome: &Outcome) -> Response {
+    let target = format!("/api/v1/jobs/{}/finish", encode_segment(id.as_str()));
+    let body = job::render_finish(outcome);
+    match client.call(Method::Post, &target, &[], body.as_bytes()).await {
+        Ok(answer) => {
+            let content_type = if answer.status == 200 { "application/json" } else { "application/problem+json" };
+            Response { status: answer.status, content_type, headers: Vec::new(), body: answer.body }
+        }
+        Err(why) => Problem::new(502, "vma-unreachable", "The VMA does not answer", why.to_string())
+            .with_remedy("repeat it when the VMA is back; the job goes on meanwhile")
+            .into(),
+    }
+}
+
 /// What comes of an action for a VMA that is no longer configured.
 pub(super) fn without_client(action: Action) -> Event {
     let why = "the VMA is no longer configured: add its [[vma]] section again and reload".to_owned();
@@ -60,6 +77,7 @@ pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> 
     Listed {
         epoch: listing.epoch.and_then(|text| Epoch::parse(&text).ok()),
         sequence: listing.sequence,
+        more: listing.more,
         jobs: listing.jobs.into_iter().filter(|progress| !has_row(&progress.job)).collect(),
     }
 }

@@ -2,7 +2,9 @@
 //! (R-20 to R-32). It only assembles: decisions are `policy::fleet`'s, SQL is the store's, bytes are the client's and the
 //! server's.
 
+mod api;
 mod ask;
+mod event;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -15,58 +17,24 @@ use smol::LocalExecutor;
 use smol::channel::Sender;
 use smol::stream::Stream;
 
-use self::routes::Call;
-use crate::config::{OmaConfig, OnStall as OnStallRule};
+use self::event::Answer;
+pub use self::event::Event;
+use crate::config::{OmaConfig, OnStall as OnStallRule, VmaEntry};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::time::{Mono, Now};
-use crate::net::client::{BadUrl, Client, Origin};
+use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::backoff::Backoff;
-use crate::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall};
-use crate::policy::refusal::Refusal;
+use crate::policy::fleet::{Action, Fleet, FleetSettings, Input, OnStall};
 use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
 use crate::runtime::signals::{reloads, termination};
-use crate::store::{Store, StoreError};
-use crate::view::json;
-use crate::vma::refuse;
-use crate::wire::http::{Request, Response};
-use crate::wire::progress::ReadListing;
-use crate::wire::{changeid, job};
-
-/// What can happen to an OMA.
-#[derive(Debug)]
-pub enum Event {
-    /// A request, and who waits for its answer.
-    Asked(Request, Sender<Response>),
-    /// Something that the core decides on.
-    Core(Input),
-    /// A VMA's list, before the jobs that have a row here are taken out.
-    Listed(VmaName, ReadListing),
-    /// The configuration was read again (R-84).
-    Reloaded(Box<OmaConfig>),
-}
-
-/// Why an OMA cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database cannot be opened or read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The configured URL of a VMA is not one that can be used.
-    #[error("VMA {vma}: {why}")]
-    Url {
-        /// The VMA.
-        vma: VmaName,
-        /// What is wrong with its URL.
-        why: BadUrl,
-    },
-}
+use crate::store::{RefusedWhat, Store, StoreError};
 
 /// The assembled appliance.
 pub struct Oma {
@@ -85,20 +53,21 @@ impl Oma {
     /// Opens the database and goes on with every unfinished job (R-29). Answers to polls arrive at `events`.
     ///
     /// # Errors
-    /// Where the database cannot be opened, or a VMA's URL cannot be used.
+    /// Where the database cannot be opened or read.
     pub fn open(
         config: &OmaConfig,
         now: Now,
         seed: u64,
         executor: Rc<LocalExecutor<'static>>,
         events: Sender<Event>,
-    ) -> Result<Self, StartError> {
-        let clients = clients(config)?;
+    ) -> Result<Self, StoreError> {
+        let clients = clients(config);
         let store = Store::open(&config.database)?;
         let seen = store.data_version()?;
         let jobs = store.unfinished_jobs()?;
         log::info!("{}: {} unfinished jobs", config.database.display(), jobs.len());
-        Ok(Self {
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        let mut oma = Self {
             config: config.clone(),
             fleet: Fleet::resume(settings(config, seed), jobs, now),
             ledger: Ledger::new(store, true),
@@ -107,57 +76,30 @@ impl Oma {
             events,
             look_at: now.mono + config.poll.interval,
             seen: Some(seen),
-        })
+        };
+        ids.iter().for_each(|id| oma.recall(id));
+        Ok(oma)
     }
 
-    fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
-        match call {
-            Call::Track(request) => {
-                let stored = self.stored(&request.job);
-                let admitted = self.fleet.track(now, &request, stored.as_ref())?;
-                let status = if admitted == Admitted::New { 201 } else { 200 };
-                let known = self.fleet.job(&request.job).map(|known| known.status);
-                let known = known.ok_or_else(|| Refusal::UnknownJob { id: request.job.to_string() })?;
-                Ok(Response::json(status, job::render_state(&request.job, known)))
-            }
-            Call::Jobs => {
-                let jobs: Vec<String> = self.fleet.jobs().map(json::job).collect();
-                Ok(Response::json(200, format!("{{\"jobs\":[{}]}}", jobs.join(","))))
-            }
-            Call::Job(id) => {
-                let stored = if self.fleet.job(&id).is_none() { self.stored(&id) } else { None };
-                let known = self.fleet.job(&id).or(stored.as_ref());
-                let known = known.ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
-                Ok(Response::json(200, json::job(known)))
-            }
-            Call::Cancel(id, reason) => {
-                let ended = if self.fleet.job(&id).is_none() { self.stored(&id) } else { None };
-                if let Some(ended) = ended {
-                    return Err(Refusal::Finished { job: ended.id, status: ended.status });
-                }
-                self.fleet.cancel(now, &id, &reason)?;
-                Ok(Response::json(200, job::render_state(&id, crate::model::status::JobStatus::Failed)))
-            }
-            Call::LastChangeId { vm_path, disk } => {
-                let last = self.ledger.store().last_change_id(&vm_path, &disk).unwrap_or_else(|error| {
-                    log::error!("{error}");
-                    None
-                });
-                Ok(Response::json(200, changeid::render_last(&vm_path, &disk, last.as_ref())))
-            }
-            Call::ChangeId { job, report } => {
-                let tracked = JobId::parse(&job).ok();
-                let ended = tracked.filter(|id| self.fleet.job(id).is_none()).and_then(|id| self.stored(&id));
-                self.fleet.change_id(now, &job, &report, ended.as_ref());
-                Ok(Response::json(200, changeid::render_stored(&job, &report)))
-            }
-            Call::Health => Ok(Response::json(200, r#"{"status":"alive"}"#.to_owned())),
+    /// What stands in rows that other programs typed and means nothing is passed over, and named here.
+    fn name_odd_values(&self) {
+        for odd in self.ledger.store().take_odd_values() {
+            log::warn!("{odd}");
         }
     }
 
-    /// The row of a job that is not tracked.
+    /// Gives a job the change ids that arrived before it was tracked, or before its disks were known.
+    fn recall(&mut self, id: &JobId) {
+        self.ledger.take(self.fleet.changes());
+        match self.ledger.received_change_ids(id) {
+            Ok(received) => self.fleet.recall(id, received),
+            Err(error) => log::error!("job={:?} {error}", id.as_str()),
+        }
+    }
+
+    /// The newest row of a job that is not tracked.
     fn stored(&self, id: &JobId) -> Option<Job> {
-        self.ledger.store().job(id).unwrap_or_else(|error| {
+        self.ledger.job(id).unwrap_or_else(|error| {
             log::error!("job={:?} {error}", id.as_str());
             None
         })
@@ -179,13 +121,14 @@ impl Oma {
                 inputs.push(Input::EndedElsewhere(id, row.status));
             }
         }
-        for id in new {
-            inputs.extend(store.job(&id)?.map(|row| Input::Noticed(Box::new(row))));
+        for id in &new {
+            inputs.extend(store.job(id)?.map(|row| Input::Noticed(Box::new(row))));
         }
         self.seen = Some(version);
         for input in inputs {
             self.fleet.handle(now, input);
         }
+        new.iter().for_each(|id| self.recall(id));
         Ok(())
     }
 
@@ -193,10 +136,7 @@ impl Oma {
         if (&config.database, config.listen) != (&self.config.database, self.config.listen) {
             log::warn!("database and listen are taken over at the next start only");
         }
-        match clients(&config) {
-            Ok(clients) => self.clients = clients,
-            Err(error) => return log::error!("the configuration stays as it was: {error}"),
-        }
+        self.clients = clients(&config);
         self.fleet.reconfigure(settings(&config, seed()), now);
         self.config = config;
         log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
@@ -220,11 +160,8 @@ impl Oma {
     }
 }
 
-fn clients(config: &OmaConfig) -> Result<BTreeMap<VmaName, Client>, StartError> {
-    let client = |vma: &crate::config::VmaEntry| {
-        let origin = Origin::from_url(&vma.url).map_err(|why| StartError::Url { vma: vma.name.clone(), why })?;
-        Ok((vma.name.clone(), Client::new(origin, config.poll.timeout)))
-    };
+fn clients(config: &OmaConfig) -> BTreeMap<VmaName, Client> {
+    let client = |vma: &VmaEntry| (vma.name.clone(), Client::new(vma.origin.clone(), config.poll.timeout));
     config.vmas.iter().map(client).collect()
 }
 
@@ -263,18 +200,25 @@ impl Appliance for Oma {
             Event::Reloaded(config) => self.reload(now, *config),
             Event::Listed(vma, listing) => {
                 let listed = ask::unseen(listing, |id| self.fleet.job(id).is_some() || self.stored(id).is_some());
+                let new: Vec<JobId> = listed.jobs.iter().map(|progress| progress.job.clone()).collect();
                 self.fleet.handle(now, Input::Listed(vma, listed));
+                new.iter().for_each(|id| self.recall(id));
             }
             Event::Asked(request, to) => {
-                let (response, changes_something) = match routes::route(&request) {
-                    Ok(call) => {
-                        let changes = matches!(call, Call::Track(_) | Call::Cancel(..) | Call::ChangeId { .. });
-                        (self.answer(now, call).unwrap_or_else(|refusal| refuse(&refusal).into()), changes)
+                // What was decided within this wake-up must be seen by what comes after it.
+                self.ledger.take(self.fleet.changes());
+                let answer = routes::route(&request).and_then(|call| self.answer(now, call));
+                match answer.unwrap_or_else(|problem| Answer::AtOnce(problem.into())) {
+                    Answer::AtOnce(response) => send(Reply { to, response }),
+                    Answer::WhenWritten(response) => self.ledger.hold(now, Reply { to, response }),
+                    Answer::OfVma(client, id, outcome) => {
+                        let asked = async move {
+                            let response = ask::finish(&client, &id, &outcome).await;
+                            send(Reply { to, response });
+                        };
+                        self.executor.spawn(asked).detach();
                     }
-                    Err(problem) => (problem.into(), false),
-                };
-                let reply = Reply { to, response };
-                if changes_something { self.ledger.hold(now, reply) } else { send(reply) }
+                }
             }
         }
     }
@@ -286,13 +230,20 @@ impl Appliance for Oma {
             if let Err(error) = self.look_for_others(now) {
                 log::error!("{error}");
             }
+            self.name_odd_values();
         }
     }
 
     fn settle(&mut self, now: Now) {
-        for refused in self.ledger.settle(now, self.fleet.changes()) {
-            let reason = format!("{}: {}", refused.what, refused.reason);
-            self.fleet.handle(now, Input::RowRefused(refused.job, reason));
+        self.ledger.take(self.fleet.changes());
+        for refused in self.ledger.settle(now) {
+            self.fleet.handle(
+                now,
+                match refused.what {
+                    RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
+                    what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),
+                },
+            );
         }
         self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
         while let Some(action) = self.fleet.next_action() {
@@ -309,7 +260,7 @@ impl Appliance for Oma {
 /// Serves an OMA on a listener until `stop` is done.
 ///
 /// # Errors
-/// Where the database cannot be opened, or a VMA's URL cannot be used.
+/// Where the database cannot be opened or read.
 pub async fn run(
     executor: Rc<LocalExecutor<'static>>,
     config: &OmaConfig,
@@ -317,7 +268,7 @@ pub async fn run(
     clock: Clock,
     reloads: impl Stream<Item = OmaConfig> + 'static,
     stop: impl Future<Output = ()>,
-) -> Result<(), StartError> {
+) -> Result<(), StoreError> {
     // Unbounded, because an answer to a poll must never wait: its number is bounded by one poll a job.
     let (events, inbox) = smol::channel::unbounded();
     let mut oma = Oma::open(config, clock.now(), seed(), executor.clone(), events.clone())?;
@@ -342,10 +293,7 @@ pub fn main(config: &OmaConfig, file: &Path) -> Result<(), Failure> {
         let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("OMA listens on {}, {} VMAs", config.listen, config.vmas.len());
         let ran = run(executor.clone(), config, listener, Clock::start(), reloads, stop).await;
-        ran.map_err(|error| match error {
-            StartError::Store(error) => database_failure(&error),
-            StartError::Url { .. } => Failure::new(Exit::Configuration, "cannot start the OMA", error),
-        })?;
+        ran.map_err(|error| database_failure(&error))?;
         log::info!("OMA has stopped");
         Ok(())
     }))

@@ -1,10 +1,9 @@
 //! From requests to calls: one `match` over method and path. What cannot be read is a problem that names the fault.
 
 use crate::model::id::JobId;
-use crate::model::request::{ChangeIdReport, TrackRequest};
-use crate::vma::routes::{bad_body, job_id, no_such_path, not_allowed};
+use crate::model::request::{ChangeIdReport, Outcome, TrackRequest};
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::Problem;
+use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
 use crate::wire::{changeid, job};
 
 /// What an OMA can be asked for.
@@ -18,6 +17,8 @@ pub(super) enum Call {
     Job(JobId),
     /// End a job.
     Cancel(JobId, String),
+    /// Ask the job's VMA to end it.
+    Finish(JobId, Outcome),
     /// The last change id of a disk.
     LastChangeId { vm_path: String, disk: String },
     /// A disk's new change id; the job as the path has it, because it is stored even where it is no valid id.
@@ -37,6 +38,9 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (Method::Post, ["api", "v1", "jobs", id, "cancel"]) => {
             Ok(Call::Cancel(job_id(id)?, job::parse_cancel(&request.body).map_err(bad_body)?))
         }
+        (Method::Post, ["api", "v1", "jobs", id, "finish"]) => {
+            Ok(Call::Finish(job_id(id)?, job::parse_finish(&request.body).map_err(bad_body)?))
+        }
         (Method::Get | Method::Head, ["api", "v1", "replications", "changeid"]) => {
             Ok(Call::LastChangeId { vm_path: text("vm_path"), disk: text("disk_id") })
         }
@@ -49,7 +53,7 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (_, ["api", "v1", "jobs", _] | ["api", "v1", "replications", "changeid"] | ["health"]) => {
             Err(not_allowed("GET, HEAD"))
         }
-        (_, ["api", "v1", "jobs", _, "cancel"] | ["api", "v1", "replications", _, "changeid"]) => {
+        (_, ["api", "v1", "jobs", _, "cancel" | "finish"] | ["api", "v1", "replications", _, "changeid"]) => {
             Err(not_allowed("POST"))
         }
         _ => Err(no_such_path(request)),

@@ -104,7 +104,7 @@ impl ContactClock {
                 "VMA communication timeout exceeded: no contact since {} ({} s), {} tries, last error: {last}",
                 self.contact_wall,
                 self.silent_for(now).as_secs(),
-                self.misses,
+                self.failures,
             ));
         }
         let is_unknown = self.last_miss == Some(Miss::Unknown) && was_seen;

@@ -1,7 +1,7 @@
 //! What is to be remembered of the decisions of one wake-up, in order: job rows, steps and log entries, worded once for
 //! both appliances. It decides nothing about jobs; it only says what was decided.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits;
 use crate::model::change::{Change, Step, StepEnd};
@@ -20,6 +20,8 @@ pub struct Journal {
     changes: Vec<Change>,
     /// When the stage that each job is in began; absent where that was before the process started.
     stages: BTreeMap<JobId, Mono>,
+    /// The jobs that the changes hold an entry of.
+    noted: BTreeSet<JobId>,
 }
 
 /// Attributes of an entry.
@@ -28,11 +30,12 @@ pub type Attributes = Vec<(&'static str, Value)>;
 impl Journal {
     /// Hands the changes out, in order, and is empty.
     pub fn drain(&mut self) -> Vec<Change> {
+        self.noted.clear();
         std::mem::take(&mut self.changes)
     }
-    /// The job is no longer looked after here.
-    pub fn forget(&mut self, job: &JobId) {
-        self.stages.remove(job);
+    /// True where the log of this job gets an entry in this wake-up; its row belongs into the same transaction.
+    pub fn has_noted(&self, job: &JobId) -> bool {
+        self.noted.contains(job)
     }
     /// Adds a change as it is.
     pub fn push(&mut self, change: Change) {
@@ -40,6 +43,7 @@ impl Journal {
     }
     /// Adds an entry to the job's log.
     pub fn note(&mut self, now: Now, job: &Job, event: Event, message: impl Into<String>, attributes: Attributes) {
+        self.noted.insert(job.id.clone());
         self.changes.push(Change::Entry(LogEntry {
             job: job.id.clone(),
             at: now.wall,
@@ -132,6 +136,14 @@ impl Journal {
             self.note(now, job, Event::JobFailed, format!("Job failed: {cause}"), Vec::new());
         }
         self.changes.push(Change::Ended(Box::new(job.clone())));
+    }
+
+    /// Another program has ended the job, whose status says how, and has written its row: its last step.
+    pub fn ended_elsewhere(&mut self, now: Now, job: &Job) {
+        if let Some(stage) = job.stage {
+            self.step_ended(now, job, stage, job.status == JobStatus::Succeeded);
+        }
+        self.stages.remove(&job.id);
     }
 
     fn milestone(&mut self, now: Now, job: &Job, percent: u16) {

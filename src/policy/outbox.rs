@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::limits;
 use crate::model::change::Change;
+use crate::model::disk::Disk;
 use crate::model::id::JobId;
+use crate::model::job::Job;
+use crate::model::status::DiskStatus;
 
 /// Changes that wait for the database, in the order in which they are to be written.
 #[derive(Debug, Default)]
@@ -20,8 +23,8 @@ impl Outbox {
     pub fn extend(&mut self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {
             match change {
-                Change::Progress(job) => match self.progress.get(&job.id) {
-                    Some(at) => self.changes[*at] = Change::Progress(job),
+                Change::Progress(job) => match self.replaceable(&job) {
+                    Some(at) => self.changes[at] = Change::Progress(job),
                     None => {
                         self.progress.insert(job.id.clone(), self.changes.len());
                         self.changes.push(Change::Progress(job));
@@ -36,6 +39,25 @@ impl Outbox {
                 other => self.changes.push(other),
             }
         }
+    }
+    /// The place of the waiting progress that a newer one may take. A disk that streams in the waiting row and is
+    /// Completed in the newer one may be stored as Failed, from where only streaming leads on: both rows are kept.
+    fn replaceable(&self, newer: &Job) -> Option<usize> {
+        let at = *self.progress.get(&newer.id)?;
+        let Some(Change::Progress(waiting)) = self.changes.get(at) else { return None };
+        let ends = |disk: &Disk| {
+            let now = newer.disk(&disk.id).map(|disk| disk.status);
+            disk.status == DiskStatus::Streaming && now == Some(DiskStatus::Completed)
+        };
+        (!waiting.disks.iter().any(ends)).then_some(at)
+    }
+    /// The newest row of a job that waits; it stands before what the database holds. A job whose end is not written yet
+    /// must not be taken up again from its stored row.
+    pub fn row(&self, id: &JobId) -> Option<&Job> {
+        self.changes.iter().rev().find_map(|change| match change {
+            Change::Progress(job) | Change::Declared(job) | Change::Ended(job) if job.id == *id => Some(&**job),
+            _ => None,
+        })
     }
     /// What is to be written, in order.
     pub fn changes(&self) -> &[Change] {
@@ -63,8 +85,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::id::VmaName;
-    use crate::model::job::Job;
+    use crate::model::id::{DiskId, VmaName};
     use crate::model::status::JobStatus;
     use crate::model::time::Wall;
 
@@ -87,6 +108,21 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_that_failed_streamed_and_completed_while_nothing_could_be_written_keeps_its_way() {
+        let mut outbox = Outbox::default();
+        let row = |status| {
+            let mut job = job("a", 1);
+            job.disks.push(Disk::new(DiskId::parse("d").expect("an id")));
+            job.disks[0].status = status;
+            Change::Progress(job)
+        };
+        let (failed, streaming, completed) =
+            (row(DiskStatus::Failed), row(DiskStatus::Streaming), row(DiskStatus::Completed));
+        outbox.extend([failed, streaming.clone(), completed.clone(), completed.clone()]);
+        assert_eq!(outbox.changes(), [streaming, completed]);
+    }
+
+    #[test]
     fn an_end_stands_after_all_that_led_to_it() {
         let mut outbox = Outbox::default();
         let mut ended = job("a", 3);
@@ -95,6 +131,8 @@ mod tests {
         outbox.extend([Change::Progress(job("a", 9))]);
         assert_eq!(outbox.changes().len(), 3, "a job's later progress never takes the place of one before its end");
         assert!(outbox.is_irreplaceable());
+        let (a, b) = (JobId::parse("a").expect("an id"), JobId::parse("b").expect("an id"));
+        assert_eq!((outbox.row(&a), outbox.row(&b)), (Some(&*job("a", 9)), None));
         outbox.written();
         assert!(outbox.is_empty());
     }

@@ -1,5 +1,8 @@
 //! A windowed rate: how fast bytes arrived within the last seconds, as a function of the samples and of now. It
 //! falls to 0 by itself when bytes stop, without any input.
+//!
+//! A mover reports every 2 s, and nobody knows of the bytes since: for as long as its last two reports were apart, the
+//! window ends at its last report. Otherwise a steady flow would be shown up to a fifth too slow, by the moment of reading.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,6 +15,8 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 const SPACING: Duration = Duration::from_secs(1);
 /// The shortest time that a rate is computed over, so that the first bytes are no spike.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// The longest wait for a next report that counts as no stop.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The recent past of one byte counter.
 #[derive(Debug, Clone, Default)]
@@ -39,19 +44,25 @@ impl Rate {
         }
     }
 
-    /// Bytes per second over the window that ends now.
+    /// Bytes per second over the window that ends now, or with the last report while the next one is not overdue.
     pub fn per_second(&self, now: Mono) -> u64 {
         let (Some(&(first_at, first)), Some(&(_, last))) = (self.samples.front(), self.samples.back()) else {
             return 0;
         };
-        let age = now.since(first_at);
-        let (start, length) = if age > WINDOW {
-            (self.bytes_at(Mono::from_millis(now.as_millis() - WINDOW.as_millis() as u64)), WINDOW)
-        } else {
-            (first, age.max(SHORTEST))
-        };
+        let end = self.window_end(now);
+        let age = end.since(first_at);
+        let (start, length) =
+            if age > WINDOW { (self.bytes_at(before(end, WINDOW)), WINDOW) } else { (first, age.max(SHORTEST)) };
         let rate = u128::from(last.saturating_sub(start)) * 1000 / length.as_millis();
         u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+
+    fn window_end(&self, now: Mono) -> Mono {
+        let mut newest = self.samples.iter().rev().map(|&(at, _)| at);
+        match (newest.next(), newest.next()) {
+            (Some(last), Some(previous)) => last.max(before(now, last.since(previous).min(PATIENCE))),
+            _ => now,
+        }
     }
 
     /// The counter at a moment within the samples, on the straight line between its neighbours.
@@ -66,6 +77,10 @@ impl Rate {
             (None, None) => 0,
         }
     }
+}
+
+fn before(at: Mono, length: Duration) -> Mono {
+    Mono::from_millis(at.since(Mono::default()).saturating_sub(length).as_millis() as u64)
 }
 
 #[cfg(test)]
@@ -90,8 +105,18 @@ mod tests {
         let mut rate = Rate::default();
         rate.observe(at(0), 0);
         rate.observe(at(10), 100);
-        let fall: Vec<u64> = [10, 12, 15, 19, 20, 1000].iter().map(|&s| rate.per_second(at(s))).collect();
-        assert_eq!(fall, [10, 8, 5, 1, 0, 0]);
+        let fall: Vec<u64> = [10, 13, 15, 18, 22, 23, 1000].iter().map(|&s| rate.per_second(at(s))).collect();
+        assert_eq!(fall, [10, 10, 8, 5, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_steady_flow_shows_its_rate_between_its_reports_too() {
+        let mut rate = Rate::default();
+        for second in (0..60).step_by(2) {
+            rate.observe(at(second), second * 1_000_000);
+        }
+        let shown: Vec<u64> = (58_000..60_000).step_by(100).map(|ms| rate.per_second(Mono::from_millis(ms))).collect();
+        assert_eq!(shown, vec![1_000_000; 20]);
     }
 
     #[test]

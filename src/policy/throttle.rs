@@ -10,7 +10,7 @@ use crate::model::job::Job;
 use crate::model::percent::Percent;
 use crate::model::stage::Stage;
 use crate::model::status::JobStatus;
-use crate::model::time::Mono;
+use crate::model::time::{Mono, Wall};
 
 /// The thresholds, from the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,7 @@ pub struct Throttle {
     status: JobStatus,
     stage: Option<Stage>,
     percent: Percent,
+    contact: Option<Wall>,
     differs: bool,
 }
 
@@ -52,7 +53,7 @@ impl Throttle {
     /// The row as it has just been stored.
     pub fn written(job: &Job, now: Mono) -> Self {
         let (status, stage, percent) = (job.status, job.stage, job.totals.percent);
-        Self { written_at: now, status, stage, percent, differs: false }
+        Self { written_at: now, status, stage, percent, contact: job.last_contact_at, differs: false }
     }
     /// Something in the row other than the time of contact no longer equals what is stored.
     pub fn note_difference(&mut self) {
@@ -72,7 +73,7 @@ impl Throttle {
             Some(WriteReason::Percent)
         } else if self.differs && age >= interval {
             Some(WriteReason::Interval)
-        } else if age >= settings.contact_refresh {
+        } else if job.last_contact_at != self.contact && age >= settings.contact_refresh {
             Some(WriteReason::Contact)
         } else {
             None
@@ -99,9 +100,11 @@ mod tests {
 
     #[test]
     fn f29_a_document_that_equals_the_row_is_not_written() {
-        let (job, at) = (job(), Mono::from_millis);
+        let (mut job, at) = (job(), Mono::from_millis);
         let mut throttle = Throttle::written(&job, at(0));
         assert_eq!(throttle.reason(&job, at(2000), &SETTINGS), None);
+        assert_eq!(throttle.reason(&job, at(30_000), &SETTINGS), None, "nobody answered, so nothing differs");
+        job.last_contact_at = Some(Wall::from_unix_millis(1));
         assert_eq!(throttle.reason(&job, at(29_999), &SETTINGS), None);
         assert_eq!(throttle.reason(&job, at(30_000), &SETTINGS), Some(WriteReason::Contact));
         throttle.note_difference();

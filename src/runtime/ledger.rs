@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use smol::channel::Sender;
 
-use crate::model::change::Change;
+use crate::model::change::{Change, ReceivedChangeId};
+use crate::model::id::JobId;
+use crate::model::job::Job;
 use crate::model::time::{Mono, Now};
 use crate::policy::outbox::Outbox;
-use crate::store::{Durability, RefusedRow, Store};
+use crate::store::{Durability, RefusedRow, Store, StoreError};
 use crate::wire::http::Response;
 use crate::wire::problem::Problem;
 
@@ -66,11 +68,37 @@ impl Ledger {
         self.held.push((now.mono + HOLD_FOR, reply));
     }
 
-    /// Writes the changes, and what waited, in one transaction; then gives the held answers. Returns the rows that were
-    /// refused while the rest of their jobs was written.
-    pub fn settle(&mut self, now: Now, changes: Vec<Change>) -> Vec<RefusedRow> {
+    /// Takes changes in; they are written when the wake-up settles.
+    pub fn take(&mut self, changes: Vec<Change>) {
         super::log::write(&changes);
         self.outbox.extend(changes);
+    }
+    /// The newest row of a job: the one that waits, else the stored one.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn job(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        match self.outbox.row(id) {
+            Some(waiting) => Ok(Some(waiting.clone())),
+            None => self.store.job(id),
+        }
+    }
+    /// The change ids that arrived under a job id, the oldest first: the stored ones, then those that wait.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn received_change_ids(&self, id: &JobId) -> Result<Vec<ReceivedChangeId>, StoreError> {
+        let mut received = self.store.received_change_ids(id)?;
+        received.extend(self.outbox.changes().iter().filter_map(|change| match change {
+            Change::ChangeIdReceived(waiting) if waiting.job == id.as_str() => Some(waiting.clone()),
+            _ => None,
+        }));
+        Ok(received)
+    }
+
+    /// Writes all that waits in one transaction, then gives the held answers. Returns the rows that were refused while the
+    /// rest of their jobs was written.
+    pub fn settle(&mut self, now: Now) -> Vec<RefusedRow> {
         let is_due = self.retry_at.is_none_or(|at| at <= now.mono);
         let refused = if is_due { self.write(now) } else { Vec::new() };
         if self.durable_at.is_some_and(|at| at <= now.mono) {

@@ -8,6 +8,7 @@ use smol::channel::Sender;
 use smol::stream::{Stream, StreamExt};
 
 use crate::exit::{Exit, Failure};
+use crate::policy::refusal::Refusal;
 use crate::store::StoreError;
 use crate::wire::http::{Request, Response};
 use crate::wire::problem::Problem;
@@ -37,6 +38,20 @@ pub fn seed() -> u64 {
         // Without the device the process id still tells two daemons apart.
         Err(_) => u64::from(std::process::id()),
     }
+}
+
+/// A refusal as a problem; the same for both appliances.
+pub fn refuse(refusal: &Refusal) -> Problem {
+    let (status, kind, title) = match refusal {
+        Refusal::UnknownJob { .. } => (404, "unknown-job", "The job is not known"),
+        Refusal::UnknownVma { .. } => (400, "unknown-vma", "The VMA is not configured"),
+        Refusal::Finished { .. } => (409, "finished", "The job has ended"),
+        Refusal::Contradiction { .. } => (409, "contradiction", "The job is known with other facts"),
+        Refusal::AliasTaken { .. } => (409, "alias-taken", "Another job has this name"),
+        Refusal::DisksOpen { .. } => (409, "disks-open", "Not every declared disk is Completed"),
+        Refusal::Bound { .. } => (503, "bound", "A bound is reached"),
+    };
+    Problem::new(status, kind, title, refusal.to_string()).with_remedy(refusal.remedy())
 }
 
 /// Hands a request to the loop and waits for its answer.

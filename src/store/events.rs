@@ -3,9 +3,9 @@
 use nanoserde::SerJson;
 use rusqlite::{Connection, params};
 
+use super::error::StoreError;
 use super::jobs::{integer, time};
-use super::read::{Cells, Queries};
-use super::{StoreError, read};
+use super::read::{self, Cells, Queries};
 use crate::model::change::{Step, StepEnd};
 use crate::model::event::{Level, LogEntry, Value};
 use crate::model::id::{CorrelationId, JobId};

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::StoreError;
+use super::error::StoreError;
 use super::jobs::integer;
 use super::read::{self, Cells, Queries};
 use crate::model::change::{CbtEntry, ReceivedChangeId};
@@ -90,7 +90,7 @@ impl Queries {
 
     /// Where the next incremental of this disk starts: the newest well-formed change id of a Completed disk of a
     /// Succeeded job (R-31). `None` where there is none, and for the empty path, which every VM without a known path
-    /// shares (F34).
+    /// shares (F34). A disk also answers to `disk-<its device key>`, as older movers call it (`wire.md`).
     pub fn last_change_id(&self, vm_path: &str, disk: &str) -> Result<Option<ChangeId>, StoreError> {
         if vm_path.is_empty() {
             return Ok(None);
@@ -98,12 +98,15 @@ impl Queries {
         self.run("read the last change id in", |conn| {
             let mut select = conn.prepare_cached(
                 "SELECT change_id FROM cbt_history AS entry
-                 WHERE vm_path = ?1 AND disk_id = ?2 AND sync_success = 1 AND change_id IS NOT NULL
+                 WHERE vm_path = ?1 AND sync_success = 1 AND change_id IS NOT NULL
+                   AND (disk_id = ?2 OR EXISTS (SELECT 1 FROM vm_disks AS disk WHERE disk.job_id = entry.job_id
+                                                AND disk.disk_id = entry.disk_id AND disk.device_key = ?3))
                    AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                                    AND later.disk_id = entry.disk_id AND later.id > entry.id)
                  ORDER BY id DESC",
             )?;
-            let mut rows = select.query([vm_path, disk])?;
+            let device_key = disk.strip_prefix("disk-").and_then(|key| key.parse::<i64>().ok());
+            let mut rows = select.query((vm_path, disk, device_key))?;
             while let Some(row) = rows.next()? {
                 let text = read::lossy(row.get_ref(0)?).unwrap_or_default();
                 if let Some(id) = ChangeId::from_text(&text).filter(ChangeId::is_well_formed) {

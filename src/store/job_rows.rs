@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Params;
 
-use super::StoreError;
+use super::error::StoreError;
 use super::read::{Cells, Queries, id};
 use crate::model::disk::{Basis, Disk};
 use crate::model::id::{Alias, ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName};

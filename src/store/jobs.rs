@@ -13,28 +13,35 @@ use crate::model::stage::Stage;
 use crate::model::status::JobStatus;
 use crate::model::time::Wall;
 
-const WRITE_JOB: &str = "
-INSERT INTO replication_jobs (id, vma, vm_name, vm_path, replication_type, status, current_operation, progress_percent,
-    bytes_transferred, total_bytes, total_basis, transfer_speed_bps, eta_seconds, contact, stalled_since, error_message,
-    correlation_id, source_sequence, source_updated_at, created_at, started_at, updated_at, last_contact_at, completed_at,
-    source_epoch)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)
-ON CONFLICT (id) DO UPDATE SET vma = ?2, vm_name = ?3, vm_path = ?4, replication_type = ?5, status = ?6,
-    current_operation = ?7, progress_percent = ?8, bytes_transferred = ?9, total_bytes = ?10, total_basis = ?11,
-    transfer_speed_bps = ?12, eta_seconds = ?13, contact = ?14, stalled_since = ?15, error_message = ?16,
-    correlation_id = ?17, source_sequence = ?18, source_updated_at = ?19, started_at = ?21, updated_at = ?22,
-    last_contact_at = ?23, completed_at = ?24, source_epoch = ?25
-WHERE replication_jobs.status NOT IN ('completed', 'failed')";
+/// What changes in a job's row from write to write, without its status.
+macro_rules! changing_columns {
+    () => {
+        "vma = ?2, vm_name = ?3, vm_path = ?4, replication_type = ?5, current_operation = ?7, progress_percent = ?8,
+         bytes_transferred = ?9, total_bytes = ?10, total_basis = ?11, transfer_speed_bps = ?12, eta_seconds = ?13,
+         contact = ?14, stalled_since = ?15, error_message = ?16, correlation_id = ?17, source_sequence = ?18,
+         source_updated_at = ?19, started_at = ?21, updated_at = ?22, last_contact_at = ?23, completed_at = ?24,
+         source_epoch = ?25"
+    };
+}
 
-/// As [`WRITE_JOB`] for a row that is there in the same, unfinished status. What does not stand in the SET list costs no
-/// write to its index, and progress without a change of status is nearly all that is ever written.
-const MOVE_JOB: &str = "
-UPDATE replication_jobs SET vma = ?2, vm_name = ?3, vm_path = ?4, replication_type = ?5, current_operation = ?7,
-    progress_percent = ?8, bytes_transferred = ?9, total_bytes = ?10, total_basis = ?11, transfer_speed_bps = ?12,
-    eta_seconds = ?13, contact = ?14, stalled_since = ?15, error_message = ?16, correlation_id = ?17,
-    source_sequence = ?18, source_updated_at = ?19, started_at = ?21, updated_at = ?22, last_contact_at = ?23,
-    completed_at = ?24, source_epoch = ?25
-WHERE id = ?1 AND status = ?6";
+/// Most writes leave the status as it is. Naming it would rewrite its entry in the index all the same.
+const UPDATE_JOB: &str = concat!(
+    "UPDATE replication_jobs SET ",
+    changing_columns!(),
+    " WHERE id = ?1 AND status = ?6 AND status NOT IN ('completed', 'failed')"
+);
+
+const WRITE_JOB: &str = concat!(
+    "INSERT INTO replication_jobs (id, vma, vm_name, vm_path, replication_type, status, current_operation,
+         progress_percent, bytes_transferred, total_bytes, total_basis, transfer_speed_bps, eta_seconds, contact,
+         stalled_since, error_message, correlation_id, source_sequence, source_updated_at, created_at, started_at,
+         updated_at, last_contact_at, completed_at, source_epoch)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+         ?24, ?25)
+     ON CONFLICT (id) DO UPDATE SET status = ?6, ",
+    changing_columns!(),
+    " WHERE replication_jobs.status NOT IN ('completed', 'failed')"
+);
 
 const WRITE_DISK: &str = "
 INSERT INTO vm_disks (job_id, disk_id, label, capacity_bytes, planned_bytes, planned_basis, sync_status,
@@ -101,14 +108,14 @@ pub(super) fn write(
 }
 
 fn write_job_row(conn: &Connection, job: &Job) -> rusqlite::Result<usize> {
-    if !job.status.is_final() && execute_with_job(conn, MOVE_JOB, job)? > 0 {
-        return Ok(1);
+    match execute_for_job(conn, UPDATE_JOB, job)? {
+        0 => execute_for_job(conn, WRITE_JOB, job),
+        rows => Ok(rows),
     }
-    execute_with_job(conn, WRITE_JOB, job)
 }
 
-fn execute_with_job(conn: &Connection, statement: &str, job: &Job) -> rusqlite::Result<usize> {
-    conn.prepare_cached(statement)?.execute(params![
+fn execute_for_job(conn: &Connection, sql: &'static str, job: &Job) -> rusqlite::Result<usize> {
+    conn.prepare_cached(sql)?.execute(params![
         job.id.as_str(),
         job.vma.as_str(),
         job.vm.name,

@@ -7,8 +7,10 @@
 //!
 //! **Errors**: a failed commit has written nothing and may be repeated as it is; a row that the database's own rules
 //! refuse comes back as a [`RefusedRow`] and holds up no other. Values typed by hand that mean nothing are noted
-//! ([`Queries::take_odd_values`]) and passed over. Nothing here waits longer than the busy timeout of 100 ms.
+//! ([`Queries::take_odd_values`]) and passed over. A call waits at most 100 ms for another
+//! program's lock, and at opening 5 s.
 
+mod connection;
 mod error;
 mod events;
 mod history;
@@ -19,9 +21,7 @@ mod reader;
 mod refused;
 mod schema;
 
-use std::fs::OpenOptions;
 use std::ops::Deref;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,16 +38,11 @@ use crate::model::change::Change;
 use crate::model::id::Epoch;
 use crate::policy::transition;
 use refused::{Written, row_result};
-use schema::Stamp;
 
-/// The group may read (R-70); others may not, since VM names and errors are nobody else's business.
-const FILE_MODE: u32 = 0o640;
 /// How long a commit waits for another program's lock. The daemon has one thread and comes back by itself (R-27).
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 /// The same while a daemon starts, when nobody waits for it yet.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
-/// Prepared statements that are kept; all that this module has.
-const STATEMENTS: usize = 40;
 
 /// How sure a commit is when it returns (R-28).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +78,7 @@ impl Store {
     /// Errors: `Missing` (the directory), `NewerSchema`, `NotADatabase`, `Denied`, `Busy`, `Full`, `Corrupt`, `Io`.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let at = || Place::new(path, "open");
-        create(path)?;
+        connection::create_file(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let failure = |error: rusqlite::Error| StoreError::from_sqlite(at(), &error);
         let conn = Connection::open_with_flags(path, flags).map_err(failure)?;
@@ -104,11 +99,11 @@ impl Store {
         let failure = |error: rusqlite::Error| StoreError::from_sqlite(Place::new(path, "open"), &error);
         conn.busy_timeout(OPENING_TIMEOUT).map_err(failure)?;
         // The stamp comes before anything is written: a file of another program stays as it is.
-        refuse_foreign(schema::stamp(&conn).map_err(failure)?, || Place::new(path, "open"))?;
-        configure(&conn).map_err(failure)?;
+        schema::refuse_foreign(schema::stamp(&conn).map_err(failure)?, || Place::new(path, "open"))?;
+        connection::configure(&conn).map_err(failure)?;
         schema::migrate(&mut conn).map_err(failure)?;
         schema::fill_transitions(&mut conn, transition::stored_rows().into_iter()).map_err(failure)?;
-        let epoch = epoch(&conn).map_err(failure)?;
+        let epoch = schema::epoch(&conn).map_err(failure)?;
         conn.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
         let epoch = Epoch::parse(&epoch).map_err(|bad| StoreError::Other {
             at: Place::new(path, "open"),
@@ -179,68 +174,6 @@ impl Store {
     }
 }
 
-/// Makes an empty file with the right mode; leaves one that is there as it is.
-fn create(path: &Path) -> Result<(), StoreError> {
-    let at = || Place::new(path, "open");
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if matches!(std::fs::metadata(directory), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
-        return Err(StoreError::Missing {
-            at: at(),
-            what: format!("the directory {}", directory.display()),
-            remedy: "make it, mode 0750 and owned by the daemon's user, or name another place in `database`",
-        });
-    }
-    match OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path) {
-        // Said again, because the umask may have taken the group's bit away; -wal and -shm inherit the mode.
-        Ok(file) => file
-            .set_permissions(std::fs::Permissions::from_mode(FILE_MODE))
-            .map_err(|error| StoreError::from_io(at(), &error)),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(StoreError::from_io(at(), &error)),
-    }
-}
-
-/// Refuses what is not ours and what is newer than this program.
-fn refuse_foreign(stamp: Stamp, at: impl Fn() -> Place) -> Result<(), StoreError> {
-    let is_new = stamp.empty && stamp.version == 0 && stamp.application_id == 0;
-    if !is_new && stamp.application_id != schema::APPLICATION_ID {
-        let reason = format!("a database of another program, application id {}", stamp.application_id);
-        return Err(StoreError::NotADatabase { at: at(), reason });
-    }
-    if stamp.version > schema::NEWEST {
-        return Err(StoreError::NewerSchema { at: at(), found: stamp.version, known: schema::NEWEST });
-    }
-    Ok(())
-}
-
-fn configure(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch(
-        "PRAGMA page_size = 1024;
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA wal_autocheckpoint = 8000;
-         PRAGMA journal_size_limit = 8388608;
-         PRAGMA cache_size = -1024;
-         PRAGMA temp_store = MEMORY;
-         PRAGMA mmap_size = 0;
-         PRAGMA foreign_keys = ON;",
-    )?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(())
-}
-
-/// The epoch, made at the first call. SQLite supplies the randomness and the time, so that no clock is read here.
-fn epoch(conn: &Connection) -> rusqlite::Result<String> {
-    let (random, millis): ([u8; 16], i64) = conn.query_row(
-        "SELECT randomblob(16), CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let made = ulid::Ulid::from_parts(u64::try_from(millis).unwrap_or(0), u128::from_be_bytes(random)).to_string();
-    conn.execute("INSERT INTO appliance (key, value) VALUES ('epoch', ?1) ON CONFLICT (key) DO NOTHING", [&made])?;
-    conn.query_row("SELECT value FROM appliance WHERE key = 'epoch'", [], |row| row.get(0))
-}
-
 fn write(conn: &Connection, change: &Change, refused: &mut Vec<RefusedRow>) -> rusqlite::Result<()> {
     let (job, what, result) = match change {
         Change::Progress(job) => return jobs::write(conn, job, jobs::Extent::Progress, refused),
@@ -269,4 +202,52 @@ fn raise_sequence(conn: &Connection, sequence: u64) -> rusqlite::Result<()> {
     )?
     .execute(params![jobs::integer(sequence)])
     .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::{JobId, VmaName};
+    use crate::model::job::Job;
+    use crate::model::time::Wall;
+
+    fn job(number: usize) -> Change {
+        let id = JobId::parse(&format!("job-{number}")).expect("an id");
+        let vma = VmaName::parse("site-a").expect("a name");
+        Change::Progress(Box::new(Job::new(id, vma, Wall::from_unix_millis(0))))
+    }
+    fn synchronous(store: &Store) -> i64 {
+        store.conn.query_row("PRAGMA synchronous", [], |row| row.get(0)).expect("a level")
+    }
+
+    #[test]
+    fn r28_each_commit_has_the_durability_that_it_asks_for() {
+        let mut store = Store::in_memory().expect("a store");
+        const NORMAL: i64 = 1;
+        const FULL: i64 = 2;
+        for (durability, level) in
+            [(Durability::HandedToSystem, NORMAL), (Durability::OnDisk, FULL), (Durability::HandedToSystem, NORMAL)]
+        {
+            store.commit(&[job(1)], durability).expect("a commit");
+            assert_eq!(synchronous(&store), level);
+        }
+        store.make_durable().expect("a commit");
+        assert_eq!(synchronous(&store), FULL);
+    }
+
+    #[test]
+    fn r27_a_full_disk_writes_nothing_and_the_same_call_works_when_there_is_room() {
+        let mut store = Store::in_memory().expect("a store");
+        let pages: i64 = store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a number");
+        let changes: Vec<Change> = (0..2000).map(job).collect();
+        store.conn.pragma_update(None, "max_page_count", pages + 2).expect("a limit");
+        let error = store.commit(&changes, Durability::OnDisk).expect_err("no room");
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        assert!(error.to_string().contains("free space"), "{error}");
+        assert!(store.jobs().expect("a read").is_empty());
+
+        store.conn.pragma_update(None, "max_page_count", 1_000_000).expect("a limit");
+        assert_eq!(store.commit(&changes, Durability::OnDisk), Ok(Vec::new()));
+        assert_eq!(store.jobs().expect("a read").len(), 2000);
+    }
 }

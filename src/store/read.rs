@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Params, Row};
 
-use super::StoreError;
-use super::error::Place;
+use super::error::{Place, StoreError};
 use crate::model::id::BadId;
 use crate::model::time::Wall;
 
@@ -148,8 +147,10 @@ impl<'a> Cells<'a, '_> {
         read_as: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> rusqlite::Result<Option<T>> {
-        let Some(text) = self.text()? else { return Ok(None) };
-        let parsed = parse(&text);
+        let cell = self.cell()?;
+        let Some(text) = lossy(cell) else { return Ok(None) };
+        // A text with replaced bytes is not the one that is stored, so it must not be taken for an id.
+        let parsed = cell.as_str().ok().and_then(parse);
         if parsed.is_none() {
             self.note(text, read_as);
         }

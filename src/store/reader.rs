@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Place, StoreError};
 use super::read::Queries;
-use super::schema;
+use super::{connection, schema};
 
 /// A command may wait for a lock longer than the daemon's only thread.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ impl Reader {
             Err(error) => return Err(StoreError::from_sqlite(at(), &error)),
         };
         let stamp = schema::stamp(&conn).map_err(|error| StoreError::from_sqlite(at(), &error))?;
-        super::refuse_foreign(stamp, at)?;
+        schema::refuse_foreign(stamp, at)?;
         if stamp.version < schema::NEWEST {
             return Err(StoreError::OlderSchema { at: at(), found: stamp.version, known: schema::NEWEST });
         }
@@ -80,7 +80,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.pragma_update(None, "cache_size", -1024)?;
     conn.pragma_update(None, "mmap_size", 0)?;
-    conn.set_prepared_statement_cache_capacity(super::STATEMENTS);
+    connection::keep_statements(&conn)?;
     schema::stamp(&conn)?;
     Ok(conn)
 }

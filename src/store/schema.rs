@@ -6,6 +6,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::error::{Place, StoreError};
+
 /// `PRAGMA application_id` of a waybill database: "Wayb" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x5761_7962;
 /// The number of the newest migration.
@@ -28,6 +30,14 @@ macro_rules! id_rule {
     };
 }
 
+/// A column that holds one of a few words, or NULL. Not `IN`: SQLite builds a table of the words for each row it checks,
+/// which doubles the time of a write.
+macro_rules! one_of {
+    ($column:literal, $first:literal $(, $word:literal)*) => {
+        concat!("CHECK (", $column, " = '", $first, "'", $(" OR ", $column, " = '", $word, "'",)* ")")
+    };
+}
+
 const FIRST: &str = concat!(
     r"
 CREATE TABLE replication_jobs (
@@ -39,18 +49,24 @@ CREATE TABLE replication_jobs (
     r",
     vm_name            TEXT NOT NULL DEFAULT '',
     vm_path            TEXT NOT NULL DEFAULT '',
-    replication_type   TEXT CHECK (replication_type IN ('full', 'incremental')),
-    status             TEXT NOT NULL DEFAULT 'pending' CHECK (status IN
-                       ('pending', 'preparing', 'snapshotting', 'streaming', 'finalizing', 'completed', 'failed')),
+    replication_type   TEXT ",
+    one_of!("replication_type", "full", "incremental"),
+    r",
+    status             TEXT NOT NULL DEFAULT 'pending' ",
+    one_of!("status", "pending", "preparing", "snapshotting", "streaming", "finalizing", "completed", "failed"),
+    r",
     current_operation  TEXT,
     progress_percent   REAL NOT NULL DEFAULT 0 CHECK (progress_percent BETWEEN 0 AND 100),
     bytes_transferred  INTEGER NOT NULL DEFAULT 0 CHECK (bytes_transferred >= 0),
     total_bytes        INTEGER NOT NULL DEFAULT 0 CHECK (total_bytes >= 0),
-    total_basis        TEXT CHECK (total_basis IN ('cbt-allocated', 'cbt-delta', 'layout', 'mover', 'capacity')),
+    total_basis        TEXT ",
+    one_of!("total_basis", "cbt-allocated", "cbt-delta", "layout", "mover", "capacity"),
+    r",
     transfer_speed_bps INTEGER NOT NULL DEFAULT 0 CHECK (transfer_speed_bps >= 0),
     eta_seconds        INTEGER CHECK (eta_seconds >= 0),
-    contact            TEXT NOT NULL DEFAULT 'fresh' CHECK (contact IN
-                       ('fresh', 'late', 'tunnel_down', 'vma_unreachable', 'job_unknown', 'lost')),
+    contact            TEXT NOT NULL DEFAULT 'fresh' ",
+    one_of!("contact", "fresh", "late", "tunnel_down", "vma_unreachable", "job_unknown", "lost"),
+    r",
     stalled_since      TEXT,
     error_message      TEXT,
     correlation_id     TEXT,
@@ -74,9 +90,12 @@ CREATE TABLE vm_disks (
     label                 TEXT NOT NULL DEFAULT '',
     capacity_bytes        INTEGER CHECK (capacity_bytes >= 0),
     planned_bytes         INTEGER CHECK (planned_bytes >= 0),
-    planned_basis         TEXT CHECK (planned_basis IN ('cbt-allocated', 'cbt-delta', 'layout', 'mover', 'capacity')),
-    sync_status           TEXT NOT NULL DEFAULT 'pending' CHECK (sync_status IN
-                          ('pending', 'snapshotting', 'syncing', 'completed', 'failed')),
+    planned_basis         TEXT ",
+    one_of!("planned_basis", "cbt-allocated", "cbt-delta", "layout", "mover", "capacity"),
+    r",
+    sync_status           TEXT NOT NULL DEFAULT 'pending' ",
+    one_of!("sync_status", "pending", "snapshotting", "syncing", "completed", "failed"),
+    r",
     sync_progress_percent REAL NOT NULL DEFAULT 0 CHECK (sync_progress_percent BETWEEN 0 AND 100),
     bytes_synced          INTEGER NOT NULL DEFAULT 0 CHECK (bytes_synced >= 0),
     transfer_speed_bps    INTEGER NOT NULL DEFAULT 0 CHECK (transfer_speed_bps >= 0),
@@ -125,7 +144,9 @@ CREATE TABLE cbt_history (
     disk_id               TEXT NOT NULL,
     change_id             TEXT,
     previous_change_id    TEXT,
-    sync_type             TEXT NOT NULL CHECK (sync_type IN ('full', 'incremental')),
+    sync_type             TEXT NOT NULL ",
+    one_of!("sync_type", "full", "incremental"),
+    r",
     blocks_changed        INTEGER CHECK (blocks_changed >= 0),
     bytes_transferred     INTEGER NOT NULL DEFAULT 0 CHECK (bytes_transferred >= 0),
     sync_duration_seconds INTEGER NOT NULL DEFAULT 0 CHECK (sync_duration_seconds >= 0),
@@ -144,7 +165,9 @@ CREATE TABLE job_steps (
     started_at     TEXT NOT NULL,
     completed_at   TEXT,
     duration_ms    INTEGER CHECK (duration_ms >= 0),
-    outcome        TEXT CHECK (outcome IN ('succeeded', 'failed')),
+    outcome        TEXT ",
+    one_of!("outcome", "succeeded", "failed"),
+    r",
     correlation_id TEXT
 ) STRICT;
 -- A run never returns to a stage (R-40), so it has one row for each.
@@ -155,7 +178,9 @@ CREATE TABLE job_events (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id         TEXT NOT NULL,
     at             TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-    level          TEXT NOT NULL DEFAULT 'info' CHECK (level IN ('info', 'warning', 'error')),
+    level          TEXT NOT NULL DEFAULT 'info' ",
+    one_of!("level", "info", "warning", "error"),
+    r",
     event          TEXT NOT NULL,
     message        TEXT NOT NULL DEFAULT '',
     attributes     TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(attributes)),
@@ -176,7 +201,9 @@ CREATE TABLE received_change_ids (
 CREATE INDEX received_change_ids_by_job ON received_change_ids (job_id);
 
 CREATE TABLE status_transitions (
-    subject     TEXT NOT NULL CHECK (subject IN ('job', 'disk')),
+    subject     TEXT NOT NULL ",
+    one_of!("subject", "job", "disk"),
+    r",
     from_status TEXT NOT NULL,
     to_status   TEXT NOT NULL,
     PRIMARY KEY (subject, from_status, to_status)
@@ -273,4 +300,29 @@ pub(super) fn fill_transitions(
         }
     }
     transaction.commit()
+}
+
+/// Refuses what is not ours and what is newer than this program.
+pub(super) fn refuse_foreign(stamp: Stamp, at: impl Fn() -> Place) -> Result<(), StoreError> {
+    let is_new = stamp.empty && stamp.version == 0 && stamp.application_id == 0;
+    if !is_new && stamp.application_id != APPLICATION_ID {
+        let reason = format!("a database of another program, application id {}", stamp.application_id);
+        return Err(StoreError::NotADatabase { at: at(), reason });
+    }
+    if stamp.version > NEWEST {
+        return Err(StoreError::NewerSchema { at: at(), found: stamp.version, known: NEWEST });
+    }
+    Ok(())
+}
+
+/// The epoch (R-9), made at the first call. SQLite supplies the randomness and the time, so that no clock is read here.
+pub(super) fn epoch(conn: &Connection) -> rusqlite::Result<String> {
+    let (random, millis): ([u8; 16], i64) = conn.query_row(
+        "SELECT randomblob(16), CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let made = ulid::Ulid::from_parts(u64::try_from(millis).unwrap_or(0), u128::from_be_bytes(random)).to_string();
+    conn.execute("INSERT INTO appliance (key, value) VALUES ('epoch', ?1) ON CONFLICT (key) DO NOTHING", [&made])?;
+    conn.query_row("SELECT value FROM appliance WHERE key = 'epoch'", [], |row| row.get(0))
 }

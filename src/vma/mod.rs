@@ -1,7 +1,7 @@
 //! The VMA: the appliance beside vCenter and the movers. It takes pushes, keeps each job's document and answers polls
 //! . It only assembles: decisions are `policy::source`'s, SQL is the store's, bytes are the server's.
 
-pub(crate) mod routes;
+mod routes;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -20,15 +20,14 @@ use crate::model::id::JobId;
 use crate::model::time::{Mono, Now};
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::refusal::Refusal;
-use crate::policy::source::{Declared, Source, SourceSettings};
+use crate::policy::source::{Declared, Listing, Source, SourceSettings};
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask, database_failure, forward, listen, seed};
+use crate::runtime::service::{ask, database_failure, forward, listen, refuse, seed};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::wire::http::{Request, Response};
-use crate::wire::problem::Problem;
 use crate::wire::{job, progress, update};
 
 /// What can happen to a VMA.
@@ -79,7 +78,8 @@ impl Vma {
             }
             Call::List { since, epoch } => {
                 let listing = self.source.listing(now, since, epoch.as_deref());
-                Ok(Response::json(200, progress::render_listing(&listing.epoch, listing.sequence, &listing.jobs)))
+                let Listing { epoch, sequence, more, jobs } = listing;
+                Ok(Response::json(200, progress::render_listing(&epoch, sequence, more, &jobs)))
             }
             Call::Push(id, push) => {
                 let pushed = self.source.push(now, &id, &push)?;
@@ -120,20 +120,6 @@ impl Vma {
     }
 }
 
-/// A refusal as a problem; the same for both appliances.
-pub(crate) fn refuse(refusal: &Refusal) -> Problem {
-    let (status, kind, title) = match refusal {
-        Refusal::UnknownJob { .. } => (404, "unknown-job", "The job is not known"),
-        Refusal::UnknownVma { .. } => (400, "unknown-vma", "The VMA is not configured"),
-        Refusal::Finished { .. } => (409, "finished", "The job has ended"),
-        Refusal::Contradiction { .. } => (409, "contradiction", "The job is known with other facts"),
-        Refusal::AliasTaken { .. } => (409, "alias-taken", "Another job has this name"),
-        Refusal::DisksOpen { .. } => (409, "disks-open", "Not every declared disk is Completed"),
-        Refusal::Bound { .. } => (503, "bound", "A bound is reached"),
-    };
-    Problem::new(status, kind, title, refusal.to_string()).with_remedy(refusal.remedy())
-}
-
 impl Appliance for Vma {
     type Event = Event;
 
@@ -158,8 +144,8 @@ impl Appliance for Vma {
     }
 
     fn settle(&mut self, now: Now) {
-        let changes = self.source.changes();
-        for refused in self.ledger.settle(now, changes) {
+        self.ledger.take(self.source.changes());
+        for refused in self.ledger.settle(now) {
             log::error!("job={:?} {}: {}", refused.job.as_str(), refused.what, refused.reason);
         }
     }

@@ -3,8 +3,8 @@
 use crate::model::id::JobId;
 use crate::model::request::{Declaration, Outcome, Push};
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::Problem;
-use crate::wire::{BadBody, job, update};
+use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
+use crate::wire::{job, update};
 
 /// What a VMA can be asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,29 +46,6 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (_, ["api", "v1", "jobs", _]) => Err(not_allowed("PUT")),
         _ => Err(no_such_path(request)),
     }
-}
-
-/// The job id of a path.
-pub(crate) fn job_id(text: &str) -> Result<JobId, Problem> {
-    JobId::parse(text)
-        .map_err(|why| Problem::new(400, "bad-id", "The job id is not valid", format!("the job id {why}")))
-}
-
-/// A body that cannot be read.
-pub(crate) fn bad_body(why: BadBody) -> Problem {
-    Problem::new(400, "bad-body", "The body cannot be read", why.to_string())
-        .with_remedy("send one JSON object in the shape that the documentation gives for this path")
-}
-
-/// A path that exists, with another method.
-pub(crate) fn not_allowed(allowed: &str) -> Problem {
-    Problem::new(405, "method", "The method is not allowed here", format!("this path takes {allowed}"))
-}
-
-/// A path that does not exist.
-pub(crate) fn no_such_path(request: &Request) -> Problem {
-    let path = request.segments.join("/");
-    Problem::new(404, "no-such-path", "There is no such path", format!("/{path} is no path of this appliance"))
 }
 
 /// A whole number of the query; 0 where it is missing.

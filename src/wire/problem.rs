@@ -5,7 +5,9 @@
 use nanoserde::SerJson;
 use serde::Deserialize;
 
-use super::http::{Fault, Response};
+use super::BadBody;
+use super::http::{Fault, Request, Response};
+use crate::model::id::JobId;
 
 /// An error for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +22,14 @@ pub struct Problem {
     pub detail: String,
     /// What the caller can do.
     pub remedy: Option<String>,
+    /// The methods that the path takes, for the Allow field of a 405 (RFC 9110, 15.5.6).
+    pub allow: Option<&'static str>,
 }
 
 impl Problem {
     /// A problem without a remedy.
     pub fn new(status: u16, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, title, detail: detail.into(), remedy: None }
+        Self { status, kind, title, detail: detail.into(), remedy: None, allow: None }
     }
     /// The same with a remedy.
     pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
@@ -54,6 +58,7 @@ impl From<Problem> for Response {
         };
         let mut response = Self::json(problem.status, doc.serialize_json());
         response.content_type = "application/problem+json";
+        response.headers.extend(problem.allow.map(|methods| ("Allow", methods.to_owned())));
         response
     }
 }
@@ -92,6 +97,30 @@ pub struct ReadProblem {
 pub fn read(body: &[u8]) -> Option<ReadProblem> {
     let problem: ReadProblem = serde_json::from_slice(body).ok()?;
     (!problem.title.is_empty() || !problem.detail.is_empty()).then_some(problem)
+}
+
+/// The job id of a path, or why it is none.
+pub fn job_id(text: &str) -> Result<JobId, Problem> {
+    JobId::parse(text)
+        .map_err(|why| Problem::new(400, "bad-id", "The job id is not valid", format!("the job id {why}")))
+}
+
+/// A body that cannot be read.
+pub fn bad_body(why: BadBody) -> Problem {
+    Problem::new(400, "bad-body", "The body cannot be read", why.to_string())
+        .with_remedy("send one JSON object in the shape that the documentation gives for this path")
+}
+
+/// A path that exists, with another method.
+pub fn not_allowed(allowed: &'static str) -> Problem {
+    let detail = format!("this path takes {allowed}");
+    Problem { allow: Some(allowed), ..Problem::new(405, "method", "The method is not allowed here", detail) }
+}
+
+/// A path that does not exist.
+pub fn no_such_path(request: &Request) -> Problem {
+    let path = request.segments.join("/");
+    Problem::new(404, "no-such-path", "There is no such path", format!("/{path} is no path of this appliance"))
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub struct ReadListing {
     pub epoch: Option<String>,
     /// The highest sequence that the answer covers.
     pub sequence: u64,
+    /// True where the rest is to be asked for from `sequence` on.
+    pub more: bool,
     /// The documents that could be read.
     pub jobs: Vec<Progress>,
     /// Why others could not.
@@ -68,7 +70,8 @@ pub fn parse_listing(body: &[u8]) -> Result<ReadListing, BadDocument> {
             Err(error) => bad.push(error),
         }
     }
-    Ok(ReadListing { epoch: doc.epoch, sequence: doc.sequence.unwrap_or(0), jobs, bad })
+    let (sequence, more) = (doc.sequence.unwrap_or(0), doc.more.unwrap_or(false));
+    Ok(ReadListing { epoch: doc.epoch, sequence, more, jobs, bad })
 }
 
 /// Writes one document.
@@ -77,9 +80,9 @@ pub fn render(progress: &Progress) -> String {
 }
 
 /// Writes a list.
-pub fn render_listing(epoch: &Epoch, sequence: u64, jobs: &[Progress]) -> String {
+pub fn render_listing(epoch: &Epoch, sequence: u64, more: bool, jobs: &[Progress]) -> String {
     let jobs = jobs.iter().map(WriteDoc::of).collect();
-    WriteListingDoc { epoch: epoch.to_string(), sequence, jobs }.serialize_json()
+    WriteListingDoc { epoch: epoch.to_string(), sequence, more, jobs }.serialize_json()
 }
 
 fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadDocument> {
@@ -93,6 +96,7 @@ fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadDocument> {
 struct ReadListingDoc {
     epoch: Option<String>,
     sequence: Option<u64>,
+    more: Option<bool>,
     jobs: Vec<ReadDoc>,
 }
 
@@ -275,6 +279,7 @@ fn export(read: ReadExport) -> Option<Export> {
 struct WriteListingDoc {
     epoch: String,
     sequence: u64,
+    more: bool,
     jobs: Vec<WriteDoc>,
 }
 

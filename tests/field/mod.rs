@@ -157,8 +157,12 @@ fn well(state: &mut State, seen: &Seen) -> (u16, String) {
         return match state.jobs.get(&job) {
             None => (404, json!({"title": "no such job"}).to_string()),
             Some((status, disks)) => {
-                let disks: Vec<Value> = disks.iter().map(|(id, status)| json!({"id": id, "status": status})).collect();
-                (200, json!({"job_id": job, "status": status, "error": null, "disks": disks}).to_string())
+                let disk = |(id, status)| json!({"id": id, "status": status, "bytes_transferred": 0});
+                let disks: Vec<Value> = disks.iter().map(disk).collect();
+                let aggregate = json!({"total_bytes": 0, "bytes_transferred": 0});
+                let document = json!({"job_id": job, "stage": "Transfer", "status": status, "aggregate": aggregate,
+                                      "error": null, "disks": disks});
+                (200, document.to_string())
             }
         };
     }

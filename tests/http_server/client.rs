@@ -10,9 +10,10 @@ use async_io::block_on;
 use smol::LocalExecutor;
 use smol::future::{poll_once, zip};
 use waybill::limits;
-use waybill::net::client::{Answer, CallError, Client, Origin, Phase};
+use waybill::net::client::{Answer, CallError, Client, Phase};
 use waybill::net::server::ServerLimits;
 use waybill::wire::http::{Method, encode_segment};
+use waybill::wire::origin::Origin;
 
 use super::harness::{PATIENCE, Server, hand_made, read_request};
 

@@ -1,8 +1,9 @@
 //! Peers that are slow, large, or gone half-way.
 
+use std::io::{Read, Write};
 use std::time::Duration;
 
-use super::harness::{Server, quick};
+use super::harness::{PATIENCE, Server, quick};
 use waybill::limits;
 use waybill::net::server::ServerLimits;
 
@@ -160,4 +161,34 @@ fn who_vanishes_while_being_served_harms_nobody() {
         vanishing.send(b"GET /slowly HTTP/1.1\r\nHost: h\r\n\r\nGET /big/9000000 HTTP/1.1\r\nHost: h\r\n\r\n");
     }
     assert!(server.connect().is_served());
+}
+
+#[test]
+fn a_flood_of_empty_lines_is_no_request() {
+    let server = Server::start(ServerLimits { idle: 10 * PATIENCE, ..ServerLimits::default() });
+    let mut flooding = server.connect();
+    for _ in 0..100 {
+        flooding.send(&b"\r\n".repeat(1000));
+    }
+    assert!(flooding.is_gone());
+}
+
+/// One thread serves all, so none may keep it.
+#[test]
+fn a_client_that_never_pauses_does_not_keep_others_waiting() {
+    let server = Server::start(ServerLimits::default());
+    let flooding = server.connect();
+    let (mut answers, mut requests) = (flooding.stream.try_clone().unwrap(), flooding.stream.try_clone().unwrap());
+    let writer = std::thread::spawn(move || {
+        let block = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000);
+        while requests.write_all(&block).is_ok() {}
+    });
+    let reader = std::thread::spawn(move || while matches!(answers.read(&mut [0; 65536]), Ok(1..)) {});
+    let mut other = server.connect();
+    for _ in 0..100 {
+        assert!(other.is_served());
+    }
+    flooding.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    writer.join().unwrap();
+    reader.join().unwrap();
 }

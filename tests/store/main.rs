@@ -8,6 +8,7 @@ mod shell;
 mod speed;
 mod survival;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -37,6 +38,7 @@ impl Dir {
 
 impl Drop for Dir {
     fn drop(&mut self) {
+        let _ = std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(0o755));
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

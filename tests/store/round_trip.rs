@@ -244,8 +244,9 @@ fn the_log_the_steps_and_the_received_change_ids_are_read_as_written() {
 fn f35_a_history_row_is_there_once_and_a_late_id_supersedes_it() {
     let mut store = Store::in_memory().unwrap();
     let row = |change_id| Change::History(history("j", "disk-2000", change_id));
-    write(&mut store, &[row(None), row(None)]).unwrap();
-    write(&mut store, &[row(Some(change_id(81))), row(Some(change_id(81))), row(None)]).unwrap();
+    for changes in [vec![row(None), row(None)], vec![row(Some(change_id(81))), row(Some(change_id(81))), row(None)]] {
+        assert_eq!(write(&mut store, &changes).unwrap(), Vec::new(), "a repeated row is no fault");
+    }
     write(&mut store, &[Change::History(history("j", "disk-2001", Some(change_id(81))))]).unwrap();
 
     let rows = store.history(Some(&job_id("j"))).unwrap();
@@ -277,6 +278,19 @@ fn f34_the_last_change_id_belongs_to_the_disk_of_that_vm() {
     assert_eq!(last("/DC0/vm/web01", "disk-2001"), None);
     assert_eq!(last("/DC0/vm/web03", "disk-2000"), None);
     assert_eq!(last("", "disk-2000"), None, "VMs without a path are not one VM");
+}
+
+#[test]
+fn a_disk_answers_to_its_device_key_as_well() {
+    let mut store = Store::in_memory().unwrap();
+    let mut job = super::job_with_disks("j", &["disk-0", "disk-1"]);
+    (job.disks[0].device_key, job.disks[1].device_key) = (Some(2000), Some(2001));
+    let rows = [history("j", "disk-0", Some(change_id(5))), history("j", "disk-1", Some(change_id(6)))];
+    write(&mut store, &[progress(&job)]).unwrap();
+    write(&mut store, &rows.map(Change::History)).unwrap();
+    let last = |disk: &str| store.last_change_id("/DC0/vm/web01", disk).unwrap();
+    assert_eq!((last("disk-2000"), last("disk-0")), (Some(change_id(5)), Some(change_id(5))));
+    assert_eq!((last("disk-2001"), last("disk-2002"), last("2001")), (Some(change_id(6)), None, None));
 }
 
 #[test]

@@ -14,27 +14,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use lexopt::prelude::*;
-
 use self::appliances::Appliances;
 use self::disks::{Disk, Mover};
 use self::screen::Screen;
+use super::args::{self, Spec};
+use super::{help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;
 use crate::model::job::{Job, SyncKind};
 use crate::model::status::JobStatus;
 
-const HELP: &str = "\
-Show waybill at work: a real copy of two disks, tracked from the first byte to cbt_history.
-
-usage: waybill demo [--dir DIR]
-
-  --dir DIR   where images, databases and logs go and stay (default: a new folder in the system's
-              folder for temporary files)
-
-Both appliances run in this process and talk over real sockets. nbdkit and nbdcopy copy the disks where
-they are installed, else qemu-img, else dd. Ends with 0 when both runs were tracked to `completed`.
-";
+const SPEC: Spec =
+    Spec { name: "demo", words: &[], options: &[("dir", "DIR", false)], switches: &[], help: help::DEMO };
 
 /// How long a run may take before the demo gives up.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -43,19 +34,8 @@ const FRAME: Duration = Duration::from_millis(250);
 
 /// Runs the command with the arguments after `demo`.
 pub fn main(arguments: Vec<OsString>) -> Result<Exit, Failure> {
-    let mut dir = None;
-    let mut parser = lexopt::Parser::from_args(arguments);
-    let usage = |error: lexopt::Error| {
-        Failure::new(Exit::Usage, "demo", error).with_remedy("`waybill demo --help` shows the command line")
-    };
-    while let Some(argument) = parser.next().map_err(usage)? {
-        match argument {
-            Long("dir") => dir = Some(PathBuf::from(parser.value().map_err(usage)?)),
-            Short('h') | Long("help") => return super::output::print(HELP),
-            other => return Err(usage(other.unexpected())),
-        }
-    }
-    show(&dir.unwrap_or_else(new_folder))
+    let Some(given) = args::read(&SPEC, arguments)? else { return output::print(SPEC.help) };
+    show(&given.raw("dir").map_or_else(new_folder, PathBuf::from))
 }
 
 fn new_folder() -> PathBuf {

@@ -9,16 +9,26 @@ use ureq_proto::client::state::{RecvBody, RecvResponse};
 use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
 use ureq_proto::http::{self, Version, header};
 
-use super::Answer;
 use super::error::{CallError, Phase};
-use super::origin::Origin;
 use crate::limits;
 use crate::net::pace::{Cut, Pace};
 use crate::net::stream::{Duplex, SCRATCH_BYTES, Scratch, read_some, write_all};
 use crate::wire::http::Method;
+use crate::wire::origin::Origin;
 
 /// Bytes of an answer's framing (a chunk's size line, a trailer field) that may wait for their end.
 const UNDECODED_BYTES: usize = 4 * 1024;
+
+/// What a VMA answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status, 100 to 999 as sent.
+    pub status: u16,
+    /// The media type as sent, `""` where missing.
+    pub content_type: String,
+    /// The body, at most [`limits::ANSWER_BYTES`].
+    pub body: Vec<u8>,
+}
 
 /// A request as the caller gave it.
 pub struct Outgoing<'r> {

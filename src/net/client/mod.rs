@@ -7,7 +7,6 @@
 
 mod error;
 mod exchange;
-mod origin;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,7 +18,7 @@ use async_io::{Async, Timer};
 use smol::future;
 
 pub use self::error::{CallError, Phase};
-pub use self::origin::{BadUrl, Origin};
+pub use self::exchange::Answer;
 
 use self::exchange::{Outgoing, exchange};
 use super::gate::Gate;
@@ -27,17 +26,7 @@ use super::resolve;
 use super::stream::Scratch;
 use crate::limits;
 use crate::wire::http::Method;
-
-/// What a VMA answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The status, 100 to 999 as sent.
-    pub status: u16,
-    /// The media type as sent, `""` where missing.
-    pub content_type: String,
-    /// The body, at most [`limits::ANSWER_BYTES`].
-    pub body: Vec<u8>,
-}
+use crate::wire::origin::Origin;
 
 /// A client for one origin; clones share its connections.
 #[derive(Debug, Clone)]

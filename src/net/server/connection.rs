@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use async_io::Timer;
 use smol::future::{self, FutureExt, yield_now};
 
-use super::Room;
 use super::crowd::Seat;
+use super::room::Room;
 use crate::limits;
 use crate::net::pace::{Cut, Pace};
 use crate::net::stream::{Duplex, discard, read_some, write_all};
@@ -58,7 +58,7 @@ async fn wait_for_request<S, H>(stream: &mut S, room: &Room<H>, seat: &Seat, inp
 where
     S: Duplex,
 {
-    skip_empty_lines(input);
+    let mut skipped = skip_empty_lines(input);
     if !input.is_empty() {
         return true;
     }
@@ -76,15 +76,20 @@ where
         if !future::or(arrival, enough).await {
             return false;
         }
-        skip_empty_lines(input);
+        skipped += skip_empty_lines(input);
+        if skipped > limits::HEAD_BYTES {
+            return false;
+        }
+        yield_now().await;
     }
     true
 }
 
-/// Some clients send an empty line after a body (RFC 9112, 2.2).
-fn skip_empty_lines(input: &mut Vec<u8>) {
-    let empty = input.chunks_exact(2).take_while(|pair| pair == b"\r\n").count();
-    input.drain(..empty * 2);
+/// Some clients send an empty line after a body (RFC 9112, 2.2). Tells how many bytes that was.
+fn skip_empty_lines(input: &mut Vec<u8>) -> usize {
+    let empty = input.chunks_exact(2).take_while(|pair| pair == b"\r\n").count() * 2;
+    input.drain(..empty);
+    empty
 }
 
 /// Reads one request; what came after it stays in `input`.

@@ -157,6 +157,8 @@ impl Drop for Resting<'_> {
         let mut inside = self.crowd.inside.borrow_mut();
         if self.rest.asked.get() {
             inside.leaving = 0;
+            // A request came in between, so that somebody else has to be asked.
+            self.crowd.tell();
         } else {
             inside.resting.remove(&self.number);
         }

@@ -5,6 +5,7 @@
 
 mod connection;
 mod crowd;
+mod room;
 
 use std::io;
 use std::net::TcpListener;
@@ -15,49 +16,11 @@ use async_io::{Async, Timer};
 use smol::LocalExecutor;
 use smol::future::yield_now;
 
+pub use self::room::ServerLimits;
+
 use self::crowd::Crowd;
-use super::stream::Scratch;
-use crate::limits;
+use self::room::Room;
 use crate::wire::http::{Request, Response};
-
-/// How long and how much a listener bears. The defaults are for movers and pollers; tests shorten them.
-#[derive(Debug, Clone)]
-pub struct ServerLimits {
-    /// Connections at a time; further ones wait in the kernel's backlog.
-    pub connections: usize,
-    /// How long a connection may rest between requests. Longer than the 90 s after which Go's clients close theirs, so
-    /// that they do it first and no push meets a closing connection.
-    pub idle: Duration,
-    /// How long a head may take from its first byte to its last.
-    pub head: Duration,
-    /// The window in which a body or an answer must move [`Self::pace_bytes`], or end.
-    pub pace_window: Duration,
-    /// The least that must move in a window.
-    pub pace_bytes: usize,
-    /// How long a connection that was closed here is still read from, so that the peer sees the last answer rather
-    /// than a reset (RFC 9112, 9.6).
-    pub linger: Duration,
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            connections: limits::CONNECTIONS,
-            idle: Duration::from_secs(120),
-            head: Duration::from_secs(10),
-            pace_window: Duration::from_secs(10),
-            pace_bytes: 16 * 1024,
-            linger: Duration::from_secs(2),
-        }
-    }
-}
-
-/// What all connections of a listener share.
-struct Room<H> {
-    limits: ServerLimits,
-    scratch: Scratch,
-    handler: Rc<H>,
-}
 
 /// Serves until the future is dropped; then every connection is cancelled with it.
 ///
@@ -73,7 +36,7 @@ pub async fn serve<H>(
 {
     let crowd = Crowd::new(limits.connections);
     let _cleared_at_the_end = Cleared(Rc::clone(&crowd));
-    let room = Rc::new(Room { limits, scratch: Scratch::new(), handler });
+    let room = Rc::new(Room::new(limits, handler));
     loop {
         if crowd.is_full() {
             wait_for_a_place(&listener, &crowd).await;

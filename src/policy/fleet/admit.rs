@@ -1,7 +1,8 @@
 //! How jobs come under the OMA's eyes: asked for, inserted by another program, or remembered.
 
+use super::board::Fleet;
+use super::port::Listed;
 use super::tracked::Tracked;
-use super::{Fleet, Listed};
 use std::time::Duration;
 
 use crate::limits;
@@ -13,6 +14,7 @@ use crate::model::job::Job;
 use crate::model::request::TrackRequest;
 use crate::model::status::JobStatus;
 use crate::model::time::Now;
+use crate::policy::journal::bounded;
 use crate::policy::refusal::Refusal;
 
 /// A request to track was taken.
@@ -33,26 +35,35 @@ impl Fleet {
         if request.disks.len() > limits::DISKS_PER_JOB {
             return Err(Refusal::Bound { what: "disks of a job", limit: limits::DISKS_PER_JOB });
         }
-        if let Some(job) = self.job(&request.job) {
+        if let Some(job) = self.job(&request.job).or(stored) {
+            if job.status.is_final() {
+                return Err(Refusal::Finished { job: job.id.clone(), status: job.status });
+            }
             let differences = differences(job, request);
-            return match differences.is_empty() {
-                true => Ok(Admitted::Known),
-                false => Err(Refusal::Contradiction { job: request.job.clone(), differences: differences.join("; ") }),
-            };
+            if !differences.is_empty() {
+                let differences = differences.join("; ");
+                return Err(Refusal::Contradiction { job: request.job.clone(), differences });
+            }
         }
-        if let Some(job) = stored.filter(|job| job.status.is_final()) {
-            return Err(Refusal::Finished { job: job.id.clone(), status: job.status });
+        if let Some(tracked) = self.jobs.get_mut(&request.job) {
+            if enrich(&mut tracked.job, request) {
+                tracked.written(now);
+                self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+            }
+            return Ok(Admitted::Known);
         }
         if self.jobs.len() >= limits::UNFINISHED_JOBS {
             return Err(Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
         }
-        self.admit(now, requested(request, now), Event::TrackingStarted);
-        Ok(Admitted::New)
+        let mut job = stored.cloned().unwrap_or_else(|| Job::new(request.job.clone(), request.vma.clone(), now.wall));
+        enrich(&mut job, request);
+        self.admit(now, job, Event::TrackingStarted);
+        Ok(if stored.is_some() { Admitted::Known } else { Admitted::New })
     }
 
     /// A VMA listed its jobs: those that are new here are tracked.
     pub(super) fn listed(&mut self, now: Now, vma: &VmaName, listed: Listed) {
-        let interval = self.settings.backoff.interval;
+        let interval = if listed.more { Duration::ZERO } else { self.settings.backoff.interval };
         for said in listed.jobs {
             let request = TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new() };
             // Another VMA's job of the same id stays with that VMA; both would be wrong together.
@@ -102,11 +113,12 @@ impl Fleet {
             Event::TrackingStarted => format!("Starting progress polling for replication job at VMA {}", job.vma),
             _ => format!("Resuming progress polling for replication job at VMA {}", job.vma),
         };
-        self.journal.note(now, &job, event, message, vec![("vma", job.vma.as_str().into())]);
         let id = job.id.clone();
         let mut tracked = Tracked::new(job, now, first_poll);
         tracked.written(now);
+        // The row comes before the entries that point at it.
         self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        self.journal.note(now, &tracked.job, event, message, vec![("vma", tracked.job.vma.as_str().into())]);
         self.jobs.insert(id.clone(), tracked);
         self.judge(now, &id);
         self.schedule.set(&id, first_poll);
@@ -118,19 +130,30 @@ impl Fleet {
     }
 }
 
-fn requested(request: &TrackRequest, now: Now) -> Job {
-    let mut job = Job::new(request.job.clone(), request.vma.clone(), now.wall);
-    job.vm = request.vm.clone().unwrap_or_default();
-    for given in &request.disks {
-        let mut disk = Disk::new(given.id.clone());
-        disk.declared = true;
-        disk.label = given.label.clone().unwrap_or_default();
-        disk.capacity_bytes = given.capacity_bytes;
-        disk.device_key = given.device_key;
-        disk.previous_change_id.clone_from(&given.previous_change_id);
-        job.disks.push(disk);
+/// Adds what the job did not know yet; the request has been found to agree with it. True where something was added.
+fn enrich(job: &mut Job, request: &TrackRequest) -> bool {
+    let before = job.clone();
+    let fill = |known: &mut String, given: &str| {
+        if known.is_empty() {
+            *known = bounded(given);
+        }
+    };
+    if let Some(vm) = &request.vm {
+        fill(&mut job.vm.name, &vm.name);
+        fill(&mut job.vm.path, &vm.path);
     }
-    job
+    for given in &request.disks {
+        if job.disk(&given.id).is_none() && job.disks.len() < limits::DISKS_PER_JOB {
+            job.disks.push(Disk::new(given.id.clone()));
+        }
+        let Some(disk) = job.disk_mut(&given.id) else { continue };
+        disk.declared = true;
+        fill(&mut disk.label, given.label.as_deref().unwrap_or(""));
+        disk.capacity_bytes = disk.capacity_bytes.or(given.capacity_bytes);
+        disk.device_key = disk.device_key.or(given.device_key);
+        disk.previous_change_id = disk.previous_change_id.take().or_else(|| given.previous_change_id.clone());
+    }
+    *job != before
 }
 
 fn differences(job: &Job, request: &TrackRequest) -> Vec<String> {

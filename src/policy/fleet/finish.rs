@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::board::Fleet;
+use super::port::{Action, FinishAnswer};
 use super::tracked::Judgement;
-use super::{Action, FinishAnswer, Fleet};
+use crate::limits;
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
 use crate::model::event::Event;
 use crate::model::id::{ChangeId, DiskId, JobId};
@@ -50,7 +52,8 @@ impl Fleet {
         let Some(job) = job else { return };
         let given = ChangeId::from_text(&report.change_id);
         let is_sound = given.as_ref().is_some_and(ChangeId::is_well_formed);
-        let disk = DiskId::parse(&report.disk).ok().filter(|id| job.disk(id).is_some());
+        let named = DiskId::parse(&report.disk).ok();
+        let disk = named.as_ref().and_then(|named| job.place_of(named)).map(|at| job.disks[at].id.clone());
         let (event, message) = match (&disk, is_sound) {
             (Some(disk), true) => (Event::ChangeIdReceived, format!("change id of disk {disk}: {}", report.change_id)),
             (Some(disk), false) => {
@@ -59,17 +62,59 @@ impl Fleet {
                 (Event::ChangeIdSuspect, text)
             }
             (None, _) => {
-                let text = format!("change id for disk {:?}, which this job does not have", bounded(&report.disk));
+                let text = format!("change id for disk {:?}, which this job does not have yet", bounded(&report.disk));
                 (Event::ChangeIdSuspect, text)
             }
         };
         self.journal.note(now, job, event, message, vec![("disk", report.disk.as_str().into())]);
-        let (Some(disk), true) = (disk, is_sound) else { return };
         let previous = report.previous_change_id.as_deref().and_then(ChangeId::from_text);
+        if let (None, Some(named), Some(id), Some(given), true) = (&disk, named, &tracked, &given, is_sound) {
+            let early = (named, given.clone(), previous);
+            return self.keep_early(id, early);
+        }
+        let (Some(disk), true) = (disk, is_sound) else { return };
         let Some(entry) = history_of(job, &disk, now) else { return };
         match tracked {
             Some(id) => self.keep_change_id(now, &id, &disk, given, previous),
             None => self.journal.push(Change::History(superseding(entry, given, previous))),
+        }
+    }
+
+    /// Change ids that the database has of a job that has just come under the OMA's eyes: they wait for their disks.
+    pub fn recall(&mut self, id: &JobId, received: Vec<ReceivedChangeId>) {
+        for one in received {
+            let (disk, given) = (DiskId::parse(&one.disk).ok(), ChangeId::from_text(&one.change_id));
+            let previous = one.previous_change_id.as_deref().and_then(ChangeId::from_text);
+            if let (Some(disk), Some(given)) = (disk, given.filter(ChangeId::is_well_formed)) {
+                self.keep_early(id, (disk, given, previous));
+            }
+        }
+    }
+
+    /// A mover may be faster than the poll that brings its disks. The latest for a disk stands.
+    fn keep_early(&mut self, id: &JobId, early: (DiskId, ChangeId, Option<ChangeId>)) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.early_change_ids.retain(|(disk, _, _)| *disk != early.0);
+        if tracked.early_change_ids.len() < limits::DISKS_PER_JOB {
+            tracked.early_change_ids.push(early);
+        }
+    }
+
+    /// Gives the change ids that came early to the disks that a document has brought.
+    pub(super) fn place_early_change_ids(&mut self, id: &JobId) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        let waiting = std::mem::take(&mut tracked.early_change_ids);
+        for (named, given, previous) in waiting {
+            let Some(at) = tracked.job.place_of(&named) else {
+                tracked.early_change_ids.push((named, given, previous));
+                continue;
+            };
+            let disk = &mut tracked.job.disks[at];
+            if disk.change_id.is_none() {
+                disk.change_id = Some(given);
+                disk.previous_change_id = previous.or_else(|| disk.previous_change_id.take());
+                tracked.note_difference();
+            }
         }
     }
 
@@ -176,8 +221,7 @@ impl Fleet {
 
     /// The job's status is final: its last rows and one history row for each disk; then it is no longer tracked.
     pub(super) fn end(&mut self, now: Now, id: &JobId) {
-        let Some(mut tracked) = self.jobs.remove(id) else { return };
-        self.schedule.remove(id);
+        let Some(mut tracked) = self.remove(id) else { return };
         let job = &mut tracked.job;
         if job.status == JobStatus::Succeeded {
             job.totals.percent = Percent::DONE;
@@ -196,6 +240,11 @@ impl Fleet {
         job.stalled_since = None;
         self.journal.note(now, job, Event::TrackingStopped, "Stopped progress polling for job", Vec::new());
         self.journal.ended(now, job);
+        self.record_history(now, &tracked.job);
+    }
+
+    /// One row for each disk of a job that has ended.
+    pub(super) fn record_history(&mut self, now: Now, job: &Job) {
         for disk in &job.disks {
             if let Some(entry) = history_of(job, &disk.id, now) {
                 self.journal.push(Change::History(entry));

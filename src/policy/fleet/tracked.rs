@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{FleetSettings, OnStall};
+use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
+use crate::model::id::{ChangeId, DiskId};
 use crate::model::job::{Contact, Job, Silence};
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now, Wall};
@@ -30,6 +31,8 @@ pub(super) struct Tracked {
     pub(super) job: Job,
     pub(super) judgement: Judgement,
     pub(super) refusals: Once,
+    /// Change ids that came before their disk was known, as the movers called it.
+    pub(super) early_change_ids: Vec<(DiskId, ChangeId, Option<ChangeId>)>,
     contact: ContactClock,
     tracked_since: Mono,
     poll_due: Mono,
@@ -46,6 +49,7 @@ impl Tracked {
         Self {
             judgement: Judgement::Open,
             refusals: Once::default(),
+            early_change_ids: Vec::new(),
             contact: ContactClock::start(now),
             tracked_since: now.mono,
             poll_due: first_poll,
@@ -62,6 +66,9 @@ impl Tracked {
         let starts = !self.is_polling && self.poll_due <= now.mono;
         self.is_polling |= starts;
         starts
+    }
+    pub(super) fn is_polling(&self) -> bool {
+        self.is_polling
     }
     pub(super) fn poll_ended(&mut self) {
         self.is_polling = false;
@@ -153,7 +160,8 @@ impl Tracked {
         let waited = now.mono.since(self.tracked_since);
         (self.job.status == JobStatus::Queued && waited >= settings.queued_timeout).then(|| {
             let last = match self.contact.state() {
-                Contact::Silent(_) => "the VMA does not know it: no mover has reported for it",
+                Contact::Silent(Silence::JobUnknown) => "the VMA does not know it: no mover has reported for it",
+                Contact::Silent(_) => "the VMA does not answer at the moment",
                 Contact::Fresh | Contact::Late | Contact::Lost => "the VMA knows it and it has not begun",
             };
             format!("queued for {} s without a start; {last}; start its mover and track it anew", waited.as_secs())
@@ -162,14 +170,16 @@ impl Tracked {
 
     /// Marks and unmarks a mover that is silent while it streams; the reason where that fails the job.
     pub(super) fn check_stall(&mut self, now: Now, journal: &mut Journal, settings: &FleetSettings) -> Option<String> {
-        if self.job.source_updated_at != self.source_time.0 {
+        let was_heard = self.job.source_updated_at != self.source_time.0;
+        if was_heard {
             self.source_time = (self.job.source_updated_at, now.mono);
         }
         let silent_for = now.mono.since(self.source_time.1);
+        // A stall lasts until the mover is heard, also where this process has not seen all of it.
+        let is_silent = silent_for >= settings.stall_after || (self.job.stalled_since.is_some() && !was_heard);
         let is_copying = self.job.disks.iter().any(|disk| disk.status != DiskStatus::Completed);
-        let is_stalled = self.job.status == JobStatus::Streaming
-            && (is_copying || self.job.disks.is_empty())
-            && silent_for >= settings.stall_after;
+        let is_stalled =
+            self.job.status == JobStatus::Streaming && (is_copying || self.job.disks.is_empty()) && is_silent;
         match (self.job.stalled_since, is_stalled) {
             (None, true) => {
                 let since = Wall::from_unix_millis(
@@ -210,10 +220,15 @@ impl Tracked {
     pub(super) fn is_new_refusal(&mut self, text: &str) -> bool {
         self.refusals.is_first(text, limits::REFUSALS_PER_JOB)
     }
-    /// The OMA's own pause is over: all windows start afresh.
-    pub(super) fn restart_windows(&mut self, now: Now) {
+    /// The OMA's own pause is over: all windows start afresh, and the polls go on in the job's own beat, so that those of
+    /// all jobs do not come at once. Returns the moment of the next.
+    pub(super) fn restart_windows(&mut self, now: Now, interval: Duration) -> Mono {
         self.contact = ContactClock::start(now);
         self.source_time.1 = now.mono;
+        if self.poll_due <= now.mono {
+            self.next_poll_on_pace(now, interval);
+        }
+        self.poll_due
     }
 
     /// When the job is to be looked at next.

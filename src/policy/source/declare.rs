@@ -1,8 +1,8 @@
 //! What `PUT /api/v1/jobs/{id}` does: a job is announced with its VM, disks and names. Announcing the same again
 //! is well; announcing something else is refused with the difference, and nothing of it is taken.
 
+use super::book::{Entry, Source};
 use super::names::names_of;
-use super::{Entry, Refusal, Source};
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::disk::{Basis, Disk};
@@ -12,6 +12,8 @@ use crate::model::job::{Export, Job};
 use crate::model::request::{Declaration, DeclaredDisk};
 use crate::model::stage::Stage;
 use crate::model::time::Now;
+use crate::policy::journal::bounded;
+use crate::policy::refusal::Refusal;
 
 /// A declaration was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +57,24 @@ impl Source {
             return Ok(declared);
         }
         self.names.bind(&entry.job);
+        self.name_shadowed(now, id, &claimed);
         self.touch(now, id, None);
         if let Some(entry) = self.jobs.get(id) {
             self.journal.push(Change::Declared(Box::new(entry.job.clone())));
         }
         Ok(declared)
+    }
+
+    /// Says so where a name is the id of another unfinished job, which gets the pushes.
+    fn name_shadowed(&mut self, now: Now, id: &JobId, claimed: &[String]) {
+        let Some(entry) = self.jobs.get(id) else { return };
+        for name in claimed.iter().filter(|name| name.as_str() != id.as_str()) {
+            let shadow = JobId::parse(name).ok().and_then(|other| self.jobs.get(&other));
+            if shadow.is_some_and(|other| !other.job.status.is_final()) {
+                let message = format!("name {name:?} is also the id of a job that runs: pushes to it go to that job");
+                self.journal.note(now, &entry.job, Event::AliasConflict, message, vec![("name", name.as_str().into())]);
+            }
+        }
     }
 
     fn check_name(&mut self, now: Now, name: &str, claimant: &JobId) -> Result<(), Refusal> {
@@ -185,6 +200,6 @@ pub(super) fn plan_by_capacity(disk: &mut Disk) {
 
 fn fill(known: &mut String, given: &str) {
     if known.is_empty() {
-        *known = super::super::journal::bounded(given);
+        *known = bounded(given);
     }
 }

@@ -34,6 +34,14 @@ impl Names {
             self.held.insert(name.to_owned(), (job.id.clone(), disk.cloned()));
         }
     }
+    /// A job that had finished before this process started: its names are free, and may have a new holder already.
+    pub(super) fn remember(&mut self, job: &Job) {
+        for (name, _) in names_of(job) {
+            if !self.held.contains_key(name) {
+                self.released.insert(name.to_owned(), job.id.clone());
+            }
+        }
+    }
     /// The job has finished: its names are free.
     pub(super) fn release(&mut self, job: &Job) {
         for (name, _) in names_of(job) {

@@ -3,21 +3,22 @@
 //! Without a disk id the order of the messages tells the disks apart: a start opens the next disk, what follows belongs
 //! to the open one, `completed` closes it. Nothing is ever completed by guess.
 
-use super::super::journal::bounded;
-use super::super::reading::{self, Meaning};
-use super::super::tally::disk_percent;
-use super::super::transition::{self, Moved};
-use super::{Entry, Refusal, Source};
+use super::book::{Entry, Revision, Source};
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::disk::{Basis, Disk};
 use crate::model::event::Event;
 use crate::model::id::{DiskId, JobId};
-use crate::model::job::{Job, SyncKind};
+use crate::model::job::{Export, Job, SyncKind};
 use crate::model::request::{Outcome, Push};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Now;
+use crate::policy::journal::bounded;
+use crate::policy::reading::{self, Meaning};
+use crate::policy::refusal::Refusal;
+use crate::policy::tally::disk_percent;
+use crate::policy::transition::{self, Moved};
 
 /// A push was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +27,6 @@ pub struct Pushed {
     pub job: JobId,
     /// True where it was the first that was heard of the job.
     pub auto_initialized: bool,
-}
-
-/// A total that was replaced by another.
-pub(super) struct Revision {
-    pub(super) whose: String,
-    pub(super) from: u64,
-    pub(super) to: u64,
 }
 
 impl Source {
@@ -81,6 +75,10 @@ impl Source {
         if self.jobs.contains_key(id) {
             let run = self.names.latest_run(id).clone();
             let has_ended = self.jobs.get(&run).is_some_and(|entry| entry.job.status.is_final());
+            if has_ended && let Some((job, disk)) = self.names.holder(id.as_str()) {
+                // Declared for a job that runs: a finished job of that id can take no push anyway.
+                return Ok((job.clone(), disk.cloned(), false));
+            }
             return match has_ended && is_start {
                 true => self.open_run(now, id, &run).map(|opened| (opened, None, false)),
                 false => Ok((run, None, false)),
@@ -113,7 +111,13 @@ impl Source {
             super::declare::plan_by_capacity(&mut disk);
             entry.job.disks.push(disk);
         }
+        // Movers go on under the names that were declared for the id, unless another job has claimed them since.
+        let is_free = |name: &str| self.names.holder(name).is_none();
+        entry.job.aliases = previous.aliases.iter().filter(|alias| is_free(alias.as_str())).cloned().collect();
+        let exports = previous.exports.iter().filter(|export| is_free(export.name.as_str())).cloned();
+        entry.job.exports = exports.map(|export| Export { connected: false, started_at: None, ..export }).collect();
         *entry = Entry::new(entry.job.clone(), None);
+        self.names.bind(&entry.job);
         self.names.reused(base, &id);
         let attributes = || vec![("run", id.as_str().into()), ("ended", ended.as_str().into())];
         let message = format!("{ended} has ended and was started again: its new run is {id}");
@@ -155,8 +159,9 @@ impl Source {
 
     fn name_unknown_sync(&mut self, now: Now, id: &JobId, text: &str) {
         let Some(entry) = self.jobs.get_mut(id) else { return };
+        let text = bounded(text);
         if entry.unknown_texts.is_first(&format!("sync_type {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
-            let message = format!("unknown sync_type {:?}: full, initial or incremental are known", bounded(text));
+            let message = format!("unknown sync_type {text:?}: full, initial or incremental are known");
             self.journal.note(now, &entry.job, Event::UnknownText, message, Vec::new());
         }
     }
@@ -200,11 +205,15 @@ impl Source {
             return None;
         }
         let target = if ends { DiskStatus::Completed } else { DiskStatus::Streaming };
-        let before = job.disks[at].status;
-        if before == DiskStatus::Failed && ends {
-            // A copy that failed and then completed has streamed in between, even if no push said so.
+        if job.disks[at].status == DiskStatus::Failed && ends {
+            // A copy that failed and then completed has streamed in between, even if no push said so. The row goes the
+            // same way, because the database allows no other.
             job.disks[at].status = DiskStatus::Streaming;
+            (job.disks[at].error, job.disks[at].ended_at) = (None, None);
+            self.journal.disk_moved(now, job, &job.disks[at], DiskStatus::Failed);
+            self.journal.push(Change::Progress(Box::new(job.clone())));
         }
+        let before = job.disks[at].status;
         let (rate, disk) = (&mut rates[at], &mut job.disks[at]);
         if !matches!(transition::set_disk_status(&mut disk.status, target), Ok(Moved::From(_))) && before != target {
             return None;
@@ -269,12 +278,17 @@ impl Source {
             return;
         }
         self.advance(now, id, Stage::Transfer, JobStatus::Streaming);
-        let Some(at) = self.disk_of(now, id, push, hint, Kind::Failure) else { return };
+        let text = if reason.is_empty() { "the mover gave no reason".to_owned() } else { reason };
+        let Some(at) = self.disk_of(now, id, push, hint, Kind::Failure) else {
+            return self.note_failure(now, id, "a disk that is not open", &text);
+        };
         let Some(Entry { job, rates, .. }) = self.jobs.get_mut(id) else { return };
         let disk = &mut job.disks[at];
-        let Ok(Moved::From(before)) = transition::set_disk_status(&mut disk.status, DiskStatus::Failed) else { return };
+        let Ok(Moved::From(before)) = transition::set_disk_status(&mut disk.status, DiskStatus::Failed) else {
+            let which = format!("disk {}, which is {} and stays so,", disk.id, disk.status);
+            return self.note_failure(now, id, &which, &text);
+        };
         disk.bytes_transferred = disk.bytes_transferred.max(push.bytes_transferred);
-        let text = if reason.is_empty() { "the mover gave no reason".to_owned() } else { reason };
         disk.error = Some(text.clone());
         disk.started_at = disk.started_at.or(Some(now.wall));
         disk.ended_at = Some(now.wall);
@@ -285,6 +299,16 @@ impl Source {
         self.journal.disk_moved(now, job, &disk, before);
         let message = format!("disk {} failed: {text}", disk.id);
         self.journal.note(now, job, Event::DiskFailed, message, vec![("disk", disk.id.as_str().into())]);
+    }
+
+    /// A failure that changes no disk: a mover's retry, or an outer layer that says the same again. Its text is kept, once.
+    fn note_failure(&mut self, now: Now, id: &JobId, which: &str, text: &str) {
+        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        let is_known = job.disks.iter().any(|disk| disk.error.as_deref() == Some(text));
+        if !is_known && refusals.is_first(&format!("failure {text}"), limits::REFUSALS_PER_JOB) {
+            let message = format!("the mover reports a failure of {which}: {text}");
+            self.journal.note(now, job, Event::DiskFailed, message, Vec::new());
+        }
     }
 
     /// The specification's own last word, which ends a job only where every disk that is known is Completed.
@@ -304,7 +328,7 @@ impl Source {
     fn disk_of(&mut self, now: Now, id: &JobId, push: &Push, hint: Option<&DiskId>, kind: Kind) -> Option<usize> {
         let job = &self.jobs.get(id)?.job;
         if let Some(named) = push.disk.as_ref().or(hint) {
-            return position(job, named).or_else(|| self.add_disk(now, id, named.clone()));
+            return job.place_of(named).or_else(|| self.add_disk(now, id, named.clone()));
         }
         let streaming: Vec<usize> = places(job, |disk| disk.status == DiskStatus::Streaming);
         match (streaming.as_slice(), kind) {
@@ -315,6 +339,8 @@ impl Source {
                 None
             }
             ([], Kind::Progress) => self.next_disk(now, id, |disk| disk.status != DiskStatus::Completed),
+            // Said again: the next disk has not failed because this one has.
+            ([], Kind::Failure) if job.disks.iter().any(|disk| disk.status == DiskStatus::Failed) => None,
             ([], Kind::Failure) => {
                 self.next_disk(now, id, |disk| matches!(disk.status, DiskStatus::Queued | DiskStatus::Snapshotting))
             }
@@ -380,15 +406,6 @@ enum Kind {
 
 fn places(job: &Job, is_meant: impl Fn(&Disk) -> bool) -> Vec<usize> {
     job.disks.iter().enumerate().filter(|(_, disk)| is_meant(disk)).map(|(at, _)| at).collect()
-}
-
-/// The disk of that id, or the one whose device key a mover spells as `disk-<key>` (`wire.md`).
-fn position(job: &Job, named: &DiskId) -> Option<usize> {
-    let by_id = job.disks.iter().position(|disk| disk.id == *named);
-    by_id.or_else(|| {
-        let key = named.as_str().strip_prefix("disk-")?.parse::<i64>().ok()?;
-        job.disks.iter().position(|disk| disk.device_key == Some(key))
-    })
 }
 
 /// Takes a total where it is at least as trusted as the present one; says so where it replaced another.

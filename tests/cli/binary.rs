@@ -10,11 +10,22 @@ pub struct Ended(Output);
 
 /// Runs the binary without the environment that would change what it prints or reads.
 pub fn waybill(args: &[&str]) -> Ended {
+    Ended(command(args).output().expect("the binary runs"))
+}
+
+/// As [`waybill`], with one variable in its environment.
+pub fn waybill_with(name: &str, value: &str, args: &[&str]) -> Ended {
+    Ended(command(args).env(name, value).output().expect("the binary runs"))
+}
+
+/// The binary with its arguments, not yet started.
+pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
     for name in ["WAYBILL_DB", "COLUMNS", "NO_COLOR", "http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
         command.env_remove(name);
     }
-    Ended(command.args(args).output().expect("the binary runs"))
+    command.args(args);
+    command
 }
 
 impl Ended {
@@ -26,6 +37,12 @@ impl Ended {
         let (out, err) = (Self::text(&self.0.stdout), Self::text(&self.0.stderr));
         assert_eq!((self.0.status.code(), err.as_str()), (Some(0), ""), "{out}");
         out
+    }
+    /// Its data and its message; it must have ended with 0.
+    pub fn succeeded_with_message(&self) -> (String, String) {
+        let (out, err) = (Self::text(&self.0.stdout), Self::text(&self.0.stderr));
+        assert_eq!(self.0.status.code(), Some(0), "{err}");
+        (out, err)
     }
     /// Its message; it must have ended with this code and without data.
     pub fn refused_with(&self, code: i32) -> String {

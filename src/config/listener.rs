@@ -1,0 +1,12 @@
+//! Where a server without TLS may listen: on this very machine.
+
+use std::net::SocketAddr;
+
+/// Reads `ADDRESS:PORT` of a listener; the error says what is wrong with it.
+pub(super) fn loopback_listener(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(at) if at.ip().is_loopback() => Ok(at),
+        Ok(at) => Err(format!("{} is not a loopback address; without TLS waybill listens on loopback only", at.ip())),
+        Err(_) => Err(format!("{text:?} is not ADDRESS:PORT")),
+    }
+}

@@ -1,0 +1,94 @@
+//! What an OMA answers to its callers (R-30, R-31, R-45). A change is answered when it is written; what only the VMA can
+//! decide is asked there.
+
+use crate::model::id::JobId;
+use crate::model::job::Job;
+use crate::model::status::JobStatus;
+use crate::model::time::Now;
+use crate::policy::fleet::Admitted;
+use crate::policy::refusal::Refusal;
+use crate::runtime::service::refuse;
+use crate::store::StoreError;
+use crate::view::json;
+use crate::wire::http::Response;
+use crate::wire::problem::Problem;
+use crate::wire::{changeid, job};
+
+use super::Oma;
+use super::event::Answer;
+use super::routes::Call;
+
+impl Oma {
+    pub(super) fn answer(&mut self, now: Now, call: Call) -> Result<Answer, Problem> {
+        match call {
+            Call::Track(request) => {
+                let stored = self.ended(&request.job)?;
+                let admitted = self.fleet.track(now, &request, stored.as_ref()).map_err(|refusal| refuse(&refusal))?;
+                self.recall(&request.job);
+                let status = if admitted == Admitted::New { 201 } else { 200 };
+                let known = self.fleet.job(&request.job).map_or(JobStatus::Queued, |known| known.status);
+                Ok(Answer::WhenWritten(Response::json(status, job::render_state(&request.job, known))))
+            }
+            Call::Jobs => {
+                let jobs: Vec<String> = self.fleet.jobs().map(json::job).collect();
+                Ok(Answer::AtOnce(Response::json(200, format!("{{\"jobs\":[{}]}}", jobs.join(",")))))
+            }
+            Call::Job(id) => {
+                let ended = self.ended(&id)?;
+                let known = self.fleet.job(&id).or(ended.as_ref()).ok_or_else(|| unknown(&id))?;
+                Ok(Answer::AtOnce(Response::json(200, json::job(known))))
+            }
+            Call::Cancel(id, reason) => {
+                self.must_be_tracked(&id)?;
+                self.fleet.cancel(now, &id, &reason).map_err(|refusal| refuse(&refusal))?;
+                Ok(Answer::WhenWritten(Response::json(200, job::render_state(&id, JobStatus::Failed))))
+            }
+            Call::Finish(id, outcome) => {
+                self.must_be_tracked(&id)?;
+                let vma = self.fleet.job(&id).map(|job| job.vma.clone()).ok_or_else(|| unknown(&id))?;
+                let known = || self.clients.keys().map(|vma| vma.as_str()).collect::<Vec<_>>().join(", ");
+                let client = self.clients.get(&vma).cloned();
+                let client =
+                    client.ok_or_else(|| refuse(&Refusal::UnknownVma { vma: vma.to_string(), known: known() }))?;
+                Ok(Answer::OfVma(client, id, outcome))
+            }
+            Call::LastChangeId { vm_path, disk } => {
+                let last = self.ledger.store().last_change_id(&vm_path, &disk).map_err(|error| unreadable(&error))?;
+                Ok(Answer::AtOnce(Response::json(200, changeid::render_last(&vm_path, &disk, last.as_ref()))))
+            }
+            Call::ChangeId { job, report } => {
+                let id = JobId::parse(&job).ok();
+                // The change id is kept even where the job's row cannot be read: it is the one that cannot be had again.
+                let ended = id.and_then(|id| self.ended(&id).ok().flatten());
+                self.fleet.change_id(now, &job, &report, ended.as_ref());
+                Ok(Answer::WhenWritten(Response::json(200, changeid::render_stored(&job, &report))))
+            }
+            Call::Health => Ok(Answer::AtOnce(Response::json(200, r#"{"status":"alive"}"#.to_owned()))),
+        }
+    }
+
+    /// The row of a job that is not tracked.
+    fn ended(&self, id: &JobId) -> Result<Option<Job>, Problem> {
+        if self.fleet.job(id).is_some() {
+            return Ok(None);
+        }
+        self.ledger.job(id).map_err(|error| unreadable(&error))
+    }
+
+    fn must_be_tracked(&self, id: &JobId) -> Result<(), Problem> {
+        match self.ended(id)? {
+            Some(ended) => Err(refuse(&Refusal::Finished { job: ended.id, status: ended.status })),
+            None => Ok(()),
+        }
+    }
+}
+
+fn unknown(id: &JobId) -> Problem {
+    refuse(&Refusal::UnknownJob { id: id.to_string() })
+}
+
+fn unreadable(error: &StoreError) -> Problem {
+    log::error!("{error}");
+    Problem::new(503, "database", "The database cannot be read", error.to_string())
+        .with_remedy("repeat the request; the daemon's log says what is wrong with the database")
+}

@@ -1,0 +1,258 @@
+//! The board of all tracked jobs: inputs reach their job, what is due is found, rows are written when it is time.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::discover::Discovery;
+use super::merge;
+use super::port::{Action, FleetSettings, Input};
+use super::tracked::Tracked;
+use crate::model::change::Change;
+use crate::model::event::Event;
+use crate::model::id::JobId;
+use crate::model::job::Job;
+use crate::model::progress::Progress;
+use crate::model::status::JobStatus;
+use crate::model::time::{Mono, Now};
+use crate::policy::contact::Miss;
+use crate::policy::dice::Dice;
+use crate::policy::journal::Journal;
+use crate::policy::schedule::Schedule;
+
+/// All jobs that an OMA tracks. Ended jobs leave it at once.
+#[derive(Debug)]
+pub struct Fleet {
+    pub(super) settings: FleetSettings,
+    pub(super) jobs: BTreeMap<JobId, Tracked>,
+    pub(super) schedule: Schedule,
+    pub(super) actions: VecDeque<Action>,
+    pub(super) journal: Journal,
+    pub(super) dice: Dice,
+    pub(super) is_paused: bool,
+    pub(super) discoveries: Vec<Discovery>,
+    /// Jobs that ended while their poll was on the way, until its answer comes.
+    pub(super) ended_in_flight: BTreeMap<JobId, Job>,
+}
+
+impl Fleet {
+    /// Goes on with the unfinished jobs that the database remembers.
+    pub fn resume(settings: FleetSettings, jobs: Vec<Job>, now: Now) -> Self {
+        let dice = Dice::new(settings.seed);
+        let asked = settings.vmas.iter().filter(|_| settings.discover);
+        let discoveries = asked.map(|vma| Discovery::new(vma.clone(), now.mono)).collect();
+        let mut fleet = Self {
+            settings,
+            jobs: BTreeMap::new(),
+            schedule: Schedule::default(),
+            actions: VecDeque::new(),
+            journal: Journal::default(),
+            dice,
+            is_paused: false,
+            discoveries,
+            ended_in_flight: BTreeMap::new(),
+        };
+        for job in jobs {
+            let is_new = job.correlation.is_none();
+            fleet.admit(now, job, if is_new { Event::TrackingStarted } else { Event::TrackingResumed });
+        }
+        fleet
+    }
+
+    /// Takes over settings that changed while it ran. Jobs of a VMA that is gone stay, and their polls fail.
+    pub fn reconfigure(&mut self, settings: FleetSettings, now: Now) {
+        let known: Vec<Discovery> = std::mem::take(&mut self.discoveries);
+        let asked = settings.vmas.iter().filter(|_| settings.discover);
+        self.discoveries = asked
+            .map(|vma| {
+                let same = known.iter().find(|known| known.vma == *vma);
+                same.cloned().unwrap_or_else(|| Discovery::new(vma.clone(), now.mono))
+            })
+            .collect();
+        self.settings = settings;
+    }
+
+    /// The tracked job of that id.
+    pub fn job(&self, id: &JobId) -> Option<&Job> {
+        self.jobs.get(id).map(|tracked| &tracked.job)
+    }
+    /// All tracked jobs, by id.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values().map(|tracked| &tracked.job)
+    }
+    /// How many jobs are tracked.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+    /// True where no job is tracked.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+    /// What must be remembered of all that happened since the last call.
+    pub fn changes(&mut self) -> Vec<Change> {
+        self.journal.drain()
+    }
+    /// The next thing to send; `None` when all is said.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+    /// When to come back with [`Input::Elapsed`] if nothing else happens.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        let lists = self.discoveries.iter().filter_map(Discovery::due);
+        lists.chain(self.schedule.next()).min()
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Answered(id, progress) => self.answered(now, &id, &progress),
+            Input::Missed(id, miss) => self.missed(now, &id, miss),
+            Input::FinishAnswered(id, answer) => self.finish_answered(now, &id, &answer),
+            Input::EndedElsewhere(id, status) => self.ended_elsewhere(now, &id, status),
+            Input::Noticed(job) => self.noticed(now, *job),
+            Input::Listed(vma, listed) => self.listed(now, &vma, listed),
+            Input::ListMissed(vma) => self.list_missed(now, &vma),
+            Input::RowRefused(id, reason) => self.row_refused(now, &id, reason),
+            Input::Writable(true) => self.unpause(now),
+            Input::Writable(false) => self.is_paused = true,
+            Input::Elapsed => {}
+        }
+        while let Some(id) = self.schedule.due(now.mono) {
+            self.look_at(now, &id);
+        }
+        for discovery in &mut self.discoveries {
+            if discovery.starts(now.mono) {
+                let (vma, since, epoch) = (discovery.vma.clone(), discovery.since, discovery.epoch.clone());
+                self.actions.push_back(Action::List { vma, since, epoch });
+            }
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Now, id: &JobId, progress: &Progress) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return self.answered_late(now, id, progress) };
+        tracked.poll_ended();
+        if progress.job != *id {
+            let text = format!("it is the document of job {}: track that id instead", progress.job);
+            return self.missed_poll(now, id, Miss::Rubbish(text));
+        }
+        tracked.heard(now, &mut self.journal, &self.settings);
+        let is_over = merge::merge(now, tracked, progress, &mut self.journal);
+        tracked.next_poll_on_pace(now, self.settings.backoff.interval);
+        self.place_early_change_ids(id);
+        if is_over {
+            return self.end(now, id);
+        }
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if let Some(reason) = tracked.check_stall(now, &mut self.journal, &self.settings) {
+            return self.fail(now, id, reason);
+        }
+        self.judge(now, id);
+        self.settle(now, id);
+    }
+
+    /// A document that was on the way when its job ended: it changes nothing and is recorded once (R-42, F28).
+    fn answered_late(&mut self, now: Now, id: &JobId, progress: &Progress) {
+        let Some(job) = self.ended_in_flight.remove(id).filter(|job| job.status != progress.status) else { return };
+        let message =
+            format!("a document came after the end and changes nothing: {} -> {}", job.status, progress.status);
+        self.journal.note(now, &job, Event::TransitionRefused, message, Vec::new());
+    }
+
+    fn missed(&mut self, now: Now, id: &JobId, miss: Miss) {
+        self.ended_in_flight.remove(id);
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.poll_ended();
+        self.missed_poll(now, id, miss);
+    }
+
+    pub(super) fn missed_poll(&mut self, now: Now, id: &JobId, miss: Miss) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.missed(now, miss, &mut self.journal, &self.settings, &mut self.dice);
+        if self.fail_if_lost(now, id) {
+            return;
+        }
+        self.judge(now, id);
+        self.settle(now, id);
+    }
+
+    /// A job's moment has come: a poll, or a window that has run out.
+    pub(super) fn look_at(&mut self, now: Now, id: &JobId) {
+        if self.fail_if_lost(now, id) {
+            return;
+        }
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if !self.is_paused && tracked.starts_poll(now) {
+            let (job, vma, correlation) = (id.clone(), tracked.job.vma.clone(), tracked.job.correlation.clone());
+            self.actions.push_back(Action::Poll { job, vma, correlation });
+        }
+        self.judge(now, id);
+        self.settle(now, id);
+    }
+
+    pub(super) fn fail_if_lost(&mut self, now: Now, id: &JobId) -> bool {
+        if self.is_paused {
+            return false;
+        }
+        let Some(tracked) = self.jobs.get(id) else { return false };
+        let Some(reason) = tracked.loss(now, &self.settings) else { return false };
+        if tracked.is_judged() {
+            // All disks are Completed and have their change ids: the silence only kept the VMA from being told.
+            self.succeed_untold(now, id, &reason);
+            return true;
+        }
+        if let Some(tracked) = self.jobs.get_mut(id) {
+            tracked.show_lost();
+        }
+        self.fail(now, id, reason);
+        true
+    }
+
+    /// Writes the row if it is time, or if the job's log got an entry that the row must agree with, and sets the
+    /// job's next moment.
+    pub(super) fn settle(&mut self, now: Now, id: &JobId) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if self.journal.has_noted(id) || tracked.is_to_be_written(now.mono, &self.settings.throttle) {
+            tracked.written(now);
+            self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        }
+        let at = tracked.next_moment(now.mono, &self.settings, self.is_paused);
+        self.schedule.set(id, at);
+    }
+
+    fn unpause(&mut self, now: Now) {
+        if !std::mem::take(&mut self.is_paused) {
+            return;
+        }
+        // Nobody was asked meanwhile, so nobody's silence may be counted.
+        for (id, tracked) in &mut self.jobs {
+            let next = tracked.restart_windows(now, self.settings.backoff.interval);
+            self.schedule.set(id, next);
+        }
+    }
+
+    fn ended_elsewhere(&mut self, now: Now, id: &JobId, status: JobStatus) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        tracked.job.status = status;
+        let Some(tracked) = self.remove(id) else { return };
+        let message = format!("another program set this job to {}; polling stops", status.stored_name());
+        self.journal.note(now, &tracked.job, Event::EndedElsewhere, message, Vec::new());
+        self.journal.ended_elsewhere(now, &tracked.job);
+        self.record_history(now, &tracked.job);
+    }
+
+    /// The job is no longer tracked.
+    pub(super) fn remove(&mut self, id: &JobId) -> Option<Tracked> {
+        let tracked = self.jobs.remove(id)?;
+        self.schedule.remove(id);
+        if tracked.is_polling() {
+            self.ended_in_flight.insert(id.clone(), tracked.job.clone());
+        }
+        Some(tracked)
+    }
+
+    fn row_refused(&mut self, now: Now, id: &JobId, reason: String) {
+        if let Some(tracked) = self.jobs.get_mut(id)
+            && tracked.is_new_refusal(&format!("row {reason}"))
+        {
+            self.journal.note(now, &tracked.job, Event::RowRefused, reason, Vec::new());
+        }
+    }
+}

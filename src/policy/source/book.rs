@@ -1,0 +1,400 @@
+//! The book of all jobs that a VMA knows: documents, ends, and what is let go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::names::Names;
+use crate::limits;
+use crate::model::change::Change;
+use crate::model::event::Event;
+use crate::model::id::{Epoch, JobId, VmaName};
+use crate::model::job::Job;
+use crate::model::progress::Progress;
+use crate::model::request::Outcome;
+use crate::model::stage::Stage;
+use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::time::{Mono, Now};
+use crate::policy::dice::Dice;
+use crate::policy::estimate::eta_seconds;
+use crate::policy::journal::{Journal, Once, failure_text};
+use crate::policy::rate::Rate;
+use crate::policy::refusal::Refusal;
+use crate::policy::tally::{plan_of, tally};
+
+/// How a VMA's source behaves.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// The VMA's name.
+    pub name: VmaName,
+    /// Names this VMA's database; sequences compare only within it.
+    pub epoch: Epoch,
+    /// A push may start a job that nobody declared.
+    pub auto_initialize: bool,
+    /// How long a finished job is answered for.
+    pub keep_finished: Duration,
+    /// Seed for correlation ids.
+    pub seed: u64,
+}
+
+/// One job with what is not stored of it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) job: Job,
+    /// One for each disk, in the same order.
+    pub(super) rates: Vec<Rate>,
+    pub(super) unknown_texts: Once,
+    pub(super) refusals: Once,
+    /// For finished jobs: since when, by this process's clock.
+    pub(super) finished: Option<Mono>,
+}
+
+impl Entry {
+    pub(super) fn new(job: Job, finished: Option<Mono>) -> Self {
+        let rates = vec![Rate::default(); job.disks.len()];
+        Self { job, rates, unknown_texts: Once::default(), refusals: Once::default(), finished }
+    }
+    pub(super) fn throughput(&self, now: Mono) -> u64 {
+        self.rates.iter().map(|rate| rate.per_second(now)).fold(0, u64::saturating_add)
+    }
+}
+
+/// A total that was replaced by another.
+pub(super) struct Revision {
+    pub(super) whose: String,
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+/// All jobs that a VMA knows.
+#[derive(Debug)]
+pub struct Source {
+    pub(super) settings: SourceSettings,
+    pub(super) jobs: BTreeMap<JobId, Entry>,
+    pub(super) by_sequence: BTreeMap<u64, JobId>,
+    pub(super) finished: BTreeSet<(Mono, JobId)>,
+    pub(super) names: Names,
+    pub(super) sequence: u64,
+    pub(super) journal: Journal,
+    pub(super) dice: Dice,
+}
+
+/// The answer to a list request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// The VMA's epoch.
+    pub epoch: Epoch,
+    /// The highest sequence that the answer covers.
+    pub sequence: u64,
+    /// True where more have changed than one answer holds; ask again from `sequence`.
+    pub more: bool,
+    /// The jobs that changed, in the order of their last change.
+    pub jobs: Vec<Progress>,
+}
+
+impl Source {
+    /// A source that goes on with the jobs and the sequence that its database remembers.
+    pub fn resume(settings: SourceSettings, sequence: u64, jobs: Vec<Job>, now: Now) -> Self {
+        let dice = Dice::new(settings.seed);
+        let mut source = Self {
+            settings,
+            jobs: BTreeMap::new(),
+            by_sequence: BTreeMap::new(),
+            finished: BTreeSet::new(),
+            names: Names::default(),
+            sequence,
+            journal: Journal::default(),
+            dice,
+        };
+        for job in jobs {
+            source.sequence = source.sequence.max(job.source_sequence);
+            source.by_sequence.insert(job.source_sequence, job.id.clone());
+            let finished = job.status.is_final().then_some(now.mono);
+            if finished.is_some() {
+                source.names.remember(&job);
+                source.finished.insert((now.mono, job.id.clone()));
+            } else {
+                source.names.bind(&job);
+            }
+            source.jobs.insert(job.id.clone(), Entry::new(job, finished));
+        }
+        let ids: Vec<JobId> = source.jobs.keys().cloned().collect();
+        source.names.find_runs(&ids);
+        source
+    }
+
+    /// Takes over settings that may change while it runs.
+    pub fn reconfigure(&mut self, auto_initialize: bool, keep_finished: Duration) {
+        self.settings.auto_initialize = auto_initialize;
+        self.settings.keep_finished = keep_finished;
+    }
+
+    /// What must be remembered of all that happened since the last call.
+    pub fn changes(&mut self) -> Vec<Change> {
+        let mut changes = self.journal.drain();
+        if !changes.is_empty() {
+            changes.push(Change::Sequence(self.sequence));
+        }
+        changes
+    }
+
+    /// The job of that id or of that declared alias; an exact id wins.
+    pub fn job(&self, id: &JobId) -> Option<&Job> {
+        let found =
+            self.jobs.get(id).or_else(|| self.names.holder(id.as_str()).and_then(|(job, _)| self.jobs.get(job)));
+        found.map(|entry| &entry.job)
+    }
+
+    /// The document of a job as it is now: rates decay by themselves, nothing else changes by reading.
+    pub fn document(&self, now: Now, id: &JobId) -> Option<Progress> {
+        let job = self.job(id)?;
+        self.jobs.get(&job.id).map(|entry| self.progress(now, entry))
+    }
+
+    /// The jobs that changed after `since`; all of them where `since` is of another epoch or lies ahead.
+    pub fn listing(&self, now: Now, since: u64, epoch: Option<&str>) -> Listing {
+        let comparable = epoch.is_none_or(|epoch| epoch == self.settings.epoch.as_str()) && since <= self.sequence;
+        let first = if comparable { since.saturating_add(1) } else { 0 };
+        let mut changed = self.by_sequence.range(first..).filter_map(|(_, id)| self.jobs.get(id)).peekable();
+        let (mut jobs, mut entries) = (Vec::new(), 0);
+        while let Some(entry) = changed.next_if(|_| entries < limits::LISTED_ENTRIES) {
+            entries += 1 + entry.job.disks.len();
+            jobs.push(self.progress(now, entry));
+        }
+        let more = changed.peek().is_some();
+        let last: Option<u64> = jobs.last().and_then(|last| last.sequence);
+        let sequence = last.filter(|_| more).unwrap_or(self.sequence);
+        Listing { epoch: self.settings.epoch.clone(), sequence, more, jobs }
+    }
+
+    /// How many jobs are unfinished and how many are kept finished.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.jobs.len() - self.finished.len(), self.finished.len())
+    }
+
+    /// Ends a job as somebody asks. Asking twice for the same end is well.
+    pub fn finish(&mut self, now: Now, id: &JobId, outcome: &Outcome) -> Result<(), Refusal> {
+        let unknown = || Refusal::UnknownJob { id: id.to_string() };
+        let target = self.job(id).map(|job| self.names.latest_run(&job.id).clone()).ok_or_else(unknown)?;
+        let job = &self.jobs.get(&target).ok_or_else(unknown)?.job;
+        let wanted = match outcome {
+            Outcome::Succeeded => JobStatus::Succeeded,
+            Outcome::Failed(_) => JobStatus::Failed,
+        };
+        if job.status.is_final() {
+            let refused = Refusal::Finished { job: target, status: job.status };
+            return if job.status == wanted { Ok(()) } else { Err(refused) };
+        }
+        if wanted == JobStatus::Succeeded {
+            let open = job.disks.iter().filter(|disk| disk.declared && disk.status != DiskStatus::Completed);
+            let open: Vec<String> = open.map(|disk| format!("disk {} is {}", disk.id, disk.status)).collect();
+            if !open.is_empty() {
+                return Err(Refusal::DisksOpen { job: target, disks: open.join(", ") });
+            }
+        }
+        self.end(now, &target, outcome);
+        Ok(())
+    }
+
+    /// Lets go of finished jobs that are too old or too many. An id stays for as long as a later run of it does:
+    /// without it the next push would begin another job under that id instead of going to the run.
+    pub fn elapse(&mut self, now: Now) {
+        let mut kept = Vec::new();
+        while let Some((since, id)) = self.finished.first().cloned() {
+            let is_due = now.mono.since(since) >= self.settings.keep_finished;
+            if !is_due && self.finished.len() <= limits::FINISHED_JOBS {
+                break;
+            }
+            self.finished.pop_first();
+            let run = self.names.latest_run(&id);
+            if *run != id && self.jobs.contains_key(run) {
+                kept.push((now.mono, id));
+                continue;
+            }
+            if let Some(entry) = self.jobs.remove(&id) {
+                self.by_sequence.remove(&entry.job.source_sequence);
+                self.names.forget(&entry.job);
+            }
+            self.journal.push(Change::Forgotten(id));
+        }
+        for (since, id) in kept {
+            if let Some(entry) = self.jobs.get_mut(&id) {
+                entry.finished = Some(since);
+            }
+            self.finished.insert((since, id));
+        }
+    }
+
+    /// When to call [`Source::elapse`] if nothing else happens.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.finished.first().map(|(since, _)| *since + self.settings.keep_finished)
+    }
+
+    pub(super) fn end(&mut self, now: Now, id: &JobId, outcome: &Outcome) {
+        let Some(entry) = self.jobs.get_mut(id) else { return };
+        let job = &mut entry.job;
+        let before = job.status;
+        match outcome {
+            Outcome::Succeeded => job.status = JobStatus::Succeeded,
+            Outcome::Failed(reason) => {
+                job.status = JobStatus::Failed;
+                job.error = Some(failure_text(job, reason));
+            }
+        }
+        job.completed_at = Some(now.wall);
+        for export in &mut job.exports {
+            export.connected = false;
+        }
+        entry.finished = Some(now.mono);
+        self.finished.insert((now.mono, id.clone()));
+        self.names.release(&entry.job);
+        self.journal.status_moved(now, &entry.job, before);
+        self.touch(now, id, None);
+        if let Some(entry) = self.jobs.get(id) {
+            self.journal.ended(now, &entry.job);
+        }
+    }
+
+    /// The source has reported on the job: its document changes, and so does the sequence.
+    /// The bar holds its place unless a plan was revised.
+    pub(super) fn touch(&mut self, now: Now, id: &JobId, revision: Option<&Revision>) {
+        let Some(entry) = self.jobs.get_mut(id) else { return };
+        let rate = entry.throughput(now.mono);
+        let job = &mut entry.job;
+        self.by_sequence.remove(&job.source_sequence);
+        self.sequence += 1;
+        job.source_sequence = self.sequence;
+        job.source_updated_at = Some(now.wall);
+        job.updated_at = now.wall;
+        let before = job.totals;
+        job.totals = tally(job.status, &job.disks, rate);
+        match revision {
+            Some(Revision { whose, from, to }) => {
+                let percent = (before.percent, job.totals.percent);
+                self.journal.plan_revised(now, job, whose, *from, *to, percent);
+            }
+            None => job.totals.percent = job.totals.percent.max(before.percent),
+        }
+        self.journal.milestones(now, job, before);
+        self.by_sequence.insert(self.sequence, id.clone());
+    }
+
+    pub(super) fn auto_initialize(&mut self, now: Now, id: &JobId) -> Result<(), Refusal> {
+        if !self.settings.auto_initialize {
+            return Err(Refusal::UnknownJob { id: id.to_string() });
+        }
+        self.insert(now, id)?;
+        if let Some(entry) = self.jobs.get(id) {
+            let message = "a push was the first that was heard of this job; nobody declared it";
+            self.journal.note(now, &entry.job, Event::JobAutoInitialized, message, Vec::new());
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert(&mut self, now: Now, id: &JobId) -> Result<(), Refusal> {
+        if self.counts().0 >= limits::UNFINISHED_JOBS {
+            return Err(Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
+        }
+        let mut job = Job::new(id.clone(), self.settings.name.clone(), now.wall);
+        job.started_at = Some(now.wall);
+        job.correlation = Some(self.dice.correlation(now.wall));
+        job.source_epoch = Some(self.settings.epoch.clone());
+        // The row comes before the rows that point at it.
+        self.journal.push(Change::Declared(Box::new(job.clone())));
+        self.jobs.insert(id.clone(), Entry::new(job, None));
+        Ok(())
+    }
+
+    fn progress(&self, now: Now, entry: &Entry) -> Progress {
+        let job = &entry.job;
+        let mut disks = job.disks.clone();
+        for (disk, rate) in disks.iter_mut().zip(&entry.rates) {
+            disk.throughput_bps = if job.status.is_final() { 0 } else { rate.per_second(now.mono) };
+            disk.planned_bytes = plan_of(disk);
+        }
+        let mut totals = job.totals;
+        totals.throughput_bps = disks.iter().map(|disk| disk.throughput_bps).fold(0, u64::saturating_add);
+        let is_done = job.status == JobStatus::Succeeded;
+        totals.eta_seconds = eta_seconds(is_done, totals.total_bytes, totals.bytes_transferred, totals.throughput_bps);
+        let only = (disks.len() == 1).then(|| disks[0].clone());
+        Progress {
+            job: job.id.clone(),
+            stage: job.stage.unwrap_or(Stage::Discover),
+            status: job.status,
+            started_at: job.started_at,
+            updated_at: job.source_updated_at,
+            totals,
+            sync: job.sync,
+            previous_change_id: only.as_ref().and_then(|disk| disk.previous_change_id.clone()),
+            change_id: only.and_then(|disk| disk.change_id),
+            exports: job.exports.clone(),
+            disks,
+            sequence: Some(job.source_sequence),
+            epoch: Some(self.settings.epoch.clone()),
+            correlation: job.correlation.clone(),
+            error: job.error.clone(),
+            vm: Some(job.vm.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::request::Declaration;
+    use crate::model::time::Wall;
+
+    fn source() -> Source {
+        let settings = SourceSettings {
+            name: VmaName::parse("site-a").expect("a name"),
+            epoch: Epoch::parse("e1").expect("an epoch"),
+            auto_initialize: true,
+            keep_finished: Duration::from_secs(60),
+            seed: 1,
+        };
+        Source::resume(settings, 0, Vec::new(), now(0))
+    }
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Mono::from_millis(seconds * 1000), wall: Wall::from_unix_millis(0) }
+    }
+
+    fn declare(source: &mut Source, jobs: std::ops::Range<usize>) {
+        for n in jobs {
+            let id = JobId::parse(&format!("job-{n}")).expect("an id");
+            source.declare(now(0), &id, &Declaration::default()).expect("declared");
+        }
+    }
+
+    #[test]
+    fn a_list_has_what_changed_and_everything_where_the_question_makes_no_sense() {
+        let mut source = source();
+        declare(&mut source, 0..3);
+        let listed = |since, epoch| source.listing(now(0), since, epoch).jobs.len();
+        assert_eq!((listed(0, None), listed(2, Some("e1")), listed(3, Some("e1"))), (3, 1, 0));
+        assert_eq!((listed(4, Some("e1")), listed(3, Some("e0"))), (3, 3), "ahead, and of another epoch");
+    }
+
+    #[test]
+    fn a_long_list_comes_in_parts_that_leave_nothing_out() {
+        let mut source = source();
+        let jobs = limits::LISTED_ENTRIES + 10;
+        declare(&mut source, 0..jobs);
+        let first = source.listing(now(0), 0, None);
+        let rest = source.listing(now(0), first.sequence, Some("e1"));
+        assert!(first.more && !rest.more && rest.sequence == source.sequence);
+        assert_eq!(first.jobs.len() + rest.jobs.len(), jobs);
+    }
+
+    #[test]
+    fn f26_finished_jobs_are_let_go_in_time() {
+        let mut source = source();
+        declare(&mut source, 0..2);
+        let id = JobId::parse("job-0").expect("an id");
+        source.finish(now(10), &id, &Outcome::Failed("why".to_owned())).expect("finished");
+        assert_eq!(source.next_deadline(), Some(Mono::from_millis(70_000)));
+        source.elapse(now(69));
+        assert_eq!(source.counts(), (1, 1));
+        source.elapse(now(70));
+        assert_eq!((source.counts(), source.document(now(70), &id)), ((1, 0), None));
+    }
+}

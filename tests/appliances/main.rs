@@ -1,0 +1,19 @@
+//! Both appliances as processes: the real binary, real SQLite files, loopback sockets. Each test asserts what a mover, an
+//! operator or another program sees: answers, rows, log lines, exit codes.
+#![expect(clippy::unwrap_used, reason = "a test may end where its world is not as it should be")]
+
+mod harness;
+mod http;
+mod mover;
+mod recorder;
+
+mod hostile;
+mod killed;
+mod locked;
+mod movers;
+mod names;
+mod oma_api;
+mod others;
+mod signals;
+mod silence;
+mod two_disks;

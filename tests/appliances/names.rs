@@ -1,0 +1,112 @@
+//! Which job a push belongs to: by id, by a declared name, never by guess (R-2, F1, F25), and what happens to an id that
+//! has ended (R-40, R-42, F28). And that it all stays in one thread (R-80).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::harness::{SOON, Site, until};
+use crate::mover::{self, Mover};
+
+const EXPORT: &str = "migration-vol-2f0f6f8e-7f1b-4cb5-93f4-5a4ab4c1d8a5";
+
+#[test]
+fn f01_a_push_by_export_name_is_found_under_the_jobs_id() {
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    let disk =
+        |name: &str| format!(r#"{{"disks":[{{"id":"disk-2000","export":{{"name":"{name}","device":"/dev/nbd0"}}}}]}}"#);
+    vma.put("/api/v1/jobs/job-1", &disk(EXPORT), 201);
+    oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
+    let said = Mover::new(&vma, EXPORT).push(&mover::running(250, 1000));
+    assert_eq!((&said["job_id"], said.get("auto_initialized")), (&"job-1".into(), None));
+    site.until_rows("SELECT id, status, bytes_transferred FROM replication_jobs", &["job-1|streaming|250"]);
+    assert_eq!(site.rows("SELECT disk_id, bytes_synced FROM vm_disks"), ["disk-2000|250"]);
+    // The document is the job's under both names.
+    let document = vma.document(EXPORT);
+    assert_eq!((&document["job_id"], &document["nbd"]["exports"][0]["connected"]), (&"job-1".into(), &true.into()));
+
+    // No name is found by a part of it (F25).
+    assert_eq!(vma.get("/api/v1/progress/migration-vol-").status, 404);
+    assert_eq!(vma.get(&format!("/api/v1/progress/{EXPORT}-2")).status, 404);
+    let refused = vma.put("/api/v1/jobs/job-2", &disk(EXPORT), 409).json();
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("job-1") && detail.contains("job-2") && detail.contains(EXPORT), "{refused}");
+    let line = vma.log().lines().find(|line| line.contains("alias_conflict")).expect("told in the log").to_owned();
+    assert!(line.contains("job-1") && line.contains("job-2"), "{line}");
+    assert_eq!(vma.get("/api/v1/progress/job-2").status, 404, "nothing of a refused declaration is taken");
+
+    // A name is free again when its job has ended.
+    vma.post("/api/v1/jobs/job-1/finish", r#"{"status":"Failed","error":"enough"}"#, 200);
+    vma.put("/api/v1/jobs/job-2", &disk(EXPORT), 201);
+    assert_eq!(Mover::new(&vma, EXPORT).push(mover::DISK_STARTS)["job_id"], "job-2");
+}
+
+#[test]
+fn f28_a_late_push_changes_nothing_and_a_start_opens_a_new_run() {
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    let mut mover = Mover::new(&vma, "job-1");
+    assert_eq!(mover.push(&mover::running(250, 1000))["auto_initialized"], true);
+    oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
+    site.until_status("job-1", "streaming");
+    vma.post("/api/v1/jobs/job-1/finish", r#"{"status":"Failed","error":"enough"}"#, 200);
+    site.until_status("job-1", "failed");
+    let ended = vma.document("job-1");
+    for _ in 0..3 {
+        assert_eq!(mover.push(&mover::running(500, 1000))["job_id"], "job-1");
+    }
+    assert_eq!(vma.document("job-1"), ended);
+    let refused = site.rows_of("vma.db", "SELECT message FROM job_events WHERE event = 'transition_refused'");
+    assert_eq!(refused, ["a push came after the end and changes nothing: Failed -> Transfer in_progress"]);
+    let contradiction = vma.put("/api/v1/jobs/job-1", "{}", 409).json();
+    assert!(contradiction["remedy"].as_str().unwrap().contains("<id>~2"), "{contradiction}");
+
+    assert_eq!(mover.push(mover::INITIALIZING)["job_id"], "job-1~2");
+    assert_eq!(mover.push(&mover::running(100, 1000))["job_id"], "job-1~2");
+    assert_eq!(vma.document("job-1"), ended, "the first run is over");
+    let opened = site.rows_of("vma.db", "SELECT job_id FROM job_events WHERE event = 'run_opened' ORDER BY job_id");
+    assert_eq!(opened, ["job-1", "job-1~2"]);
+    oma.post("/api/v1/jobs", r#"{"id":"job-1~2","vma":"site-a"}"#, 201);
+    site.until_rows("SELECT status, bytes_transferred FROM replication_jobs WHERE id = 'job-1~2'", &["streaming|100"]);
+    // Also over a restart the run stays the present one.
+    drop(vma);
+    let vma = site.vma();
+    assert_eq!(Mover::new(&vma, "job-1").push(&mover::running(200, 1000))["job_id"], "job-1~2");
+    assert_eq!(vma.document("job-1")["status"], "Failed");
+}
+
+#[test]
+fn two_threads_are_enough_for_both_daemons_under_load() {
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    let jobs = 40;
+    for n in 0..jobs {
+        Mover::new(&vma, &format!("job-{n}")).push(mover::DISK_STARTS);
+        oma.post("/api/v1/jobs", &format!(r#"{{"id":"job-{n}","vma":"site-a"}}"#), 201);
+    }
+    let is_over = AtomicBool::new(false);
+    let most = thread::scope(|scope| {
+        for n in 0..jobs {
+            let (mut mover, is_over) = (Mover::new(&vma, &format!("job-{n}")), &is_over);
+            scope.spawn(move || {
+                let mut bytes = 0;
+                while !is_over.load(Ordering::SeqCst) {
+                    bytes += 1;
+                    mover.push(&mover::running(bytes, 1_000_000));
+                }
+            });
+        }
+        let mut most = (0, 0);
+        let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            until("the OMA has every job stream", SOON, || {
+                most = (most.0.max(vma.threads()), most.1.max(oma.threads()));
+                let sql = "SELECT count(*) FROM replication_jobs WHERE status = 'streaming' AND bytes_transferred > 20";
+                (site.rows(sql) == [jobs.to_string()]).then_some(())
+            });
+        }));
+        is_over.store(true, Ordering::SeqCst);
+        watched.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        most
+    });
+    assert!(most.0 <= 2 && most.1 <= 2, "threads of VMA and OMA: {most:?}");
+}

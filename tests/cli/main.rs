@@ -1,0 +1,6 @@
+//! The built binary as people and scripts meet it: texts, exit codes, and the reading commands on a database file alone
+//! . Real databases, real sockets, no daemon.
+
+mod binary;
+mod commands;
+mod reading;

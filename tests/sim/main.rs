@@ -1,0 +1,18 @@
+//! The simulation: virtual time, sources (VMAs), scripted movers, lossy links and one fleet (OMA) with its database in
+//! one world that jumps from deadline to deadline. Hours of replication take milliseconds, and a run repeats itself
+//! exactly. One scenario a file, its title and numbers at its head; what must always hold is in `invariants`.
+
+mod invariants;
+mod link;
+mod movers;
+mod world;
+
+mod chaos;
+mod crowd;
+mod every_order;
+mod intermittent;
+mod restart;
+mod silent;
+mod steady;
+mod two_disks;
+mod unknown;
