@@ -17,8 +17,18 @@ pub struct Gate {
 
 #[derive(Debug, Default)]
 struct Ticket {
-    called: Cell<bool>,
+    turn: Cell<Turn>,
     waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    #[default]
+    Queued,
+    /// A place is kept for it.
+    Called,
+    /// It has taken its place.
+    Inside,
 }
 
 /// A place inside; it is free for the next when this is dropped.
@@ -44,7 +54,7 @@ impl Gate {
         let waiting = Waiting { gate: self, ticket: Rc::default() };
         self.queue.borrow_mut().push_back(Rc::clone(&waiting.ticket));
         poll_fn(|context| {
-            if waiting.ticket.called.get() {
+            if waiting.ticket.turn.get() == Turn::Called {
                 return Poll::Ready(());
             }
             waiting.ticket.waker.replace(Some(context.waker().clone()));
@@ -52,7 +62,7 @@ impl Gate {
         })
         .await;
         // From here on the place is held; the waiting end must not give it away again.
-        waiting.ticket.called.set(false);
+        waiting.ticket.turn.set(Turn::Inside);
         self.called.set(self.called.get() - 1);
         Place(self)
     }
@@ -61,7 +71,7 @@ impl Gate {
     fn give_on(&self) {
         match self.queue.borrow_mut().pop_front() {
             Some(ticket) => {
-                ticket.called.set(true);
+                ticket.turn.set(Turn::Called);
                 self.called.set(self.called.get() + 1);
                 if let Some(waker) = ticket.waker.take() {
                     waker.wake();
@@ -85,11 +95,14 @@ struct Waiting<'g> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.ticket.called.get() {
-            self.gate.called.set(self.gate.called.get() - 1);
-            self.gate.give_on();
-        } else {
-            self.gate.queue.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.ticket));
+        match self.ticket.turn.get() {
+            // The queue may be long, and who has come in stands in it no more.
+            Turn::Inside => {}
+            Turn::Called => {
+                self.gate.called.set(self.gate.called.get() - 1);
+                self.gate.give_on();
+            }
+            Turn::Queued => self.gate.queue.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.ticket)),
         }
     }
 }

@@ -15,7 +15,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 use super::pace::{Cut, Pace};
 
 /// Bytes that are taken from a socket at a time.
-const SCRATCH_BYTES: usize = 16 * 1024;
+pub const SCRATCH_BYTES: usize = 16 * 1024;
 
 /// Space for one read, shared by many connections.
 #[derive(Debug)]
@@ -24,6 +24,10 @@ pub struct Scratch(RefCell<Box<[u8]>>);
 impl Scratch {
     pub fn new() -> Self {
         Self(RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()))
+    }
+    /// Lends the space, [`SCRATCH_BYTES`] of it, for as long as the call lasts.
+    pub fn lend<T>(&self, borrower: impl FnOnce(&mut [u8]) -> T) -> T {
+        borrower(&mut self.0.borrow_mut())
     }
 }
 

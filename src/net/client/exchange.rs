@@ -12,7 +12,7 @@ use ureq_proto::http::{self, Version, header};
 use super::error::{CallError, Phase};
 use crate::limits;
 use crate::net::pace::{Cut, Pace};
-use crate::net::stream::{Duplex, Scratch, read_some, write_all};
+use crate::net::stream::{Duplex, SCRATCH_BYTES, Scratch, read_some, write_all};
 use crate::wire::http::Method;
 use crate::wire::origin::Origin;
 
@@ -60,15 +60,15 @@ impl From<CallError> for Failure {
 
 impl Outgoing<'_> {
     /// Writes the head; an error is the caller's own, in a header or the target.
-    pub fn render(&self, origin: &Origin) -> Result<Rendered, CallError> {
+    pub fn render(&self, origin: &Origin, scratch: &Scratch) -> Result<Rendered, CallError> {
         // The http crate takes fragments for granted and drops them.
         if !self.target.starts_with('/') || !self.target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
             return Err(CallError::new(Phase::Queue, format!("the target {:?} is not percent-encoded", self.target)));
         }
-        self.prepare(origin).map_err(|reason| CallError::new(Phase::Queue, reason))
+        self.prepare(origin, scratch).map_err(|reason| CallError::new(Phase::Queue, reason))
     }
 
-    fn prepare(&self, origin: &Origin) -> Result<Rendered, String> {
+    fn prepare(&self, origin: &Origin, scratch: &Scratch) -> Result<Rendered, String> {
         let mut request = http::Request::builder()
             .method(self.method.name())
             .uri(self.target)
@@ -83,10 +83,8 @@ impl Outgoing<'_> {
         let mut call = Call::new(request).map_err(|error| error.to_string())?;
         call.allow_non_standard_methods(true);
         let mut call = call.proceed();
-        let mut head = vec![0; limits::HEAD_BYTES];
-        let length = call.write(&mut head).map_err(|error| error.to_string())?;
-        head.truncate(length);
-        head.shrink_to_fit();
+        let head = scratch.lend(|space| call.write(space).map(|length| space[..length].to_vec()));
+        let head = head.map_err(|error| error.to_string())?;
         let call = match call.proceed().map_err(|error| error.to_string())? {
             Some(SendRequestResult::RecvResponse(call)) => call,
             Some(SendRequestResult::SendBody(mut call)) => {
@@ -94,7 +92,7 @@ impl Outgoing<'_> {
                 call.proceed().ok_or("the body has not the length that its header tells")?
             }
             Some(SendRequestResult::Await100(_)) => return Err("Expect is not for this client".to_owned()),
-            None => return Err(format!("the head is larger than {} bytes", limits::HEAD_BYTES)),
+            None => return Err(format!("the head is larger than {SCRATCH_BYTES} bytes")),
         };
         Ok(Rendered { head, call })
     }

@@ -66,15 +66,19 @@ impl Client {
             Err(CallError::out_of_time(phase.get(), self.0.timeout))
         };
         // The limit is looked at first: a place at the gate that falls free just then must not change the phase.
-        future::or(limit, self.0.answer(&outgoing, &phase)).await
+        future::or(limit, async {
+            // Dropped after the connection was kept, so that the next in the queue finds it.
+            let _place = self.0.gate.enter().await;
+            // On the heap, so that a thousand who wait for a place do not each carry the room for the exchange.
+            Box::pin(self.0.answer(&outgoing, &phase)).await
+        })
+        .await
     }
 }
 
 impl Shared {
     async fn answer(&self, outgoing: &Outgoing<'_>, phase: &Cell<Phase>) -> Result<Answer, CallError> {
-        let request = outgoing.render(&self.origin)?;
-        // Dropped after the connection was kept, so that the next in the queue finds it.
-        let _place = self.gate.enter().await;
+        let request = outgoing.render(&self.origin, &self.scratch)?;
         if let Some(stream) = self.take_kept() {
             match self.exchange_over(stream, request, outgoing.body, phase).await {
                 Err(failure) if failure.unanswered && outgoing.method.may_be_repeated() => {}
@@ -82,7 +86,7 @@ impl Shared {
             }
         }
         let stream = self.connect(phase).await?;
-        let request = outgoing.render(&self.origin)?;
+        let request = outgoing.render(&self.origin, &self.scratch)?;
         self.exchange_over(stream, request, outgoing.body, phase).await.map_err(|failure| failure.error)
     }
 
