@@ -245,6 +245,22 @@ fn f24_many_movers_and_polls_at_once_lose_no_byte_and_mix_nothing_up() {
 }
 
 #[test]
+fn r40_no_run_of_an_id_takes_the_place_of_another_job() {
+    let mut world = after(ONE, &[start(), run(5, 10)]);
+    world.declare("job-1~2", ONE).expect("declared");
+    let jobs = world.vmas[0].store.jobs().expect("readable");
+    let now = world.now();
+    world.vmas[0].restart_with(now, jobs);
+    let taken = world.push("job-1", &run(6, 10)).expect("taken");
+    assert_eq!(taken.job.as_str(), "job-1", "it goes on, so that job-1~2 is no run of it");
+    world.push("job-1~2", &run(3, 10)).expect("taken");
+    world.finish("job-1", r#"{"status":"Failed"}"#).expect("ended");
+    let opened = world.push("job-1", &stage("Initializing", 5)).expect("taken");
+    assert_eq!(opened.job.as_str(), "job-1~3", "job-1~2 is another's");
+    assert_eq!(world.document("job-1~2").expect("a document")["disks"][0]["bytes_transferred"], 3);
+}
+
+#[test]
 fn f39_a_job_in_which_nothing_changed_ends_all_the_same() {
     let body = r#"{"sync":"incremental","disks":[{"id":"disk-0","capacity_bytes":1073741824},{"id":"disk-1","capacity_bytes":1073741824}]}"#;
     let mut world = after(body, &[start(), completed_with_zeros(), start(), completed_with_zeros()]);

@@ -117,8 +117,9 @@ impl Source {
             }
             source.jobs.insert(job.id.clone(), Entry::new(job, finished));
         }
-        let ids: Vec<JobId> = source.jobs.keys().cloned().collect();
-        source.names.find_runs(&ids);
+        let jobs = &source.jobs;
+        let has_ended = |id: &JobId| jobs.get(id).is_some_and(|entry| entry.job.status.is_final());
+        source.names.find_runs(jobs.keys(), has_ended);
         source
     }
 
@@ -290,7 +291,12 @@ impl Source {
         Ok(())
     }
 
+    /// A new job under an id that no job has.
     pub(super) fn insert(&mut self, now: Now, id: &JobId) -> Result<(), Refusal> {
+        if self.jobs.contains_key(id) {
+            let differences = "it exists already, and another was to be opened under its id".to_owned();
+            return Err(Refusal::Contradiction { job: id.clone(), differences });
+        }
         if self.counts().0 >= limits::UNFINISHED_JOBS {
             return Err(Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
         }
