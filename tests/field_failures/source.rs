@@ -245,6 +245,23 @@ fn f24_many_movers_and_polls_at_once_lose_no_byte_and_mix_nothing_up() {
 }
 
 #[test]
+fn r42_many_disks_silence_no_other_entry() {
+    const DISKS: usize = 40;
+    let refined = |disk: &str, body: String| of_disk(disk, &body).replace('}', r#","bytes_source":"proc-io"}"#);
+    let mut world = after("{}", &[]);
+    for disk in (0..DISKS).map(|n| format!("disk-{n}")) {
+        for bytes in [70, 50, 60] {
+            world.push("job-1", &refined(&disk, run(bytes, 100))).expect("taken");
+        }
+        world.push("job-1", &of_disk(&disk, &completed(100))).expect("taken");
+        world.push("job-1", &of_disk(&disk, &run(5, 100))).expect("taken");
+    }
+    world.push("job-1", &stage("Creating Snapshot", 10)).expect("taken");
+    let counts = ["progress_refined", "bytes_regressed", "transition_refused"].map(|event| noted(&world, event));
+    assert_eq!(counts, [DISKS, DISKS, DISKS + 1], "the stage that went back is told beside the late pushes");
+}
+
+#[test]
 fn r40_no_run_of_an_id_takes_the_place_of_another_job() {
     let mut world = after(ONE, &[start(), run(5, 10)]);
     world.declare("job-1~2", ONE).expect("declared");

@@ -158,7 +158,7 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
     for given in &declaration.disks {
         if job.disk(&given.id).is_none() {
             job.disks.push(Disk::new(given.id.clone()));
-            entry.rates.push(Default::default());
+            entry.watched.push(Default::default());
         }
         if let Some(disk) = job.disk_mut(&given.id) {
             enrich_disk(disk, given);
