@@ -262,6 +262,18 @@ fn r42_many_disks_silence_no_other_entry() {
 }
 
 #[test]
+fn r02_a_claim_that_is_repeated_is_told_once() {
+    let mut world = World::new(1);
+    world.declare("job-1", r#"{"aliases":["a","b"]}"#).expect("declared");
+    for (claimant, aliases, told) in
+        [("job-2", r#"["a"]"#, 1), ("job-2", r#"["a"]"#, 1), ("job-2", r#"["b"]"#, 2), ("job-3", r#"["a"]"#, 3)]
+    {
+        world.declare(claimant, &format!(r#"{{"aliases":{aliases}}}"#)).expect_err("refused");
+        assert_eq!(noted(&world, "alias_conflict"), told, "{claimant} {aliases}");
+    }
+}
+
+#[test]
 fn r40_no_run_of_an_id_takes_the_place_of_another_job() {
     let mut world = after(ONE, &[start(), run(5, 10)]);
     world.declare("job-1~2", ONE).expect("declared");

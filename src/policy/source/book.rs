@@ -71,6 +71,8 @@ pub(super) struct Told {
     pub(super) failures: Once,
     /// Pushes that belong to no disk.
     pub(super) strays: Once,
+    /// Names of this job that another one claimed, with the claimant.
+    pub(super) conflicts: Once,
     /// A disk beyond the bound.
     pub(super) is_full: bool,
 }
