@@ -1,7 +1,9 @@
 //! Failures on the VMA's side: pushes that were misread, lost or credited to the wrong disk.
 
 use serde_json::Value;
+use waybill::limits;
 use waybill::policy::dice::Dice;
+use waybill::policy::refusal::Refusal;
 
 use crate::movers::{change_id, completed, completed_with_zeros, failed, of_disk, run, stage, start};
 use crate::world::{World, job_id};
@@ -271,6 +273,17 @@ fn r02_a_claim_that_is_repeated_is_told_once() {
         world.declare(claimant, &format!(r#"{{"aliases":{aliases}}}"#)).expect_err("refused");
         assert_eq!(noted(&world, "alias_conflict"), told, "{claimant} {aliases}");
     }
+}
+
+#[test]
+fn r32_what_can_never_be_taken_is_told_apart_from_what_has_no_room_now() {
+    let mut world = World::new(1);
+    let disks: Vec<String> = (0..=limits::DISKS_PER_JOB).map(|n| format!(r#"{{"id":"disk-{n}"}}"#)).collect();
+    let refusal = world.declare("job-1", &format!(r#"{{"disks":[{}]}}"#, disks.join(","))).expect_err("refused");
+    assert!(matches!(refusal, Refusal::TooMany { .. }), "{refusal}");
+    assert_eq!(waybill::runtime::service::refuse(&refusal).status, 422);
+    let full = Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS };
+    assert_eq!(waybill::runtime::service::refuse(&full).status, 503);
 }
 
 #[test]

@@ -327,7 +327,7 @@ impl Source {
             return Err(Refusal::Contradiction { job: id.clone(), differences });
         }
         if self.counts().0 >= limits::UNFINISHED_JOBS {
-            return Err(Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
+            return Err(Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
         }
         let mut job = Job::new(id.clone(), self.settings.name.clone(), now.wall);
         job.started_at = Some(now.wall);

@@ -96,10 +96,10 @@ impl Source {
 
 fn check_bounds(declaration: &Declaration) -> Result<(), Refusal> {
     if declaration.disks.len() > limits::DISKS_PER_JOB {
-        return Err(Refusal::Bound { what: "disks of a job", limit: limits::DISKS_PER_JOB });
+        return Err(Refusal::TooMany { what: "disks of a job", limit: limits::DISKS_PER_JOB });
     }
     if declaration.aliases.len() > limits::ALIASES_PER_JOB {
-        return Err(Refusal::Bound { what: "aliases of a job", limit: limits::ALIASES_PER_JOB });
+        return Err(Refusal::TooMany { what: "aliases of a job", limit: limits::ALIASES_PER_JOB });
     }
     Ok(())
 }

@@ -96,7 +96,7 @@ impl Source {
 
     /// A finished id is started again: a new run with the same facts and no progress.
     fn open_run(&mut self, now: Now, base: &JobId, ended: &JobId) -> Result<JobId, Refusal> {
-        let bound = Refusal::Bound { what: "bytes of a job id with its run number", limit: limits::ID_BYTES };
+        let bound = Refusal::TooMany { what: "bytes of a job id with its run number", limit: limits::ID_BYTES };
         let id = self.names.next_run(base, |id| self.jobs.contains_key(id)).ok_or(bound)?;
         self.insert(now, &id)?;
         let Some(previous) = self.jobs.get(ended).map(|entry| entry.job.clone()) else { return Ok(id) };
