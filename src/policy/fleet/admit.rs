@@ -33,7 +33,7 @@ impl Fleet {
             return Err(self.unknown_vma(request.vma.as_str()));
         }
         if request.disks.len() > limits::DISKS_PER_JOB {
-            return Err(Refusal::Bound { what: "disks of a job", limit: limits::DISKS_PER_JOB });
+            return Err(Refusal::TooMany { what: "disks of a job", limit: limits::DISKS_PER_JOB });
         }
         if let Some(job) = self.job(&request.job).or(stored) {
             if job.status.is_final() {
@@ -53,7 +53,7 @@ impl Fleet {
             return Ok(Admitted::Known);
         }
         if self.jobs.len() >= limits::UNFINISHED_JOBS {
-            return Err(Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
+            return Err(Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
         }
         let mut job = stored.cloned().unwrap_or_else(|| Job::new(request.job.clone(), request.vma.clone(), now.wall));
         enrich(&mut job, request);

@@ -82,7 +82,10 @@ impl Source {
         else {
             return Ok(());
         };
-        if let Some(entry) = self.jobs.get(&holder) {
+        if let Some(entry) = self.jobs.get_mut(&holder)
+            // A caller that insists says nothing new.
+            && entry.told.conflicts.is_first(&format!("{name}\0{claimant}"), limits::REFUSALS_PER_JOB)
+        {
             let message = format!("name {name:?} belongs to {holder} and was claimed by {claimant}: refused");
             let attributes = vec![("name", name.into()), ("claimant", claimant.as_str().into())];
             self.journal.note(now, &entry.job, Event::AliasConflict, message, attributes);
@@ -93,10 +96,10 @@ impl Source {
 
 fn check_bounds(declaration: &Declaration) -> Result<(), Refusal> {
     if declaration.disks.len() > limits::DISKS_PER_JOB {
-        return Err(Refusal::Bound { what: "disks of a job", limit: limits::DISKS_PER_JOB });
+        return Err(Refusal::TooMany { what: "disks of a job", limit: limits::DISKS_PER_JOB });
     }
     if declaration.aliases.len() > limits::ALIASES_PER_JOB {
-        return Err(Refusal::Bound { what: "aliases of a job", limit: limits::ALIASES_PER_JOB });
+        return Err(Refusal::TooMany { what: "aliases of a job", limit: limits::ALIASES_PER_JOB });
     }
     Ok(())
 }
@@ -158,7 +161,7 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
     for given in &declaration.disks {
         if job.disk(&given.id).is_none() {
             job.disks.push(Disk::new(given.id.clone()));
-            entry.rates.push(Default::default());
+            entry.watched.push(Default::default());
         }
         if let Some(disk) = job.disk_mut(&given.id) {
             enrich_disk(disk, given);
