@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::text_or_empty;
 use crate::limits;
 use crate::model::disk::{Basis, Disk};
-use crate::model::id::{ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId};
+use crate::model::id::{Alias, ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId};
 use crate::model::job::{Export, SyncKind, Totals, Vm};
 use crate::model::percent::Percent;
 use crate::model::progress::Progress;
@@ -111,6 +111,7 @@ struct ReadDoc {
     cbt: Option<ReadCbt>,
     nbd: Option<ReadNbd>,
     disks: Option<Vec<ReadDisk>>,
+    aliases: Option<Vec<String>>,
     sequence: Option<u64>,
     epoch: Option<String>,
     correlation_id: Option<String>,
@@ -188,6 +189,13 @@ impl ReadDoc {
         let id = |text: Option<&String>| text.and_then(|text| ChangeId::from_text(text));
         let disks: Result<Vec<Disk>, BadDocument> =
             self.disks.unwrap_or_default().into_iter().map(ReadDisk::into_disk).collect();
+        let mut disks = disks?;
+        if let [only] = disks.as_mut_slice() {
+            // Older VMAs say the change ids of the only disk for the whole job alone.
+            only.change_id = only.change_id.take().or_else(|| cbt.and_then(|cbt| id(cbt.change_id.as_ref())));
+            let previous = || cbt.and_then(|cbt| id(cbt.previous_change_id.as_ref()));
+            only.previous_change_id = only.previous_change_id.take().or_else(previous);
+        }
         Ok(Progress {
             job: JobId::parse(&self.job_id).map_err(|_| unknown("job_id", &self.job_id))?,
             stage: Stage::from_wire_name(&self.stage).ok_or_else(|| unknown("stage", &self.stage))?,
@@ -206,7 +214,8 @@ impl ReadDoc {
             previous_change_id: cbt.and_then(|cbt| id(cbt.previous_change_id.as_ref())),
             change_id: cbt.and_then(|cbt| id(cbt.change_id.as_ref())),
             exports: self.nbd.and_then(|nbd| nbd.exports).unwrap_or_default().into_iter().filter_map(export).collect(),
-            disks: disks?,
+            aliases: self.aliases.unwrap_or_default().iter().filter_map(|name| Alias::parse(name).ok()).collect(),
+            disks,
             sequence: self.sequence.filter(|sequence| i64::try_from(*sequence).is_ok()),
             epoch: self.epoch.as_deref().and_then(|text| Epoch::parse(text).ok()),
             correlation: self.correlation_id.as_deref().and_then(|text| CorrelationId::parse(text).ok()),
@@ -295,6 +304,7 @@ struct WriteDoc {
     cbt: WriteCbt,
     nbd: WriteNbd,
     disks: Vec<WriteDisk>,
+    aliases: Vec<String>,
     sequence: Option<u64>,
     epoch: Option<String>,
     correlation_id: Option<String>,
@@ -387,6 +397,7 @@ impl WriteDoc {
             },
             nbd: WriteNbd { exports: progress.exports.iter().map(WriteExport::of).collect() },
             disks: progress.disks.iter().map(WriteDisk::of).collect(),
+            aliases: progress.aliases.iter().map(ToString::to_string).collect(),
             sequence: progress.sequence,
             epoch: progress.epoch.as_ref().map(ToString::to_string),
             correlation_id: progress.correlation.as_ref().map(ToString::to_string),

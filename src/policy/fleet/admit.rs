@@ -93,7 +93,7 @@ impl Fleet {
         let refusal = if !self.settings.vmas.contains(&job.vma) {
             self.unknown_vma(job.vma.as_str())
         } else if self.jobs.len() >= limits::UNFINISHED_JOBS {
-            Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS }
+            Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS }
         } else {
             let event = if job.correlation.is_none() { Event::TrackingStarted } else { Event::TrackingResumed };
             return self.admit(now, job, event);

@@ -12,6 +12,7 @@ use crate::model::event::Event;
 use crate::model::id::JobId;
 use crate::model::job::Job;
 use crate::model::progress::Progress;
+use crate::model::request::TrackRequest;
 use crate::model::status::JobStatus;
 use crate::model::time::{Mono, Now};
 use crate::policy::contact::Miss;
@@ -133,11 +134,16 @@ impl Fleet {
     pub(super) fn answered(&mut self, now: Now, id: &JobId, progress: &Progress) {
         let Some(tracked) = self.jobs.get_mut(id) else { return self.answered_late(now, id, progress) };
         tracked.poll_ended();
+        if progress.job != *id && progress.epoch.is_some() {
+            return self.redirect(now, id, progress);
+        }
         if progress.job != *id {
             let text = format!("it is the document of job {}: track that id instead", progress.job);
             return self.missed_poll(now, id, Miss::Rubbish(text));
         }
         tracked.heard(now, &mut self.journal, &self.settings);
+        let exports = progress.exports.iter().map(|export| export.name.to_string());
+        tracked.names = exports.chain(progress.aliases.iter().map(ToString::to_string)).collect();
         let is_over = merge::merge(now, tracked, progress, &mut self.journal);
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
         self.place_early_change_ids(id);
@@ -150,6 +156,18 @@ impl Fleet {
         }
         self.judge(now, id);
         self.settle(now, id);
+    }
+
+    /// The id is another name of a job, declared at the source: the job is tracked under its own id instead. A VMA
+    /// without an epoch may only have guessed (F25), so its answer counts as rubbish.
+    fn redirect(&mut self, now: Now, id: &JobId, progress: &Progress) {
+        let Some(tracked) = self.jobs.get(id) else { return };
+        let (vma, vm) = (tracked.job.vma.clone(), progress.vm.clone());
+        let own = progress.job.clone();
+        self.fail(now, id, format!("{id} is another name of job {own}, which is tracked under its own id instead"));
+        let request = TrackRequest { job: own, vma, vm, disks: Vec::new() };
+        // A refusal means that the job is tracked already, from another VMA; there it stays.
+        let _known_or_new = self.track(now, &request, None);
     }
 
     /// A document that was on the way when its job ended: it changes nothing and is recorded once (R-42, F28).

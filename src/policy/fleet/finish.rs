@@ -40,7 +40,7 @@ impl Fleet {
     /// Takes a change id in every state, also for what is unknown: it is stored as it is. `ended` is the job's
     /// row where it is no longer tracked.
     pub fn change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport, ended: Option<&Job>) {
-        let tracked = JobId::parse(path).ok().filter(|id| self.jobs.contains_key(id));
+        let tracked = self.tracked_under(path);
         let ended = ended.filter(|job| job.status.is_final());
         let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &tracked.job).or(ended);
         self.journal.push(Change::ChangeIdReceived(ReceivedChangeId {
@@ -78,8 +78,32 @@ impl Fleet {
         let Some(entry) = history_of(job, &disk, now) else { return };
         match tracked {
             Some(id) => self.keep_change_id(now, &id, &disk, given, previous),
-            None => self.journal.push(Change::History(superseding(entry, given, previous))),
+            None if entry.change_id.is_none() || entry.change_id == given => {
+                self.journal.push(Change::History(superseding(entry, given, previous)));
+            }
+            None => {
+                // Another id than that of the run may be of a later run, which is not known here: it must not be served.
+                let message = "the run has ended with another change id for this disk; this one is kept and not served";
+                self.journal.note(now, job, Event::ChangeIdSuspect, message, vec![("disk", disk.as_str().into())]);
+            }
         }
+    }
+
+    /// The tracked job that a caller means by a name: the job of that id, else the present run of that id, else the
+    /// one job that has it as another name.
+    fn tracked_under(&self, name: &str) -> Option<JobId> {
+        let run_number = |id: &JobId| id.as_str().strip_prefix(name)?.strip_prefix('~')?.parse::<u32>().ok();
+        let id = JobId::parse(name).ok()?;
+        if self.jobs.contains_key(&id) {
+            return Some(id);
+        }
+        let runs = self.jobs.range(id..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(name));
+        if let Some(run) = runs.filter(|id| run_number(id).is_some()).max_by_key(|id| run_number(id)) {
+            return Some(run.clone());
+        }
+        let mut named = self.jobs.iter().filter(|(_, tracked)| tracked.names.iter().any(|known| known == name));
+        let (only, None) = (named.next()?, named.next()) else { return None };
+        Some(only.0.clone())
     }
 
     /// Change ids that the database has of a job that has just come under the OMA's eyes: they wait for their disks.

@@ -33,6 +33,8 @@ pub(super) struct Tracked {
     /// How often in a row the VMA could not be told of the judgement.
     pub(super) untold: u32,
     pub(super) refusals: Once,
+    /// Other names of the job, as the source's last document has them.
+    pub(super) names: Vec<String>,
     /// Change ids that came before their disk was known, as the movers called it.
     pub(super) early_change_ids: Vec<(DiskId, ChangeId, Option<ChangeId>)>,
     contact: ContactClock,
@@ -52,6 +54,7 @@ impl Tracked {
             judgement: Judgement::Open,
             untold: 0,
             refusals: Once::default(),
+            names: Vec::new(),
             early_change_ids: Vec::new(),
             contact: ContactClock::start(now),
             tracked_since: now.mono,

@@ -362,6 +362,7 @@ impl Source {
             previous_change_id: only.as_ref().and_then(|disk| disk.previous_change_id.clone()),
             change_id: only.and_then(|disk| disk.change_id),
             exports: job.exports.clone(),
+            aliases: job.aliases.clone(),
             disks,
             sequence: Some(job.source_sequence),
             epoch: Some(self.settings.epoch.clone()),

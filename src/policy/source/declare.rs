@@ -78,10 +78,11 @@ impl Source {
     }
 
     fn check_name(&mut self, now: Now, name: &str, claimant: &JobId) -> Result<(), Refusal> {
-        let Some(holder) = self.names.holder(name).map(|(job, _)| job.clone()).filter(|holder| holder != claimant)
-        else {
-            return Ok(());
-        };
+        let by_name = self.names.holder(name).map(|(job, _)| job.clone());
+        // A running job's own id is as taken as a declared name: pushes to it are that job's.
+        let by_id =
+            || JobId::parse(name).ok().filter(|id| self.jobs.get(id).is_some_and(|it| !it.job.status.is_final()));
+        let Some(holder) = by_name.or_else(by_id).filter(|holder| holder != claimant) else { return Ok(()) };
         if let Some(entry) = self.jobs.get_mut(&holder)
             // A caller that insists says nothing new.
             && entry.told.conflicts.is_first(&format!("{name}\0{claimant}"), limits::REFUSALS_PER_JOB)
