@@ -20,7 +20,7 @@ const USES: &[(&str, &[&str])] = &[
     ("runtime", &["store", "policy", "wire", "config", "exit", "model", "limits"]),
     ("net", &["wire", "model", "runtime", "limits"]),
     ("vsphere", &["net", "wire", "model", "runtime", "limits"]),
-    ("mover", &["net", "wire", "model", "runtime", "limits"]),
+    ("mover", &["net", "view", "wire", "model", "runtime", "limits"]),
     ("pki", &["net", "wire", "model", "runtime", "limits"]),
     ("exit", &["config", "net", "store", "wire", "model", "limits"]),
 ];
