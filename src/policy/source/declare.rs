@@ -11,8 +11,8 @@ use crate::model::id::JobId;
 use crate::model::job::{Export, Job};
 use crate::model::request::{Declaration, DeclaredDisk};
 use crate::model::stage::Stage;
+use crate::model::text::bounded;
 use crate::model::time::Now;
-use crate::policy::journal::bounded;
 use crate::policy::refusal::Refusal;
 
 /// A declaration was taken.
@@ -121,7 +121,8 @@ fn differences(job: &Job, declaration: &Declaration) -> Vec<String> {
             found.push(format!("{key}: known {known}, given {given}"));
         }
     };
-    let text = |text: &str| (!text.is_empty()).then(|| format!("{text:?}"));
+    // What is known was cut where it was too long.
+    let text = |text: &str| (!text.is_empty()).then(|| format!("{:?}", bounded(text)));
     if let Some(vm) = &declaration.vm {
         compare("vm.name".to_owned(), text(&job.vm.name), text(&vm.name));
         compare("vm.path".to_owned(), text(&job.vm.path), text(&vm.path));
