@@ -228,7 +228,7 @@ fn a_stalled_vma_never_slows_a_copy() {
     assert!(child.try_wait().expect("a child").is_none(), "the wrapper insists on its last reports");
     let output = child.wait_with_output().expect("waybill ends");
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("waybill finish j --vma"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("waybill run --job j --disk d --vma"), "{}", stderr(&output));
     assert!(started.elapsed() < Duration::from_secs(15), "grace and one call's time limit: {:?}", started.elapsed());
     fs::remove_dir_all(folder).expect("own folder");
 }

@@ -183,8 +183,8 @@ Usage: waybill run --job J --disk D [options] -- COMMAND [ARGUMENT]...
                        end: 90, 90s, 5m (default 60s)
 
 nbdcopy and qemu-img convert are asked for their progress by themselves; of any
-other COMMAND, figures like `12%` and dd's `N bytes (...) copied` on its output
-are understood. What COMMAND writes is passed through.
+other COMMAND, dd's `N bytes (...) copied` and, with --total, figures like `12%`
+on its output are understood. What COMMAND writes is passed through.
 
 When COMMAND ends with status 0 the disk is completed, and the job has succeeded
 once all its disks are completed. To copy a VM's disks one after another,

@@ -212,9 +212,16 @@ fn summary(words: &str, end: &End, figure: &Figure, outcome: &str) -> String {
 
 /// What the user can do for a report that is missing.
 fn remedy(assignment: &Assignment, failure: Option<&str>) -> String {
-    let failed = failure.map(|reason| format!(" --failed {}", quoted(reason))).unwrap_or_default();
     let (job, url) = (quoted(assignment.job.as_str()), assignment.vma.url());
-    format!("when the VMA answers again, end the job by hand: waybill finish {job}{failed} --vma {url}")
+    let command = match failure {
+        Some(reason) => format!("waybill finish {job} --failed {} --vma {url}", quoted(reason)),
+        // A mover that does nothing and ends well: it completes the disk with the bytes that were reported.
+        None => {
+            let (disk, open) = (quoted(assignment.disk.as_str()), if assignment.finish { "" } else { " --no-finish" });
+            format!("waybill run --job {job} --disk {disk} --vma {url}{open} -- true")
+        }
+    };
+    format!("when the VMA answers again, report it by hand: {command}")
 }
 
 /// One word for a shell.

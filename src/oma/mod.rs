@@ -32,7 +32,7 @@ use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask as ask_loop, database_failure, forward, listen, seed};
+use crate::runtime::service::{ask as ask_loop, database_failure, forward, hold_database, listen, seed};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{RefusedWhat, Store, StoreError};
 
@@ -307,6 +307,7 @@ pub fn main(config: &OmaConfig, file: &Path) -> Result<(), Failure> {
     let executor = Rc::new(LocalExecutor::new());
     async_io::block_on(executor.run(async {
         let listener = listen(config.listen)?;
+        let _held = hold_database(&config.database)?;
         let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), OmaConfig::parse)?)));
         let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("OMA listens on {}, {} VMAs", config.listen, config.vmas.len());

@@ -1,7 +1,9 @@
 //! What both daemons need of the machine to start, and how a request reaches their loop.
 
+use std::fs::File;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 
 use async_io::Async;
 use smol::channel::Sender;
@@ -24,6 +26,26 @@ pub fn listen(address: SocketAddr) -> Result<Async<TcpListener>, Failure> {
     })
 }
 
+/// Holds a database for this daemon alone: two would poll and write beside each other. The hold ends with the process,
+/// however that ends.
+///
+/// # Errors
+/// Where another daemon holds it, or the lock file beside it cannot be made.
+pub fn hold_database(database: &Path) -> Result<File, Failure> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = file.map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot make {}", Path::new(&name).display()), error)
+            .with_remedy("make the database's folder and let this user write in it")
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot use {}", database.display()), error)
+            .with_remedy("another daemon has this database: end it, or give this one its own `database`")),
+    }
+}
+
 /// A database that cannot be opened, as the end of a command.
 pub fn database_failure(error: &StoreError) -> Failure {
     Failure::new(Exit::Failed, "cannot open the database", error)
@@ -32,7 +54,7 @@ pub fn database_failure(error: &StoreError) -> Failure {
 /// A number that is another at every start, for jitter and correlation ids.
 pub fn seed() -> u64 {
     let mut bytes = [0; 8];
-    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     match read {
         Ok(()) => u64::from_ne_bytes(bytes),
         // Without the device the process id still tells two daemons apart.

@@ -24,7 +24,7 @@ use crate::policy::source::{Declared, Listing, Source, SourceSettings};
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask, database_failure, forward, listen, refuse, seed};
+use crate::runtime::service::{ask, database_failure, forward, hold_database, listen, refuse, seed};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::wire::http::{Request, Response};
@@ -184,6 +184,7 @@ pub fn main(config: &VmaConfig, file: &Path) -> Result<(), Failure> {
     async_io::block_on(executor.run(async {
         let clock = Clock::start();
         let listener = listen(config.listen)?;
+        let _held = hold_database(&config.database)?;
         let vma = Vma::open(config, clock.now(), seed()).map_err(|error| database_failure(&error))?;
         let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), VmaConfig::parse)?)));
         let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;

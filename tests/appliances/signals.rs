@@ -109,7 +109,7 @@ fn sighup_takes_a_good_configuration_and_refuses_a_broken_one() {
 }
 
 #[test]
-fn a_second_daemon_at_the_same_port_says_so_and_ends() {
+fn a_second_daemon_at_the_same_port_or_database_says_so_and_ends() {
     let site = Site::fast();
     let (vma, oma) = (site.vma(), site.oma());
     for (role, daemon) in [("vma", &vma), ("oma", &oma)] {
@@ -122,6 +122,15 @@ fn a_second_daemon_at_the_same_port_says_so_and_ends() {
             "{said}"
         );
         assert!(daemon.is_healthy());
+    }
+    for role in ["vma", "oma"] {
+        let file = site.path(&format!("{role}.toml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace(&site.address(role).to_string(), "127.0.0.1:0")).unwrap();
+        let output = site.command(role).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("{role}.db")) && said.contains("another daemon has this database"), "{said}");
     }
     std::fs::write(site.path("vma.toml"), "name = \"site-a\"\nlisten = \"0.0.0.0:8081\"\n").unwrap();
     let output = site.command("vma").output().unwrap();

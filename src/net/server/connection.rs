@@ -10,6 +10,7 @@ use super::room::Room;
 use crate::limits;
 use crate::net::pace::{Cut, Pace};
 use crate::net::stream::{Duplex, discard, read_some, write_all};
+use crate::wire::http::http_date;
 use crate::wire::http::{
     CONTINUE, ChunkedBody, Closing, Fault, Framing, Head, Method, Request, Response, parse_head, render_head,
 };
@@ -31,7 +32,7 @@ where
 {
     let mut input = Vec::new();
     while wait_for_request(&mut stream, room, &seat, &mut input).await {
-        let (response, to_head, closing) = match read_request(&mut stream, room, &mut input).await {
+        let (mut response, to_head, closing) = match read_request(&mut stream, room, &mut input).await {
             Ok((request, closing)) => answer(room, request, closing).await,
             Err(Lost::Gone) => return,
             Err(Lost::Refused(fault)) => {
@@ -39,6 +40,7 @@ where
                 (Problem::from(fault).into(), false, Closing::Close)
             }
         };
+        response.headers.push(("Date", http_date(room.clock.now().wall)));
         let head = render_head(&response, to_head, closing);
         let body = if head.with_body { response.body.as_slice() } else { &[] };
         let mut pace = Pace::at_least(room.limits.pace_bytes, room.limits.pace_window);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::limits;
 use crate::net::stream::Scratch;
+use crate::runtime::clock::Clock;
 
 /// How long and how much a listener bears. The defaults are for movers and pollers; tests shorten them.
 #[derive(Debug, Clone)]
@@ -43,10 +44,12 @@ pub struct Room<H> {
     pub limits: ServerLimits,
     pub scratch: Scratch,
     pub handler: Rc<H>,
+    /// For the Date of every answer.
+    pub clock: Clock,
 }
 
 impl<H> Room<H> {
     pub fn new(limits: ServerLimits, handler: Rc<H>) -> Self {
-        Self { limits, scratch: Scratch::new(), handler }
+        Self { limits, scratch: Scratch::new(), handler, clock: Clock::start() }
     }
 }

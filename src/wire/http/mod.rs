@@ -5,6 +5,7 @@
 //! [`crate::limits`].
 
 mod chunked;
+mod date;
 mod fault;
 mod head;
 mod message;
@@ -12,6 +13,7 @@ mod render;
 mod target;
 
 pub use chunked::ChunkedBody;
+pub use date::http_date;
 pub use fault::Fault;
 pub use head::{Framing, Head, parse_head};
 pub use message::{Method, Request, Response};
