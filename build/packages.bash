@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by build/test and build/demo: makes sure that what they need besides Rust is installed.
+# Sourced by the other scripts of this folder: makes sure that what they need besides Rust is installed.
 
 # A Debian package, and the command or file that shows that it is there.
 packages=(

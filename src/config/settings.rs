@@ -29,7 +29,7 @@ pub struct VmaConfig {
 pub struct OmaConfig {
     /// The SQLite file, an absolute path.
     pub database: PathBuf,
-    /// API, `/metrics`, `/health` and `/ready`; a loopback address.
+    /// API and `/health`; a loopback address.
     pub listen: SocketAddr,
     /// True where every job that a VMA lists is tracked.
     pub discover: bool,

@@ -34,28 +34,28 @@ impl Call {
     }
 }
 
-/// Reads a request.
+/// Reads a request; a HEAD arrives as the GET that it stands for.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     let text = |key: &str| request.query_value(key).unwrap_or("").to_owned();
     match (&request.method, segments.as_slice()) {
         (Method::Post, ["api", "v1", "jobs"]) => Ok(Call::Track(job::parse_track(&request.body).map_err(bad_body)?)),
-        (Method::Get | Method::Head, ["api", "v1", "jobs"]) => Ok(Call::Jobs),
-        (Method::Get | Method::Head, ["api", "v1", "jobs", id]) => Ok(Call::Job(job_id(id)?)),
+        (Method::Get, ["api", "v1", "jobs"]) => Ok(Call::Jobs),
+        (Method::Get, ["api", "v1", "jobs", id]) => Ok(Call::Job(job_id(id)?)),
         (Method::Post, ["api", "v1", "jobs", id, "cancel"]) => {
             Ok(Call::Cancel(job_id(id)?, job::parse_cancel(&request.body).map_err(bad_body)?))
         }
         (Method::Post, ["api", "v1", "jobs", id, "finish"]) => {
             Ok(Call::Finish(job_id(id)?, job::parse_finish(&request.body).map_err(bad_body)?))
         }
-        (Method::Get | Method::Head, ["api", "v1", "replications", "changeid"]) => {
+        (Method::Get, ["api", "v1", "replications", "changeid"]) => {
             Ok(Call::LastChangeId { vm_path: text("vm_path"), disk: text("disk_id") })
         }
         (Method::Post, ["api", "v1", "replications", job, "changeid"]) => {
             let report = changeid::parse(&request.body).map_err(bad_body)?;
             Ok(Call::ChangeId { job: (*job).to_owned(), report })
         }
-        (Method::Get | Method::Head, ["health"]) => Ok(Call::Health),
+        (Method::Get, ["health"]) => Ok(Call::Health),
         (_, ["api", "v1", "jobs"]) => Err(not_allowed("GET, HEAD, POST")),
         (_, ["api", "v1", "jobs", _] | ["api", "v1", "replications", "changeid"] | ["health"]) => {
             Err(not_allowed("GET, HEAD"))

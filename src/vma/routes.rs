@@ -30,12 +30,12 @@ impl Call {
     }
 }
 
-/// Reads a request.
+/// Reads a request; a HEAD arrives as the GET that it stands for.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     match (&request.method, segments.as_slice()) {
-        (Method::Get | Method::Head, ["api", "v1", "progress", id]) => Ok(Call::Progress(job_id(id)?)),
-        (Method::Get | Method::Head, ["api", "v1", "progress"]) => {
+        (Method::Get, ["api", "v1", "progress", id]) => Ok(Call::Progress(job_id(id)?)),
+        (Method::Get, ["api", "v1", "progress"]) => {
             Ok(Call::List { since: number(request, "since")?, epoch: request.query_value("epoch").map(str::to_owned) })
         }
         (Method::Post, ["api", "v1", "progress", id, "update"]) => {
@@ -47,7 +47,7 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (Method::Post, ["api", "v1", "jobs", id, "finish"]) => {
             Ok(Call::Finish(job_id(id)?, job::parse_finish(&request.body).map_err(bad_body)?))
         }
-        (Method::Get | Method::Head, ["health"]) => Ok(Call::Health),
+        (Method::Get, ["health"]) => Ok(Call::Health),
         (_, ["api", "v1", "progress", _] | ["api", "v1", "progress"] | ["health"]) => Err(not_allowed("GET, HEAD")),
         (_, ["api", "v1", "progress", _, "update"] | ["api", "v1", "jobs", _, "finish"]) => Err(not_allowed("POST")),
         (_, ["api", "v1", "jobs", _]) => Err(not_allowed("PUT")),

@@ -13,8 +13,6 @@ pub enum Phase {
     Resolve,
     /// The TCP connection is being made.
     Connect,
-    /// The TLS session is being made.
-    Tls,
     /// The request is on its way, and nothing has come back.
     FirstByte,
     /// The answer is coming in.
@@ -27,7 +25,6 @@ impl Phase {
             Self::Queue => "no free connection",
             Self::Resolve => "name not resolved",
             Self::Connect => "not connected",
-            Self::Tls => "no TLS session",
             Self::FirstByte => "no first byte",
             Self::Body => "answer not complete",
         }
@@ -40,7 +37,6 @@ impl fmt::Display for Phase {
             Self::Queue => "before sending",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
-            Self::Tls => "tls",
             Self::FirstByte => "first byte",
             Self::Body => "body",
         })
