@@ -40,7 +40,7 @@ impl Fleet {
     /// row where it is no longer tracked.
     pub fn change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport, ended: Option<&Job>) {
         let tracked = JobId::parse(path).ok().filter(|id| self.jobs.contains_key(id));
-        let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &tracked.job).or(ended);
+        let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &*tracked.job).or(ended);
         self.journal.push(Change::ChangeIdReceived(ReceivedChangeId {
             job: path.to_owned(),
             disk: report.disk.clone(),
@@ -132,7 +132,7 @@ impl Fleet {
             disk.previous_change_id = previous.or_else(|| disk.previous_change_id.take());
         }
         tracked.written(now);
-        self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        self.journal.push(Change::Progress(tracked.job.clone()));
         self.judge(now, id);
         self.settle(now, id);
     }

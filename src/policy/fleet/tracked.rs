@@ -28,7 +28,8 @@ pub(super) enum Judgement {
 /// One tracked job.
 #[derive(Debug)]
 pub(super) struct Tracked {
-    pub(super) job: Job,
+    /// On the heap: the nodes of the table are not all full.
+    pub(super) job: Box<Job>,
     pub(super) judgement: Judgement,
     pub(super) refusals: Once,
     /// Change ids that came before their disk was known, as the movers called it.
@@ -57,7 +58,7 @@ impl Tracked {
             throttle: Throttle::written(&job, now.mono),
             source_time: (job.source_updated_at, now.mono),
             slowest: Duration::ZERO,
-            job,
+            job: Box::new(job),
         }
     }
 

@@ -39,7 +39,8 @@ pub struct SourceSettings {
 /// One job with what is not stored of it.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) job: Job,
+    /// On the heap: the nodes of the table are not all full.
+    pub(super) job: Box<Job>,
     /// One for each disk, in the same order.
     pub(super) rates: Vec<Rate>,
     pub(super) unknown_texts: Once,
@@ -51,7 +52,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(job: Job, finished: Option<Mono>) -> Self {
         let rates = vec![Rate::default(); job.disks.len()];
-        Self { job, rates, unknown_texts: Once::default(), refusals: Once::default(), finished }
+        Self { job: Box::new(job), rates, unknown_texts: Once::default(), refusals: Once::default(), finished }
     }
     pub(super) fn throughput(&self, now: Mono) -> u64 {
         self.rates.iter().map(|rate| rate.per_second(now)).fold(0, u64::saturating_add)
@@ -141,7 +142,7 @@ impl Source {
     pub fn job(&self, id: &JobId) -> Option<&Job> {
         let found =
             self.jobs.get(id).or_else(|| self.names.holder(id.as_str()).and_then(|(job, _)| self.jobs.get(job)));
-        found.map(|entry| &entry.job)
+        found.map(|entry| &*entry.job)
     }
 
     /// The document of a job as it is now: rates decay by themselves, nothing else changes by reading.
