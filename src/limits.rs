@@ -16,7 +16,8 @@ pub const FINISHED_JOBS: usize = 20_000;
 pub const TEXT_BYTES: usize = 4096;
 /// Different unknown texts of one job that become an event each (`wire.md`); later ones are not recorded.
 pub const UNKNOWN_TEXTS_PER_JOB: usize = 32;
-/// Different refused transitions of one job that become an event each; later ones are not recorded.
+/// Different refused transitions of one job that become an event each; later ones are not recorded. The same
+/// bound holds for every other kind of entry that is written once, each by itself.
 pub const REFUSALS_PER_JOB: usize = 32;
 
 /// Bytes of an HTTP head, request line included.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::args::{self, Spec};
-use super::request::{self, Appliance};
+use super::request::{self, Appliance, DEFAULT_VMA};
 use super::{help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;
@@ -18,9 +18,6 @@ const SPEC: Spec = Spec {
     switches: &[],
     help: help::FINISH,
 };
-
-/// Where a VMA of this machine answers.
-const DEFAULT_VMA: &str = "http://127.0.0.1:8081";
 
 /// Runs the command with the arguments after `finish`.
 pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {

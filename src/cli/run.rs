@@ -7,13 +7,13 @@ use std::time::Duration;
 use lexopt::prelude::*;
 
 use super::help;
+use super::request::DEFAULT_VMA;
+use crate::config::duration;
 use crate::exit::Exit;
 use crate::model::id::{DiskId, JobId};
 use crate::mover::{Assignment, Vma};
 use crate::wire::origin::Origin;
 
-/// Where a VMA listens for movers on its own machine.
-const DEFAULT_VMA: &str = "http://127.0.0.1:8081";
 /// How long the last reports are insisted on, unless told otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(60);
 
@@ -56,7 +56,7 @@ fn read(arguments: Vec<OsString>) -> Result<Option<Order>, lexopt::Error> {
             Long("vma") => vma = parser.value()?.string()?,
             Long("total") => total = Some(parser.value()?.parse()?),
             Long("no-finish") => finish = false,
-            Long("report-grace") => grace = parser.value()?.parse_with(duration)?,
+            Long("report-grace") => grace = parser.value()?.parse_with(length)?,
             Short('h') | Long("help") => return Ok(None),
             // The first word that is no option is the mover, with or without `--` before it.
             Value(program) => {
@@ -78,16 +78,10 @@ fn read(arguments: Vec<OsString>) -> Result<Option<Order>, lexopt::Error> {
     Ok(Some(Order { assignment, total, program, arguments: command.collect() }))
 }
 
-/// `90`, `90s`, `5m` or `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, seconds) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3600),
-        _ => (text, 1),
-    };
-    let number: u32 = number.parse().map_err(|_| "give a time like 90s, 5m or 1h".to_owned())?;
-    Ok(Duration::from_secs(u64::from(number) * seconds))
+/// A duration as the configuration has them, or bare seconds.
+fn length(text: &str) -> Result<Duration, &'static str> {
+    let seconds = || text.parse().ok().map(|seconds: u32| Duration::from_secs(seconds.into()));
+    duration::parse(text).or_else(seconds).ok_or("give a time like 90s, 5m or 1h")
 }
 
 #[cfg(test)]

@@ -122,8 +122,6 @@ events! {
     EndedElsewhere = "ended_elsewhere" Warning,
     /// A row could not be written while the rest of its job could.
     RowRefused = "row_refused" Error,
-    /// A panic while the job was handled.
-    PanicCaught = "panic_caught" Error,
 }
 
 /// The value of one attribute of an entry.

@@ -10,4 +10,5 @@ pub mod progress;
 pub mod request;
 pub mod stage;
 pub mod status;
+pub mod text;
 pub mod time;

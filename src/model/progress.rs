@@ -1,7 +1,7 @@
 //! The progress document as a noun: what a VMA says of one job at one moment. `wire::progress` has its JSON.
 
 use super::disk::Disk;
-use super::id::{ChangeId, CorrelationId, Epoch, JobId};
+use super::id::{Alias, ChangeId, CorrelationId, Epoch, JobId};
 use super::job::{Export, SyncKind, Totals, Vm};
 use super::stage::Stage;
 use super::status::JobStatus;
@@ -30,6 +30,8 @@ pub struct Progress {
     pub change_id: Option<ChangeId>,
     /// NBD exports.
     pub exports: Vec<Export>,
+    /// Other names that were declared for it, export names not counted.
+    pub aliases: Vec<Alias>,
     /// Every disk that the VMA knows of.
     pub disks: Vec<Disk>,
     /// The VMA's sequence at the job's last change.

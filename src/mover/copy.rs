@@ -19,6 +19,7 @@ use super::reporter::{Assignment, Outcome, Reporter};
 use super::tail::Tail;
 use super::total::Source;
 use crate::runtime::clock::Clock;
+use crate::view::units;
 
 /// How long the mover's streams may stay open after its end: something that it left running may hold them.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -193,7 +194,7 @@ fn in_words(name: &str, ended: io::Result<ExitStatus>, last_lines: &str) -> Ende
 
 fn announcement(mover: &Mover, assignment: &Assignment, total: Option<u64>) -> String {
     let total = match (total, &mover.source) {
-        (Some(total), _) => human(total),
+        (Some(total), _) => units::size(total),
         (None, Some(source)) => format!("total asked from {}", source.asked_by()),
         (None, None) => "total unknown".to_owned(),
     };
@@ -204,9 +205,9 @@ fn announcement(mover: &Mover, assignment: &Assignment, total: Option<u64>) -> S
 fn summary(words: &str, end: &End, figure: &Figure, outcome: &str) -> String {
     let millis = end.at.as_millis();
     let rate = u128::from(figure.bytes) * 1000 / u128::from(millis.max(1));
-    let (moved, rate) = (human(figure.bytes), human(u64::try_from(rate).unwrap_or(u64::MAX)));
+    let (moved, rate) = (units::size(figure.bytes), units::rate(u64::try_from(rate).unwrap_or(u64::MAX)));
     let (seconds, tenths) = (millis / 1000, millis % 1000 / 100);
-    format!("{words} after {seconds}.{tenths} s, {moved} moved, {rate}/s; {outcome}")
+    format!("{words} after {seconds}.{tenths} s, {moved} moved, {rate}; {outcome}")
 }
 
 /// What the user can do for a report that is missing.
@@ -222,27 +223,9 @@ fn quoted(text: &str) -> String {
     if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// Bytes as people read them, in powers of 1024 and never rounded up.
-fn human(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let power = bytes.ilog2() / 10;
-    let tenths = (u128::from(bytes) * 10) >> (power * 10);
-    let unit = UNITS.get(power as usize - 1).copied().unwrap_or("EiB");
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_are_told_in_units_and_rounded_down() {
-        let told: Vec<String> = [0, 1023, 1024, 1536, (1 << 20) - 1, 1 << 30, u64::MAX].map(human).into();
-        assert_eq!(told, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1023.9 KiB", "1.0 GiB", "15.9 EiB"]);
-    }
 
     #[test]
     fn a_command_to_type_survives_the_shell() {

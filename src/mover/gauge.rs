@@ -55,9 +55,9 @@ impl Gauge {
         self.show(self.by_mover(), false);
     }
     /// The kernel counted this many bytes written. While a total may still come, the count is not shown: it could
-    /// turn out to be beyond it.
+    /// turn out to be beyond it. Nor is it where the mover counts bytes itself.
     pub fn count(&mut self, written: u64) {
-        if self.total != Total::Asked {
+        if self.total != Total::Asked && self.said == 0 {
             self.show(written, true);
         }
     }
@@ -84,11 +84,12 @@ impl Gauge {
         Figure { bytes: self.shown, total, percent, counted: self.shown_is_counted }
     }
     /// What is to be reported once the mover has confirmed its end: the whole, or what it said itself where that is more.
+    /// The kernel's count stands only where nobody knows better: it includes what a file system writes about itself.
     pub fn completed(&self) -> Figure {
         let total = self.known_total();
         let by_mover = self.said.max(total.unwrap_or(0));
-        let counted = self.shown_is_counted && self.shown > by_mover;
-        Figure { bytes: self.shown.max(by_mover), total, percent: Some(Percent::DONE), counted }
+        let counted = by_mover == 0 && self.shown_is_counted;
+        Figure { bytes: if counted { self.shown } else { by_mover }, total, percent: Some(Percent::DONE), counted }
     }
 
     fn known_total(&self) -> Option<u64> {

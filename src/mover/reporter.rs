@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::board::{Board, End};
 use super::gauge::Figure;
 use super::message::say;
-use super::vma::{PushDoc, Standing, Trouble, Vma};
+use super::vma::{Report, Standing, Trouble, Vma};
 use crate::model::id::{DiskId, JobId};
 use crate::model::time::Mono;
 use crate::runtime::clock::Clock;
@@ -105,9 +105,9 @@ impl Reporter {
         let standing = self.insist(|vma| vma.standing(&job))?;
         let running = standing.is_some_and(|standing| !standing.status.is_final());
         if !running {
-            self.push(&PushDoc::start())?;
+            self.push(&Report::start())?;
         }
-        self.push(&PushDoc::open(&disk))
+        self.push(&Report::open(&disk))
     }
 
     /// Pushes the newest figure whenever it is due, until the mover ends.
@@ -119,7 +119,7 @@ impl Reporter {
             if !is_due(self.last.as_ref(), &figure, self.clock.now().mono) {
                 continue;
             }
-            let push = PushDoc::running(&self.assignment.disk, &figure, self.rate_bps(&figure));
+            let push = Report::running(&self.assignment.disk, &figure, self.rate_bps(&figure));
             match self.assignment.vma.push(&self.assignment.job, &push) {
                 Ok(_) => {
                     self.last = Some((self.clock.now().mono, figure));
@@ -148,11 +148,11 @@ impl Reporter {
         let push = match &end.failure {
             None => {
                 let figure = self.board.state().gauge.completed();
-                PushDoc::completed(disk, &figure, self.rate_bps(&figure))
+                Report::completed(disk, &figure, self.rate_bps(&figure))
             }
             Some(reason) => {
                 let figure = self.figure();
-                PushDoc::failed(disk, &figure, self.rate_bps(&figure), reason)
+                Report::failed(disk, &figure, self.rate_bps(&figure), reason)
             }
         };
         self.push(&push)
@@ -182,9 +182,9 @@ impl Reporter {
         }
     }
 
-    fn push(&mut self, push: &PushDoc) -> Result<(), Trouble> {
+    fn push(&mut self, report: &Report) -> Result<(), Trouble> {
         let job = self.assignment.job.clone();
-        let run = self.insist(|vma| vma.push(&job, push))?;
+        let run = self.insist(|vma| vma.push(&job, report))?;
         self.run = run.unwrap_or(job);
         Ok(())
     }

@@ -5,19 +5,18 @@
 
 use std::time::Duration;
 
-use nanoserde::SerJson;
-use serde::Deserialize;
 use ureq::Agent;
 
 use super::gauge::Figure;
 use crate::limits;
 use crate::model::id::{DiskId, JobId};
-use crate::model::request::Outcome;
+use crate::model::percent::Percent;
+use crate::model::request::{Outcome, Push};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::wire::http::encode_segment;
 use crate::wire::origin::Origin;
-use crate::wire::{job, problem, progress};
+use crate::wire::{job, problem, progress, update};
 
 /// Longest that one call may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,69 +37,55 @@ pub enum Trouble {
     },
 }
 
-/// A mover's push (`wire.md`). Texts and counts as the movers in the field send them.
-#[derive(Debug, SerJson)]
-pub struct PushDoc {
-    stage: String,
-    status: String,
-    bytes_transferred: u64,
-    total_bytes: Option<u64>,
-    throughput_bps: u64,
-    percent: Option<f64>,
-    disk_id: Option<String>,
-    error_message: Option<String>,
-    bytes_source: Option<String>,
+/// One report of a copy: a push, and how far the copy is where that is known.
+#[derive(Debug)]
+pub struct Report {
+    push: Push,
+    percent: Option<Percent>,
 }
 
-impl PushDoc {
+impl Report {
     /// Starts a run: the stage before Transfer, which also opens a new run of a finished id (R-40).
     pub fn start() -> Self {
-        Self { stage: Stage::StartExports.wire_name().into(), ..Self::bare("in_progress") }
+        Self { push: push(Stage::StartExports, "in_progress"), percent: None }
     }
     /// Opens the disk.
     pub fn open(disk: &DiskId) -> Self {
-        Self { disk_id: Some(disk.as_str().into()), ..Self::bare("in_progress") }
+        Self { push: Push { disk: Some(disk.clone()), ..push(Stage::Transfer, "in_progress") }, percent: None }
     }
     /// Tells how far the disk is; `rate_bps` is the mean since the mover's start.
     pub fn running(disk: &DiskId, figure: &Figure, rate_bps: u64) -> Self {
-        Self {
-            bytes_transferred: figure.bytes,
-            total_bytes: figure.total,
-            throughput_bps: rate_bps,
-            percent: figure.percent.map(|percent| percent.as_f64()),
-            bytes_source: figure.counted.then(|| "proc-io".to_owned()),
-            ..Self::open(disk)
-        }
+        Self::of("in_progress", disk, figure, rate_bps)
     }
     /// Ends the disk well.
     pub fn completed(disk: &DiskId, figure: &Figure, rate_bps: u64) -> Self {
-        Self { status: "completed".into(), ..Self::running(disk, figure, rate_bps) }
+        Self::of("completed", disk, figure, rate_bps)
     }
     /// Ends the disk badly.
     pub fn failed(disk: &DiskId, figure: &Figure, rate_bps: u64, reason: &str) -> Self {
-        let failed = Self { status: "failed".into(), ..Self::running(disk, figure, rate_bps) };
-        Self { error_message: Some(reason.to_owned()), ..failed }
+        let mut failed = Self::of("failed", disk, figure, rate_bps);
+        failed.push.error = Some(reason.to_owned());
+        failed
     }
 
-    fn bare(status: &str) -> Self {
-        Self {
-            stage: Stage::Transfer.wire_name().into(),
-            status: status.into(),
-            bytes_transferred: 0,
-            total_bytes: None,
-            throughput_bps: 0,
-            percent: None,
-            disk_id: None,
-            error_message: None,
-            bytes_source: None,
-        }
+    fn of(status: &str, disk: &DiskId, figure: &Figure, rate_bps: u64) -> Self {
+        let push = Push {
+            bytes_transferred: figure.bytes,
+            total_bytes: figure.total,
+            throughput_bps: Some(rate_bps),
+            disk: Some(disk.clone()),
+            bytes_source: figure.counted.then(|| "proc-io".to_owned()),
+            ..push(Stage::Transfer, status)
+        };
+        Self { push, percent: figure.percent }
+    }
+    fn body(&self) -> String {
+        update::render(&self.push, self.percent)
     }
 }
 
-/// The answer to a push; older VMAs send something else.
-#[derive(Deserialize)]
-struct PushedDoc {
-    job_id: String,
+fn push(stage: Stage, status: &str) -> Push {
+    Push { stage: stage.wire_name().to_owned(), status: Some(status.to_owned()), ..Push::default() }
 }
 
 /// What the progress document says, as far as it decides how to go on.
@@ -142,14 +127,13 @@ impl Vma {
         &self.base
     }
     /// Pushes; answers the run that the VMA counts it to, where it says so (R-40).
-    pub fn push(&self, job: &JobId, push: &PushDoc) -> Result<Option<JobId>, Trouble> {
-        let (status, body) =
-            self.post(&format!("/api/v1/progress/{}/update", encode_segment(job.as_str())), &push.serialize_json())?;
+    pub fn push(&self, job: &JobId, report: &Report) -> Result<Option<JobId>, Trouble> {
+        let target = format!("/api/v1/progress/{}/update", encode_segment(job.as_str()));
+        let (status, body) = self.post(&target, &report.body())?;
         if status != 200 {
             return Err(refusal(status, &body));
         }
-        let answer: Option<PushedDoc> = serde_json::from_slice(&body).ok();
-        Ok(answer.and_then(|answer| JobId::parse(&answer.job_id).ok()))
+        Ok(update::parse_taken(&body))
     }
     /// Reads how a job stands; `None` where the VMA does not know it.
     pub fn standing(&self, job: &JobId) -> Result<Option<Standing>, Trouble> {
@@ -217,21 +201,20 @@ fn read_standing(body: &[u8]) -> Result<Standing, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::percent::Percent;
 
     #[test]
     fn pushes_have_the_shape_of_the_field() {
         let disk = DiskId::parse("disk-2000").expect("an id");
         let figure = Figure { bytes: 5, total: Some(10), percent: Percent::from_f64(50.0), counted: true };
         assert_eq!(
-            PushDoc::start().serialize_json(),
+            Report::start().body(),
             r#"{"stage":"StartExports","status":"in_progress","bytes_transferred":0,"throughput_bps":0}"#
         );
         assert_eq!(
-            PushDoc::running(&disk, &figure, 7).serialize_json(),
+            Report::running(&disk, &figure, 7).body(),
             r#"{"stage":"Transfer","status":"in_progress","bytes_transferred":5,"total_bytes":10,"throughput_bps":7,"percent":50.0,"disk_id":"disk-2000","bytes_source":"proc-io"}"#
         );
-        let failed = PushDoc::failed(&disk, &figure, 7, "why").serialize_json();
+        let failed = Report::failed(&disk, &figure, 7, "why").body();
         assert!(failed.contains(r#""status":"failed""#) && failed.contains(r#""error_message":"why""#), "{failed}");
     }
 

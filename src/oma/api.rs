@@ -5,7 +5,7 @@ use crate::model::id::JobId;
 use crate::model::job::Job;
 use crate::model::status::JobStatus;
 use crate::model::time::Now;
-use crate::policy::fleet::Admitted;
+use crate::policy::fleet::{Admitted, Input};
 use crate::policy::refusal::Refusal;
 use crate::runtime::service::refuse;
 use crate::store::StoreError;
@@ -22,7 +22,7 @@ impl Oma {
     pub(super) fn answer(&mut self, now: Now, call: Call) -> Result<Answer, Problem> {
         match call {
             Call::Track(request) => {
-                let stored = self.ended(&request.job)?;
+                let stored = self.ended(now, &request.job)?;
                 let admitted = self.fleet.track(now, &request, stored.as_ref()).map_err(|refusal| refuse(&refusal))?;
                 self.recall(&request.job);
                 let status = if admitted == Admitted::New { 201 } else { 200 };
@@ -34,17 +34,17 @@ impl Oma {
                 Ok(Answer::AtOnce(Response::json(200, format!("{{\"jobs\":[{}]}}", jobs.join(",")))))
             }
             Call::Job(id) => {
-                let ended = self.ended(&id)?;
+                let ended = self.ended(now, &id)?;
                 let known = self.fleet.job(&id).or(ended.as_ref()).ok_or_else(|| unknown(&id))?;
                 Ok(Answer::AtOnce(Response::json(200, json::job(known))))
             }
             Call::Cancel(id, reason) => {
-                self.must_be_tracked(&id)?;
+                self.must_be_tracked(now, &id)?;
                 self.fleet.cancel(now, &id, &reason).map_err(|refusal| refuse(&refusal))?;
                 Ok(Answer::WhenWritten(Response::json(200, job::render_state(&id, JobStatus::Failed))))
             }
             Call::Finish(id, outcome) => {
-                self.must_be_tracked(&id)?;
+                self.must_be_tracked(now, &id)?;
                 let vma = self.fleet.job(&id).map(|job| job.vma.clone()).ok_or_else(|| unknown(&id))?;
                 let known = || self.clients.keys().map(|vma| vma.as_str()).collect::<Vec<_>>().join(", ");
                 let client = self.clients.get(&vma).cloned();
@@ -59,7 +59,7 @@ impl Oma {
             Call::ChangeId { job, report } => {
                 let id = JobId::parse(&job).ok();
                 // The change id is kept even where the job's row cannot be read: it is the one that cannot be had again.
-                let ended = id.and_then(|id| self.ended(&id).ok().flatten());
+                let ended = id.and_then(|id| self.ended(now, &id).ok().flatten());
                 self.fleet.change_id(now, &job, &report, ended.as_ref());
                 Ok(Answer::WhenWritten(Response::json(200, changeid::render_stored(&job, &report))))
             }
@@ -67,16 +67,21 @@ impl Oma {
         }
     }
 
-    /// The row of a job that is not tracked.
-    fn ended(&self, id: &JobId) -> Result<Option<Job>, Problem> {
+    /// The row of a job that has ended. A row of an unfinished job that another program has just inserted is tracked first.
+    fn ended(&mut self, now: Now, id: &JobId) -> Result<Option<Job>, Problem> {
         if self.fleet.job(id).is_some() {
             return Ok(None);
         }
-        self.ledger.job(id).map_err(|error| unreadable(&error))
+        let row = self.ledger.job(id).map_err(|error| unreadable(&error))?;
+        let Some(unnoticed) = row.as_ref().filter(|row| !row.status.is_final()) else { return Ok(row) };
+        self.fleet.handle(now, Input::Noticed(Box::new(unnoticed.clone())));
+        self.recall(id);
+        self.ledger.take(self.fleet.changes());
+        if self.fleet.job(id).is_some() { Ok(None) } else { self.ledger.job(id).map_err(|error| unreadable(&error)) }
     }
 
-    fn must_be_tracked(&self, id: &JobId) -> Result<(), Problem> {
-        match self.ended(id)? {
+    fn must_be_tracked(&mut self, now: Now, id: &JobId) -> Result<(), Problem> {
+        match self.ended(now, id)? {
             Some(ended) => Err(refuse(&Refusal::Finished { job: ended.id, status: ended.status })),
             None => Ok(()),
         }

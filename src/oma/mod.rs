@@ -44,6 +44,8 @@ pub struct Oma {
     clients: BTreeMap<VmaName, Client>,
     executor: Rc<LocalExecutor<'static>>,
     events: Sender<Event>,
+    /// Ends that the VMAs are told of as soon as what they rest on is written.
+    to_tell: Vec<Action>,
     /// When other programs' rows are looked for next, and the database's state at the last look.
     look_at: Mono,
     seen: Option<i64>,
@@ -74,6 +76,7 @@ impl Oma {
             clients,
             executor,
             events,
+            to_tell: Vec::new(),
             look_at: now.mono + config.poll.interval,
             seen: Some(seen),
         };
@@ -107,6 +110,7 @@ impl Oma {
 
     /// Finds what other programs did to the rows. What is unwritten would look like their doing, so it waits.
     fn look_for_others(&mut self, now: Now) -> Result<(), StoreError> {
+        self.ledger.take(self.fleet.changes());
         let store = self.ledger.store();
         let version = store.data_version()?;
         if self.seen == Some(version) || !self.ledger.is_clean() {
@@ -207,7 +211,12 @@ impl Appliance for Oma {
             Event::Asked(request, to) => {
                 // What was decided within this wake-up must be seen by what comes after it.
                 self.ledger.take(self.fleet.changes());
-                let answer = routes::route(&request).and_then(|call| self.answer(now, call));
+                let answer = routes::route(&request).and_then(|call| {
+                    if call.is_change() {
+                        self.ledger.check_room()?;
+                    }
+                    self.answer(now, call)
+                });
                 match answer.unwrap_or_else(|problem| Answer::AtOnce(problem.into())) {
                     Answer::AtOnce(response) => send(Reply { to, response }),
                     Answer::WhenWritten(response) => self.ledger.hold(now, Reply { to, response }),
@@ -247,7 +256,16 @@ impl Appliance for Oma {
         }
         self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
         while let Some(action) = self.fleet.next_action() {
-            self.carry_out(action);
+            match action {
+                // The VMA must not be told of an end that rests on what is not written yet; polls never wait.
+                Action::TellFinish { .. } => self.to_tell.push(action),
+                Action::Poll { .. } | Action::List { .. } => self.carry_out(action),
+            }
+        }
+        if self.ledger.is_clean() {
+            for action in std::mem::take(&mut self.to_tell) {
+                self.carry_out(action);
+            }
         }
     }
 

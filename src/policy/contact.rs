@@ -13,8 +13,6 @@ use crate::model::time::{Mono, Now, Wall};
 pub enum Miss {
     /// The VMA answered 404: it does not know the job. This is contact.
     Unknown,
-    /// The tunnel to the VMA is not up.
-    TunnelDown(String),
     /// No answer: the text names the phase and the cause (R-21).
     Unreachable(String),
     /// An answer that is not the document: no contact (F6).
@@ -26,7 +24,6 @@ impl Miss {
     pub fn silence(&self) -> Silence {
         match self {
             Self::Unknown => Silence::JobUnknown,
-            Self::TunnelDown(_) => Silence::TunnelDown,
             Self::Unreachable(_) | Self::Rubbish(_) => Silence::VmaUnreachable,
         }
     }
@@ -34,7 +31,6 @@ impl Miss {
     pub fn text(&self) -> String {
         match self {
             Self::Unknown => "the VMA answers that it does not know the job (404)".to_owned(),
-            Self::TunnelDown(why) => format!("tunnel down: {why}"),
             Self::Unreachable(why) => why.clone(),
             Self::Rubbish(why) => format!("the answer is not a progress document: {why}"),
         }
@@ -52,6 +48,7 @@ pub struct ContactClock {
     document: Mono,
     misses: u32,
     failures: u32,
+    unknowns: u32,
     last_miss: Option<Miss>,
 }
 
@@ -59,7 +56,7 @@ impl ContactClock {
     /// Both windows start now: when a job is tracked, and afresh after a restart of the OMA.
     pub fn start(now: Now) -> Self {
         let (contact, contact_wall) = (now.mono, now.wall);
-        Self { contact, contact_wall, document: now.mono, misses: 0, failures: 0, last_miss: None }
+        Self { contact, contact_wall, document: now.mono, misses: 0, failures: 0, unknowns: 0, last_miss: None }
     }
     /// The VMA answered with a valid document.
     pub fn answered(&mut self, now: Now) {
@@ -71,6 +68,7 @@ impl ContactClock {
         if miss == Miss::Unknown {
             (self.contact, self.contact_wall) = (now.mono, now.wall);
             self.failures = 0;
+            self.unknowns = self.unknowns.saturating_add(1);
         } else {
             self.failures = self.failures.saturating_add(1);
         }
@@ -113,7 +111,7 @@ impl ContactClock {
             format!(
                 "job_unknown: the VMA knew this job and has answered 404 to {} polls; its last document is {} s old; \
                  check whether the VMA's database was replaced",
-                self.misses,
+                self.unknowns,
                 age.as_secs()
             )
         })

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::limits;
 use crate::model::change::{Change, Step, StepEnd};
 use crate::model::event::{Event, LogEntry, Value};
 use crate::model::id::JobId;
@@ -11,6 +10,7 @@ use crate::model::job::Job;
 use crate::model::percent::Percent;
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
+pub use crate::model::text::bounded;
 use crate::model::time::{Mono, Now};
 use crate::model::{disk::Disk, job::Totals};
 
@@ -185,15 +185,6 @@ impl Once {
     pub fn forget(&mut self, text: &str) {
         self.0.retain(|met| &**met != text);
     }
-}
-
-/// Cuts a text at [`limits::TEXT_BYTES`], at a character, and marks the cut.
-pub fn bounded(text: &str) -> String {
-    if text.len() <= limits::TEXT_BYTES {
-        return text.to_owned();
-    }
-    let end = text.floor_char_boundary(limits::TEXT_BYTES);
-    format!("{} ... (cut at {end} of {} bytes)", &text[..end], text.len())
 }
 
 /// The reason of a failure in words: what was given, else what the disks said, never nothing (F19, U3).

@@ -16,6 +16,8 @@ pub struct Outbox {
     changes: Vec<Change>,
     /// Where in `changes` the waiting progress of a job stands.
     progress: BTreeMap<JobId, usize>,
+    /// Where the waiting sequence stands: only the highest matters.
+    sequence: Option<usize>,
 }
 
 impl Outbox {
@@ -30,11 +32,17 @@ impl Outbox {
                         self.changes.push(Change::Progress(job));
                     }
                 },
-                Change::Ended(job) | Change::Declared(job) if self.progress.contains_key(&job.id) => {
-                    // The later row holds all that the waiting one does; that one's place keeps its order.
+                Change::Sequence(_) => match self.sequence {
+                    Some(at) => self.changes[at] = change,
+                    None => {
+                        self.sequence = Some(self.changes.len());
+                        self.changes.push(change);
+                    }
+                },
+                Change::Ended(ref job) | Change::Declared(ref job) => {
+                    // Progress that comes after this row must not take the place of progress before it.
                     self.progress.remove(&job.id);
-                    let is_end = job.status.is_final();
-                    self.changes.push(if is_end { Change::Ended(job) } else { Change::Declared(job) });
+                    self.changes.push(change);
                 }
                 other => self.changes.push(other),
             }
@@ -79,6 +87,7 @@ impl Outbox {
     pub fn written(&mut self) {
         self.changes.clear();
         self.progress.clear();
+        self.sequence = None;
     }
 }
 
@@ -101,8 +110,7 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.extend([Change::Progress(job("a", 1)), Change::Sequence(1), Change::Progress(job("b", 1))]);
         outbox.extend([Change::Progress(job("a", 2)), Change::Sequence(2)]);
-        let expected =
-            [Change::Progress(job("a", 2)), Change::Sequence(1), Change::Progress(job("b", 1)), Change::Sequence(2)];
+        let expected = [Change::Progress(job("a", 2)), Change::Sequence(2), Change::Progress(job("b", 1))];
         assert_eq!(outbox.changes(), expected);
         assert!(!outbox.is_irreplaceable());
     }

@@ -1,7 +1,6 @@
 //! Why a request is refused: a closed list, each with what, where and the remedy. The appliances turn it into a status
 //! and a `problem+json`.
 
-use crate::limits;
 use crate::model::id::JobId;
 use crate::model::status::JobStatus;
 
@@ -56,9 +55,17 @@ pub enum Refusal {
         /// `disk-1 is Streaming, ...`.
         disks: String,
     },
-    /// A bound is reached.
+    /// There is no room now; there will be.
+    #[error("{what}: at most {limit}, and that many there are")]
+    Full {
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+    /// More is asked for than is ever possible.
     #[error("{what}: at most {limit}")]
-    Bound {
+    TooMany {
         /// What there is too much of.
         what: &'static str,
         /// The bound.
@@ -82,10 +89,8 @@ impl Refusal {
             }
             Self::AliasTaken { holder, .. } => format!("finish job {holder} first, or leave the name out"),
             Self::DisksOpen { .. } => "wait until the disks are Completed, or finish the job as Failed".to_owned(),
-            Self::Bound { limit, .. } if *limit == limits::UNFINISHED_JOBS => {
-                "finish jobs that no longer run: `waybill finish JOB --failed TEXT`".to_owned()
-            }
-            Self::Bound { .. } => "split the job".to_owned(),
+            Self::Full { .. } => "finish jobs that no longer run: `waybill finish JOB --failed TEXT`".to_owned(),
+            Self::TooMany { .. } => "split the job, or give it a shorter id where that is too long".to_owned(),
         }
     }
 }

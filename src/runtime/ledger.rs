@@ -55,6 +55,18 @@ impl Ledger {
     pub fn store(&self) -> &Store {
         &self.store
     }
+    /// Refuses a change while no more records may come in, before anything has changed.
+    ///
+    /// # Errors
+    /// The refusal, for the caller.
+    pub fn check_room(&self) -> Result<(), Problem> {
+        if !self.is_full() {
+            return Ok(());
+        }
+        let what = format!("{} changes wait for the database, and no more can be kept", self.outbox.changes().len());
+        Err(Problem::new(503, "database", "The database cannot be written", what)
+            .with_remedy("repeat the request; the daemon's log says what is wrong with the database"))
+    }
     /// True while no more records may come in.
     pub fn is_full(&self) -> bool {
         self.outbox.is_full()

@@ -49,7 +49,8 @@ pub fn refuse(refusal: &Refusal) -> Problem {
         Refusal::Contradiction { .. } => (409, "contradiction", "The job is known with other facts"),
         Refusal::AliasTaken { .. } => (409, "alias-taken", "Another job has this name"),
         Refusal::DisksOpen { .. } => (409, "disks-open", "Not every declared disk is Completed"),
-        Refusal::Bound { .. } => (503, "bound", "A bound is reached"),
+        Refusal::Full { .. } => (503, "full", "There is no room now"),
+        Refusal::TooMany { .. } => (422, "too-many", "More is asked for than is possible"),
     };
     Problem::new(status, kind, title, refusal.to_string()).with_remedy(refusal.remedy())
 }

@@ -209,6 +209,20 @@ CREATE TABLE status_transitions (
     PRIMARY KEY (subject, from_status, to_status)
 ) STRICT, WITHOUT ROWID;
 
+-- No program may take a step that the table does not have (R-41), whoever types it.
+CREATE TRIGGER job_status_follows_the_table BEFORE UPDATE OF status ON replication_jobs
+WHEN NEW.status <> OLD.status AND NOT EXISTS (SELECT 1 FROM status_transitions
+    WHERE subject = 'job' AND from_status = OLD.status AND to_status = NEW.status)
+BEGIN
+    SELECT RAISE(ABORT, 'this job status may not follow the present one; see the table status_transitions');
+END;
+CREATE TRIGGER disk_status_follows_the_table BEFORE UPDATE OF sync_status ON vm_disks
+WHEN NEW.sync_status <> OLD.sync_status AND NOT EXISTS (SELECT 1 FROM status_transitions
+    WHERE subject = 'disk' AND from_status = OLD.sync_status AND to_status = NEW.sync_status)
+BEGIN
+    SELECT RAISE(ABORT, 'this disk status may not follow the present one; see the table status_transitions');
+END;
+
 -- Facts about this database: its epoch, its sequence (R-9) and how often it was made durable.
 CREATE TABLE appliance (
     key   TEXT PRIMARY KEY NOT NULL,

@@ -128,10 +128,12 @@ impl Appliance for Vma {
             Event::Asked(request, to) => (request, to),
             Event::Reloaded(config) => return self.reload(*config),
         };
-        let (response, changes_something) = match routes::route(&request) {
+        let call = routes::route(&request)
+            .and_then(|call| if call.is_change() { self.ledger.check_room().map(|()| call) } else { Ok(call) });
+        let (response, changes_something) = match call {
             Ok(call) => {
-                let changes_something = matches!(call, Call::Push(..) | Call::Declare(..) | Call::Finish(..));
-                (self.answer(now, call).unwrap_or_else(|refusal| refuse(&refusal).into()), changes_something)
+                let is_change = call.is_change();
+                (self.answer(now, call).unwrap_or_else(|refusal| refuse(&refusal).into()), is_change)
             }
             Err(problem) => (problem.into(), false),
         };

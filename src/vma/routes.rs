@@ -23,6 +23,13 @@ pub(super) enum Call {
     Health,
 }
 
+impl Call {
+    /// True where it asks for a change, whose answer must wait until the change is written.
+    pub(super) fn is_change(&self) -> bool {
+        matches!(self, Self::Push(..) | Self::Declare(..) | Self::Finish(..))
+    }
+}
+
 /// Reads a request.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();

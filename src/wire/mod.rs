@@ -29,10 +29,15 @@ fn read_object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadBody> {
     serde_json::from_slice(body).map_err(|error| BadBody(format!("the body is not as expected: {error}")))
 }
 
+/// SQLite's integers end at 2^63 - 1.
+fn is_storable(number: u64) -> bool {
+    i64::try_from(number).is_ok()
+}
+
 /// A byte count within what SQLite can hold.
 fn storable(key: &str, bytes: Option<u64>) -> Result<Option<u64>, BadBody> {
     match bytes {
-        Some(bytes) if i64::try_from(bytes).is_err() => {
+        Some(bytes) if !is_storable(bytes) => {
             Err(BadBody(format!("{key} is {bytes}; at most {} is possible", i64::MAX)))
         }
         other => Ok(other),

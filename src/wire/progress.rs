@@ -7,15 +7,15 @@
 use nanoserde::SerJson;
 use serde::Deserialize;
 
-use super::text_or_empty;
-use crate::limits;
+use super::{is_storable, text_or_empty};
 use crate::model::disk::{Basis, Disk};
-use crate::model::id::{ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId};
+use crate::model::id::{Alias, ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId};
 use crate::model::job::{Export, SyncKind, Totals, Vm};
 use crate::model::percent::Percent;
 use crate::model::progress::Progress;
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::text::bounded;
 use crate::model::time::Wall;
 
 /// Why a body is not a progress document.
@@ -111,6 +111,7 @@ struct ReadDoc {
     cbt: Option<ReadCbt>,
     nbd: Option<ReadNbd>,
     disks: Option<Vec<ReadDisk>>,
+    aliases: Option<Vec<String>>,
     sequence: Option<u64>,
     epoch: Option<String>,
     correlation_id: Option<String>,
@@ -182,12 +183,19 @@ impl ReadDoc {
         let unknown = |key, value: &str| BadDocument::Value { key, value: value.to_owned() };
         let aggregate = self.aggregate;
         for bytes in [aggregate.total_bytes, aggregate.bytes_transferred] {
-            storable("aggregate", bytes)?;
+            check_storable("aggregate", bytes)?;
         }
         let cbt = self.cbt.as_ref();
         let id = |text: Option<&String>| text.and_then(|text| ChangeId::from_text(text));
         let disks: Result<Vec<Disk>, BadDocument> =
             self.disks.unwrap_or_default().into_iter().map(ReadDisk::into_disk).collect();
+        let mut disks = disks?;
+        if let [only] = disks.as_mut_slice() {
+            // Older VMAs say the change ids of the only disk for the whole job alone.
+            only.change_id = only.change_id.take().or_else(|| cbt.and_then(|cbt| id(cbt.change_id.as_ref())));
+            let previous = || cbt.and_then(|cbt| id(cbt.previous_change_id.as_ref()));
+            only.previous_change_id = only.previous_change_id.take().or_else(previous);
+        }
         Ok(Progress {
             job: JobId::parse(&self.job_id).map_err(|_| unknown("job_id", &self.job_id))?,
             stage: Stage::from_wire_name(&self.stage).ok_or_else(|| unknown("stage", &self.stage))?,
@@ -199,21 +207,23 @@ impl ReadDoc {
                 bytes_transferred: aggregate.bytes_transferred,
                 throughput_bps: bounded_rate(aggregate.throughput_bps),
                 percent: percent(aggregate.percent, aggregate.bytes_transferred, aggregate.total_bytes),
-                eta_seconds: aggregate.eta_seconds.filter(|seconds| i64::try_from(*seconds).is_ok()),
+                eta_seconds: aggregate.eta_seconds.filter(|seconds| is_storable(*seconds)),
                 basis: aggregate.basis.as_deref().and_then(Basis::from_wire_name),
             },
             sync: cbt.and_then(|cbt| cbt.kind.as_deref()).and_then(SyncKind::from_wire_name),
             previous_change_id: cbt.and_then(|cbt| id(cbt.previous_change_id.as_ref())),
             change_id: cbt.and_then(|cbt| id(cbt.change_id.as_ref())),
             exports: self.nbd.and_then(|nbd| nbd.exports).unwrap_or_default().into_iter().filter_map(export).collect(),
-            disks: disks?,
-            sequence: self.sequence.filter(|sequence| i64::try_from(*sequence).is_ok()),
+            aliases: self.aliases.unwrap_or_default().iter().filter_map(|name| Alias::parse(name).ok()).collect(),
+            disks,
+            sequence: self.sequence.filter(|sequence| is_storable(*sequence)),
             epoch: self.epoch.as_deref().and_then(|text| Epoch::parse(text).ok()),
             correlation: self.correlation_id.as_deref().and_then(|text| CorrelationId::parse(text).ok()),
-            error: self.error.filter(|text| !text.is_empty()).map(|text| cut(&text)),
-            vm: self
-                .vm
-                .map(|vm| Vm { name: cut(&vm.name.unwrap_or_default()), path: cut(&vm.path.unwrap_or_default()) }),
+            error: self.error.filter(|text| !text.is_empty()).map(|text| bounded(&text)),
+            vm: self.vm.map(|vm| Vm {
+                name: bounded(&vm.name.unwrap_or_default()),
+                path: bounded(&vm.path.unwrap_or_default()),
+            }),
         })
     }
 }
@@ -223,11 +233,11 @@ impl ReadDisk {
         let unknown = |key, value: &str| BadDocument::Value { key, value: value.to_owned() };
         let mut disk = Disk::new(DiskId::parse(&self.id).map_err(|_| unknown("disks[].id", &self.id))?);
         for bytes in [Some(self.bytes_transferred), self.planned_bytes, self.capacity_bytes, self.blocks_changed] {
-            storable("disks[]", bytes.unwrap_or(0))?;
+            check_storable("disks[]", bytes.unwrap_or(0))?;
         }
         disk.status =
             DiskStatus::from_wire_name(&self.status).ok_or_else(|| unknown("disks[].status", &self.status))?;
-        disk.label = cut(&self.label.unwrap_or_default());
+        disk.label = bounded(&self.label.unwrap_or_default());
         disk.declared = self.declared.unwrap_or(false);
         disk.device_key = self.device_key;
         disk.capacity_bytes = self.capacity_bytes;
@@ -240,8 +250,8 @@ impl ReadDisk {
         disk.change_id = self.change_id.as_deref().and_then(ChangeId::from_text);
         disk.previous_change_id = self.previous_change_id.as_deref().and_then(ChangeId::from_text);
         disk.blocks_changed = self.blocks_changed;
-        disk.suspect = self.suspect.map(|text| cut(&text));
-        disk.error = self.error.filter(|text| !text.is_empty()).map(|text| cut(&text));
+        disk.suspect = self.suspect.map(|text| bounded(&text));
+        disk.error = self.error.filter(|text| !text.is_empty()).map(|text| bounded(&text));
         disk.updated_at = self.updated_at.as_deref().and_then(Wall::parse);
         Ok(disk)
     }
@@ -252,24 +262,19 @@ fn percent(sent: Option<f64>, moved: u64, total: u64) -> Percent {
     sent.and_then(Percent::from_f64).unwrap_or_else(|| Percent::unfinished(moved, total))
 }
 
-/// SQLite's integers end at 2^63 - 1.
-fn storable(key: &'static str, bytes: u64) -> Result<(), BadDocument> {
-    i64::try_from(bytes).map(|_| ()).map_err(|_| BadDocument::Value { key, value: bytes.to_string() })
+fn check_storable(key: &'static str, bytes: u64) -> Result<(), BadDocument> {
+    if is_storable(bytes) { Ok(()) } else { Err(BadDocument::Value { key, value: bytes.to_string() }) }
 }
 
 fn bounded_rate(rate: Option<u64>) -> u64 {
     rate.unwrap_or(0).min(i64::MAX as u64)
 }
 
-fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(limits::TEXT_BYTES)].to_owned()
-}
-
 fn export(read: ReadExport) -> Option<Export> {
     Some(Export {
         name: ExportName::parse(&read.name).ok()?,
         disk: None,
-        device: cut(&read.device.unwrap_or_default()),
+        device: bounded(&read.device.unwrap_or_default()),
         connected: read.connected.unwrap_or(false),
         started_at: read.started_at.as_deref().and_then(Wall::parse),
     })
@@ -295,6 +300,7 @@ struct WriteDoc {
     cbt: WriteCbt,
     nbd: WriteNbd,
     disks: Vec<WriteDisk>,
+    aliases: Vec<String>,
     sequence: Option<u64>,
     epoch: Option<String>,
     correlation_id: Option<String>,
@@ -387,6 +393,7 @@ impl WriteDoc {
             },
             nbd: WriteNbd { exports: progress.exports.iter().map(WriteExport::of).collect() },
             disks: progress.disks.iter().map(WriteDisk::of).collect(),
+            aliases: progress.aliases.iter().map(ToString::to_string).collect(),
             sequence: progress.sequence,
             epoch: progress.epoch.as_ref().map(ToString::to_string),
             correlation_id: progress.correlation.as_ref().map(ToString::to_string),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{BadBody, read_object, storable};
 use crate::model::id::{DiskId, JobId};
+use crate::model::percent::Percent;
 use crate::model::request::Push;
 
 #[derive(Deserialize)]
@@ -43,10 +44,53 @@ pub fn parse(body: &[u8]) -> Result<Push, BadBody> {
 }
 
 #[derive(SerJson)]
+struct SentDoc {
+    stage: String,
+    status: Option<String>,
+    bytes_transferred: u64,
+    total_bytes: Option<u64>,
+    throughput_bps: u64,
+    percent: Option<f64>,
+    disk_id: Option<String>,
+    sync_type: Option<String>,
+    error_message: Option<String>,
+    bytes_source: Option<String>,
+}
+
+/// Writes a push as [`parse`] reads it. The counts are always there, as the movers in the field send them; `percent`
+/// is of the mover's data.
+pub fn render(push: &Push, percent: Option<Percent>) -> String {
+    SentDoc {
+        stage: push.stage.clone(),
+        status: push.status.clone(),
+        bytes_transferred: push.bytes_transferred,
+        total_bytes: push.total_bytes,
+        throughput_bps: push.throughput_bps.unwrap_or(0),
+        percent: percent.map(Percent::as_f64),
+        disk_id: push.disk.as_ref().map(ToString::to_string),
+        sync_type: push.sync.clone(),
+        error_message: push.error.clone(),
+        bytes_source: push.bytes_source.clone(),
+    }
+    .serialize_json()
+}
+
+#[derive(SerJson)]
 struct TakenDoc {
     status: &'static str,
     job_id: String,
     auto_initialized: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct ReadTaken {
+    job_id: String,
+}
+
+/// The job that a push went to, by the answer to it; `None` where the answer does not say, as those of older VMAs.
+pub fn parse_taken(body: &[u8]) -> Option<JobId> {
+    let read: ReadTaken = read_object(body).ok()?;
+    JobId::parse(&read.job_id).ok()
 }
 
 /// The answer to a push: `{"status":"success","job_id":"..."}` and `"auto_initialized":true` at first contact.
@@ -72,6 +116,30 @@ mod tests {
         assert_eq!((running.bytes_transferred, running.total_bytes), (5, Some(10)));
         assert_eq!(running.disk.expect("named").as_str(), "disk-2000");
         assert_eq!(read(r#"{"stage":"Transfer","disk_id":"","error_message":"","status":null}"#).disk, None);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let bare = Push { stage: "StartExports".to_owned(), throughput_bps: Some(0), ..Push::default() };
+        let full = Push {
+            stage: "Transfer".to_owned(),
+            status: Some("failed".to_owned()),
+            bytes_transferred: 5,
+            total_bytes: Some(10),
+            throughput_bps: Some(3),
+            disk: DiskId::parse("disk-\u{fc} \"0\"").ok(),
+            sync: Some("initial".to_owned()),
+            error: Some("line 1\nline 2\u{0}".to_owned()),
+            bytes_source: Some("proc-io".to_owned()),
+        };
+        for (push, percent) in [(bare, None), (full, Percent::from_f64(50.5))] {
+            assert_eq!(parse(render(&push, percent).as_bytes()), Ok(push));
+        }
+        let job = JobId::parse("job-1~2").expect("an id");
+        assert_eq!(parse_taken(render_taken(&job, true).as_bytes()), Some(job));
+        for older in ["", "ok", "[\"job-1\"]", r#"{"status":"success"}"#, r#"{"job_id":""}"#] {
+            assert_eq!(parse_taken(older.as_bytes()), None, "{older}");
+        }
     }
 
     #[test]

@@ -144,10 +144,20 @@ impl Site {
     }
     /// Runs SQL in the real `sqlite3` shell on the OMA's database, as another program would.
     pub fn sqlite3(&self, sql: &str) {
+        let (succeeded, said) = self.shell(sql);
+        assert!(succeeded, "{sql}: {said}");
+    }
+    /// The same for SQL that must be refused; what the shell says.
+    pub fn sqlite3_refused(&self, sql: &str) -> String {
+        let (succeeded, said) = self.shell(sql);
+        assert!(!succeeded, "{sql} was taken");
+        said
+    }
+    fn shell(&self, sql: &str) -> (bool, String) {
         let mut shell = Command::new("sqlite3");
         let output = shell.args(["-cmd", ".timeout 5000"]).arg(self.path("oma.db")).arg(sql).output();
         let output = output.expect("sqlite3 runs");
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 

@@ -110,3 +110,60 @@ fn two_threads_are_enough_for_both_daemons_under_load() {
     });
     assert!(most.0 <= 2 && most.1 <= 2, "threads of VMA and OMA: {most:?}");
 }
+
+#[test]
+fn f33_the_change_id_of_a_second_run_is_not_served_as_that_of_the_first() {
+    let uuid = "52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63";
+    let (first, second) = (format!("{uuid}/1"), format!("{uuid}/2"));
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    vma.put("/api/v1/jobs/job-1", r#"{"vm":{"path":"/vm"},"disks":[{"id":"disk-2000"}]}"#, 201);
+    oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a","vm":{"path":"/vm"}}"#, 201);
+    let mut mover = Mover::new(&vma, "job-1");
+    mover.push(mover::DISK_STARTS);
+    mover.push(&mover::completed(1000));
+    let hand_over = |id: &str| {
+        oma.post("/api/v1/replications/job-1/changeid", &mover::change_id("disk-2000", id), 200);
+    };
+    hand_over(&first);
+    site.until_status("job-1", "completed");
+    let served = || oma.get("/api/v1/replications/changeid?vm_path=/vm&disk_id=disk-2000").json()["change_id"].clone();
+    assert_eq!(served(), first.as_str());
+
+    // The id is started again; the OMA does not know of the run, and the mover hands its id over under the first name.
+    assert_eq!(mover.push(mover::INITIALIZING)["job_id"], "job-1~2");
+    hand_over(&second);
+    assert_eq!(served(), first.as_str(), "nothing has shown that the second run was completed");
+    assert_eq!(site.rows("SELECT count(*) FROM received_change_ids"), ["2"], "and nothing is thrown away");
+    // A run that is tracked gets what comes under the first name.
+    oma.post("/api/v1/jobs", r#"{"id":"job-1~2","vma":"site-a","vm":{"path":"/vm"}}"#, 201);
+    mover.push(mover::DISK_STARTS);
+    mover.push(&mover::completed(500));
+    hand_over(&second);
+    site.until_status("job-1~2", "completed");
+    assert_eq!(served(), second.as_str());
+}
+
+#[test]
+fn f01_another_name_of_a_job_leads_to_it_on_the_oma_too() {
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    vma.put("/api/v1/jobs/job-1", r#"{"disks":[{"id":"disk-2000"}],"aliases":["alias-1"]}"#, 201);
+    oma.post("/api/v1/jobs", r#"{"id":"alias-1","vma":"site-a"}"#, 201);
+    site.until_rows(
+        "SELECT id, error_message FROM replication_jobs ORDER BY id",
+        &["alias-1|alias-1 is another name of job job-1, which is tracked under its own id instead", "job-1|"],
+    );
+    let mut mover = Mover::new(&vma, "alias-1");
+    mover.push(mover::DISK_STARTS);
+    mover.push(&mover::completed(1000));
+    let id = "52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/7";
+    site.until_rows("SELECT sync_status FROM vm_disks", &["completed"]);
+    oma.post("/api/v1/replications/alias-1/changeid", &mover::change_id("disk-2000", id), 200);
+    site.until_status("job-1", "completed");
+
+    // The id of a running job is no free name for another.
+    vma.put("/api/v1/jobs/job-2", "", 201);
+    let refused = vma.put("/api/v1/jobs/job-3", r#"{"aliases":["job-2"]}"#, 409).json();
+    assert!(refused["detail"].as_str().unwrap().contains("belongs to unfinished job job-2"), "{refused}");
+}

@@ -89,3 +89,31 @@ fn what_a_vma_lists_is_tracked_where_the_configuration_says_so() {
         &["first|site-a|", "second|site-a|/DC0/vm/b"],
     );
 }
+
+#[test]
+fn a_row_that_is_not_noticed_yet_is_a_job_like_any_other() {
+    let site = Site::new("[poll]\ninterval = '5s'\n");
+    let (_vma, oma) = (site.vma(), site.oma());
+    for job in ["early", "unwanted"] {
+        site.sqlite3(&format!("INSERT INTO replication_jobs(id, vma, vm_path) VALUES ('{job}', 'site-a', '/vm')"));
+        site.sqlite3(&format!("INSERT INTO vm_disks(job_id, disk_id) VALUES ('{job}', 'disk-2000')"));
+    }
+    let change_id = "52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81";
+    let body = format!(r#"{{"change_id":"{change_id}","disk_id":"disk-2000"}}"#);
+    oma.post("/api/v1/replications/early/changeid", &body, 200);
+    let kept = site.rows("SELECT disk_change_id FROM vm_disks WHERE job_id = 'early'");
+    assert_eq!(kept, [change_id], "it waits for the end of the job");
+    assert_eq!(site.rows("SELECT count(*) FROM cbt_history"), ["0"], "nothing has ended");
+    oma.post("/api/v1/jobs/unwanted/cancel", r#"{"reason":"wrong VM"}"#, 200);
+    let row = site.rows("SELECT error_message FROM replication_jobs WHERE id = 'unwanted'");
+    assert_eq!(row, ["cancelled: wrong VM"]);
+}
+
+#[test]
+fn a_step_that_the_table_does_not_have_is_refused_to_every_program() {
+    let site = Site::new("");
+    let _oma = site.oma();
+    site.sqlite3("INSERT INTO replication_jobs(id, vma, status) VALUES ('j', 'site-a', 'streaming')");
+    let refused = site.sqlite3_refused("UPDATE replication_jobs SET status = 'pending' WHERE id = 'j'");
+    assert!(refused.contains("this job status may not follow the present one"), "{refused}");
+}

@@ -1,7 +1,9 @@
 //! Failures on the VMA's side: pushes that were misread, lost or credited to the wrong disk.
 
 use serde_json::Value;
+use waybill::limits;
 use waybill::policy::dice::Dice;
+use waybill::policy::refusal::Refusal;
 
 use crate::movers::{change_id, completed, completed_with_zeros, failed, of_disk, run, stage, start};
 use crate::world::{World, job_id};
@@ -242,6 +244,62 @@ fn f24_many_movers_and_polls_at_once_lose_no_byte_and_mix_nothing_up() {
     }
     let beats: Vec<u64> = world.polls.iter().filter(|(_, job)| job.as_str() == "job-7").map(|(at, _)| *at).collect();
     assert!(beats.windows(2).all(|pair| pair[1] - pair[0] == 2000), "{beats:?}");
+}
+
+#[test]
+fn r42_many_disks_silence_no_other_entry() {
+    const DISKS: usize = 40;
+    let refined = |disk: &str, body: String| of_disk(disk, &body).replace('}', r#","bytes_source":"proc-io"}"#);
+    let mut world = after("{}", &[]);
+    for disk in (0..DISKS).map(|n| format!("disk-{n}")) {
+        for bytes in [70, 50, 60] {
+            world.push("job-1", &refined(&disk, run(bytes, 100))).expect("taken");
+        }
+        world.push("job-1", &of_disk(&disk, &completed(100))).expect("taken");
+        world.push("job-1", &of_disk(&disk, &run(5, 100))).expect("taken");
+    }
+    world.push("job-1", &stage("Creating Snapshot", 10)).expect("taken");
+    let counts = ["progress_refined", "bytes_regressed", "transition_refused"].map(|event| noted(&world, event));
+    assert_eq!(counts, [DISKS, DISKS, DISKS + 1], "the stage that went back is told beside the late pushes");
+}
+
+#[test]
+fn r02_a_claim_that_is_repeated_is_told_once() {
+    let mut world = World::new(1);
+    world.declare("job-1", r#"{"aliases":["a","b"]}"#).expect("declared");
+    for (claimant, aliases, told) in
+        [("job-2", r#"["a"]"#, 1), ("job-2", r#"["a"]"#, 1), ("job-2", r#"["b"]"#, 2), ("job-3", r#"["a"]"#, 3)]
+    {
+        world.declare(claimant, &format!(r#"{{"aliases":{aliases}}}"#)).expect_err("refused");
+        assert_eq!(noted(&world, "alias_conflict"), told, "{claimant} {aliases}");
+    }
+}
+
+#[test]
+fn r32_what_can_never_be_taken_is_told_apart_from_what_has_no_room_now() {
+    let mut world = World::new(1);
+    let disks: Vec<String> = (0..=limits::DISKS_PER_JOB).map(|n| format!(r#"{{"id":"disk-{n}"}}"#)).collect();
+    let refusal = world.declare("job-1", &format!(r#"{{"disks":[{}]}}"#, disks.join(","))).expect_err("refused");
+    assert!(matches!(refusal, Refusal::TooMany { .. }), "{refusal}");
+    assert_eq!(waybill::runtime::service::refuse(&refusal).status, 422);
+    let full = Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS };
+    assert_eq!(waybill::runtime::service::refuse(&full).status, 503);
+}
+
+#[test]
+fn r40_no_run_of_an_id_takes_the_place_of_another_job() {
+    let mut world = after(ONE, &[start(), run(5, 10)]);
+    world.declare("job-1~2", ONE).expect("declared");
+    let jobs = world.vmas[0].store.jobs().expect("readable");
+    let now = world.now();
+    world.vmas[0].restart_with(now, jobs);
+    let taken = world.push("job-1", &run(6, 10)).expect("taken");
+    assert_eq!(taken.job.as_str(), "job-1", "it goes on, so that job-1~2 is no run of it");
+    world.push("job-1~2", &run(3, 10)).expect("taken");
+    world.finish("job-1", r#"{"status":"Failed"}"#).expect("ended");
+    let opened = world.push("job-1", &stage("Initializing", 5)).expect("taken");
+    assert_eq!(opened.job.as_str(), "job-1~3", "job-1~2 is another's");
+    assert_eq!(world.document("job-1~2").expect("a document")["disks"][0]["bytes_transferred"], 3);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use waybill::model::percent::Percent;
 use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::model::time::Wall;
+use waybill::policy::transition::{disk_may, job_may};
 use waybill::store::{Durability, Store};
 
 use super::{Dir, at, change_id, disk_id, entry, history, job, job_id, progress, write};
@@ -126,10 +127,13 @@ proptest! {
         let first = Job { status: JobStatus::ALL[unfinished], ..first };
         // The disks are those of the first, in another state: a run never loses a disk.
         let disks = first.disks.iter().enumerate().map(|(at, disk)| match second.disks.get(at) {
-            Some(changed) => Disk { id: disk.id.clone(), ..changed.clone() },
+            Some(changed) if disk_may(disk.status, changed.status) => Disk { id: disk.id.clone(), ..changed.clone() },
+            Some(changed) => Disk { id: disk.id.clone(), status: disk.status, ..changed.clone() },
             None => disk.clone(),
         });
-        let second = Job { id: first.id.clone(), created_at: first.created_at, disks: disks.collect(), ..second };
+        let status = if job_may(first.status, second.status) { second.status } else { first.status };
+        let disks = disks.collect();
+        let second = Job { id: first.id.clone(), created_at: first.created_at, disks, status, ..second };
         let changes = [first, second.clone()].map(|job| Change::Declared(Box::new(job)));
         prop_assert_eq!(store.commit(&changes, Durability::HandedToSystem).unwrap(), Vec::new());
         prop_assert_eq!(store.job(&second.id).unwrap(), Some(second));

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_io::Async;
 use smol::LocalExecutor;
@@ -21,6 +22,8 @@ use crate::vma::Vma;
 use crate::wire::{changeid, job};
 
 const VM_PATH: &str = "/DC0/vm/demo";
+/// Limit of one request to an appliance.
+const LIMIT: Duration = Duration::from_secs(10);
 /// The uuid part of the demo's change ids, one for each disk. A real one comes from the VM's snapshot.
 const CHANGE_UUIDS: [&str; 2] =
     ["52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63", "52 00 7a 11 0c 5e 4f 92-8b 3d 10 aa 42 f6 71 0e"];
@@ -56,7 +59,14 @@ impl Appliances {
             .recv_blocking()
             .unwrap_or_else(|_| Err("its thread ended".to_owned()))
             .map_err(|why| Failure::new(Exit::Failed, "cannot start the appliances", why))?;
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(LIMIT))
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .build()
+            .into();
         let (vma, oma) = (format!("http://{vma_address}"), format!("http://{oma_address}"));
         Ok(Self { vma, oma, stop: Some(stop), thread: Some(thread), agent })
     }

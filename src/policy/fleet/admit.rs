@@ -33,7 +33,7 @@ impl Fleet {
             return Err(self.unknown_vma(request.vma.as_str()));
         }
         if request.disks.len() > limits::DISKS_PER_JOB {
-            return Err(Refusal::Bound { what: "disks of a job", limit: limits::DISKS_PER_JOB });
+            return Err(Refusal::TooMany { what: "disks of a job", limit: limits::DISKS_PER_JOB });
         }
         if let Some(job) = self.job(&request.job).or(stored) {
             if job.status.is_final() {
@@ -53,7 +53,7 @@ impl Fleet {
             return Ok(Admitted::Known);
         }
         if self.jobs.len() >= limits::UNFINISHED_JOBS {
-            return Err(Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
+            return Err(Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
         }
         let mut job = stored.cloned().unwrap_or_else(|| Job::new(request.job.clone(), request.vma.clone(), now.wall));
         enrich(&mut job, request);
@@ -64,15 +64,18 @@ impl Fleet {
     /// A VMA listed its jobs: those that are new here are tracked.
     pub(super) fn listed(&mut self, now: Now, vma: &VmaName, listed: Listed) {
         let interval = if listed.more { Duration::ZERO } else { self.settings.backoff.interval };
+        let mut all_taken = true;
         for said in listed.jobs {
             let request = TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new() };
             // Another VMA's job of the same id stays with that VMA; both would be wrong together.
-            if self.job(&request.job).is_none() && self.track(now, &request, None).is_err() {
-                break;
-            }
+            all_taken &= self.job(&request.job).is_some() || self.track(now, &request, None).is_ok();
         }
-        if let Some(known) = self.discoveries.iter_mut().find(|known| known.vma == *vma) {
+        let Some(known) = self.discoveries.iter_mut().find(|known| known.vma == *vma) else { return };
+        if all_taken {
             known.answered(now.mono, interval, listed.epoch, listed.sequence);
+        } else {
+            // What found no room is listed again.
+            known.wait_until(now.mono + self.settings.backoff.longest);
         }
     }
 
@@ -87,11 +90,14 @@ impl Fleet {
         if job.status.is_final() || self.jobs.contains_key(&job.id) {
             return;
         }
-        if self.settings.vmas.contains(&job.vma) {
+        let refusal = if !self.settings.vmas.contains(&job.vma) {
+            self.unknown_vma(job.vma.as_str())
+        } else if self.jobs.len() >= limits::UNFINISHED_JOBS {
+            Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS }
+        } else {
             let event = if job.correlation.is_none() { Event::TrackingStarted } else { Event::TrackingResumed };
             return self.admit(now, job, event);
-        }
-        let refusal = self.unknown_vma(job.vma.as_str());
+        };
         let before = job.status;
         job.status = JobStatus::Failed;
         job.error = Some(format!("{refusal}; {}", refusal.remedy()));

@@ -1,6 +1,7 @@
 //! The board of all tracked jobs: inputs reach their job, what is due is found, rows are written when it is time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::discover::Discovery;
 use super::merge;
@@ -11,6 +12,7 @@ use crate::model::event::Event;
 use crate::model::id::JobId;
 use crate::model::job::Job;
 use crate::model::progress::Progress;
+use crate::model::request::TrackRequest;
 use crate::model::status::JobStatus;
 use crate::model::time::{Mono, Now};
 use crate::policy::contact::Miss;
@@ -102,6 +104,9 @@ impl Fleet {
 
     /// Takes what happened.
     pub fn handle(&mut self, now: Now, input: Input) {
+        if self.next_deadline().is_some_and(|due| now.mono.since(due) >= self.longest_lag()) {
+            self.restart_windows(now);
+        }
         match input {
             Input::Answered(id, progress) => self.answered(now, &id, &progress),
             Input::Missed(id, miss) => self.missed(now, &id, miss),
@@ -129,11 +134,16 @@ impl Fleet {
     pub(super) fn answered(&mut self, now: Now, id: &JobId, progress: &Progress) {
         let Some(tracked) = self.jobs.get_mut(id) else { return self.answered_late(now, id, progress) };
         tracked.poll_ended();
+        if progress.job != *id && progress.epoch.is_some() {
+            return self.redirect(now, id, progress);
+        }
         if progress.job != *id {
             let text = format!("it is the document of job {}: track that id instead", progress.job);
             return self.missed_poll(now, id, Miss::Rubbish(text));
         }
         tracked.heard(now, &mut self.journal, &self.settings);
+        let exports = progress.exports.iter().map(|export| export.name.to_string());
+        tracked.names = exports.chain(progress.aliases.iter().map(ToString::to_string)).collect();
         let is_over = merge::merge(now, tracked, progress, &mut self.journal);
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
         self.place_early_change_ids(id);
@@ -146,6 +156,18 @@ impl Fleet {
         }
         self.judge(now, id);
         self.settle(now, id);
+    }
+
+    /// The id is another name of a job, declared at the source: the job is tracked under its own id instead. A VMA
+    /// without an epoch may only have guessed (F25), so its answer counts as rubbish.
+    fn redirect(&mut self, now: Now, id: &JobId, progress: &Progress) {
+        let Some(tracked) = self.jobs.get(id) else { return };
+        let (vma, vm) = (tracked.job.vma.clone(), progress.vm.clone());
+        let own = progress.job.clone();
+        self.fail(now, id, format!("{id} is another name of job {own}, which is tracked under its own id instead"));
+        let request = TrackRequest { job: own, vma, vm, disks: Vec::new() };
+        // A refusal means that the job is tracked already, from another VMA; there it stays.
+        let _known_or_new = self.track(now, &request, None);
     }
 
     /// A document that was on the way when its job ended: it changes nothing and is recorded once (R-42, F28).
@@ -193,7 +215,7 @@ impl Fleet {
         }
         let Some(tracked) = self.jobs.get(id) else { return false };
         let Some(reason) = tracked.loss(now, &self.settings) else { return false };
-        if tracked.is_judged() {
+        if tracked.has_succeeded() {
             // All disks are Completed and have their change ids: the silence only kept the VMA from being told.
             self.succeed_untold(now, id, &reason);
             return true;
@@ -217,11 +239,19 @@ impl Fleet {
         self.schedule.set(id, at);
     }
 
+    /// How late the fleet may be looked at before it must have been stopped itself (SIGSTOP, a frozen machine).
+    fn longest_lag(&self) -> Duration {
+        (5 * self.settings.backoff.interval).max(Duration::from_secs(10))
+    }
+
     fn unpause(&mut self, now: Now) {
-        if !std::mem::take(&mut self.is_paused) {
-            return;
+        if std::mem::take(&mut self.is_paused) {
+            self.restart_windows(now);
         }
-        // Nobody was asked meanwhile, so nobody's silence may be counted.
+    }
+
+    /// Nobody was asked for a while, so nobody's silence may be counted.
+    fn restart_windows(&mut self, now: Now) {
         for (id, tracked) in &mut self.jobs {
             let next = tracked.restart_windows(now, self.settings.backoff.interval);
             self.schedule.set(id, next);
@@ -254,5 +284,57 @@ impl Fleet {
         {
             self.journal.note(now, &tracked.job, Event::RowRefused, reason, Vec::new());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::VmaName;
+    use crate::model::percent::Percent;
+    use crate::model::request::TrackRequest;
+    use crate::model::time::Wall;
+    use crate::policy::backoff::Backoff;
+    use crate::policy::fleet::OnStall;
+    use crate::policy::throttle::ThrottleSettings;
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Mono::from_millis(seconds * 1000), wall: Wall::from_unix_millis(0) }
+    }
+
+    #[test]
+    fn f07_an_oma_that_was_stopped_itself_fails_nobody() {
+        let vma = VmaName::parse("site-a").expect("a name");
+        let seconds = Duration::from_secs;
+        let settings = FleetSettings {
+            backoff: Backoff {
+                interval: seconds(2),
+                failures_before_backoff: 3,
+                longest: seconds(30),
+                lost_after: seconds(300),
+            },
+            queued_timeout: seconds(3600),
+            stall_after: seconds(300),
+            on_stall: OnStall::Warn,
+            throttle: ThrottleSettings {
+                min_percent: Percent::DONE,
+                min_interval: seconds(2),
+                contact_refresh: seconds(30),
+            },
+            vmas: vec![vma.clone()],
+            discover: false,
+            seed: 1,
+        };
+        let mut fleet = Fleet::resume(settings, Vec::new(), now(0));
+        let job = JobId::parse("j").expect("an id");
+        let request = TrackRequest { job: job.clone(), vma, vm: None, disks: Vec::new() };
+        fleet.track(now(0), &request, None).expect("tracked");
+        fleet.handle(now(900), Input::Elapsed);
+        assert!(fleet.job(&job).is_some(), "nobody was asked for 15 minutes, so nobody was silent");
+        let polls = std::iter::from_fn(|| fleet.next_action()).count();
+        for second in (900..=1202).step_by(2) {
+            fleet.handle(now(second), Input::Missed(job.clone(), Miss::Unreachable("refused".to_owned())));
+        }
+        assert!(polls <= 1 && fleet.job(&job).is_none(), "from then on silence counts again");
     }
 }

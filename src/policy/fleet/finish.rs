@@ -16,6 +16,7 @@ use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Now;
 use crate::policy::journal::{bounded, failure_text};
 use crate::policy::refusal::Refusal;
+use crate::policy::transition::{Moved, set_job_status};
 
 /// How long after a refusal the VMA is told again that a job has ended.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(30);
@@ -39,7 +40,8 @@ impl Fleet {
     /// Takes a change id in every state, also for what is unknown: it is stored as it is. `ended` is the job's
     /// row where it is no longer tracked.
     pub fn change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport, ended: Option<&Job>) {
-        let tracked = JobId::parse(path).ok().filter(|id| self.jobs.contains_key(id));
+        let tracked = self.tracked_under(path);
+        let ended = ended.filter(|job| job.status.is_final());
         let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &*tracked.job).or(ended);
         self.journal.push(Change::ChangeIdReceived(ReceivedChangeId {
             job: path.to_owned(),
@@ -76,8 +78,32 @@ impl Fleet {
         let Some(entry) = history_of(job, &disk, now) else { return };
         match tracked {
             Some(id) => self.keep_change_id(now, &id, &disk, given, previous),
-            None => self.journal.push(Change::History(superseding(entry, given, previous))),
+            None if entry.change_id.is_none() || entry.change_id == given => {
+                self.journal.push(Change::History(superseding(entry, given, previous)));
+            }
+            None => {
+                // Another id than that of the run may be of a later run, which is not known here: it must not be served.
+                let message = "the run has ended with another change id for this disk; this one is kept and not served";
+                self.journal.note(now, job, Event::ChangeIdSuspect, message, vec![("disk", disk.as_str().into())]);
+            }
         }
+    }
+
+    /// The tracked job that a caller means by a name: the job of that id, else the present run of that id, else the
+    /// one job that has it as another name.
+    fn tracked_under(&self, name: &str) -> Option<JobId> {
+        let run_number = |id: &JobId| id.as_str().strip_prefix(name)?.strip_prefix('~')?.parse::<u32>().ok();
+        let id = JobId::parse(name).ok()?;
+        if self.jobs.contains_key(&id) {
+            return Some(id);
+        }
+        let runs = self.jobs.range(id..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(name));
+        if let Some(run) = runs.filter(|id| run_number(id).is_some()).max_by_key(|id| run_number(id)) {
+            return Some(run.clone());
+        }
+        let mut named = self.jobs.iter().filter(|(_, tracked)| tracked.names.iter().any(|known| known == name));
+        let (only, None) = (named.next()?, named.next()) else { return None };
+        Some(only.0.clone())
     }
 
     /// Change ids that the database has of a job that has just come under the OMA's eyes: they wait for their disks.
@@ -131,8 +157,7 @@ impl Fleet {
             disk.change_id = given;
             disk.previous_change_id = previous.or_else(|| disk.previous_change_id.take());
         }
-        tracked.written(now);
-        self.journal.push(Change::Progress(tracked.job.clone()));
+        tracked.note_difference();
         self.judge(now, id);
         self.settle(now, id);
     }
@@ -156,7 +181,7 @@ impl Fleet {
                 }
                 self.tell(id);
             }
-            Judgement::Judged { tell_at } if tell_at <= now.mono => self.tell(id),
+            Judgement::Judged { tell_at, .. } if tell_at <= now.mono => self.tell(id),
             Judgement::Judged { .. } => {}
         }
     }
@@ -173,7 +198,6 @@ impl Fleet {
     }
 
     pub(super) fn finish_answered(&mut self, now: Now, id: &JobId, answer: &FinishAnswer) {
-        let interval = self.settings.backoff.interval;
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         if tracked.judgement != Judgement::Telling {
             return;
@@ -182,15 +206,22 @@ impl Fleet {
             FinishAnswer::Taken => self.succeed(now, id, "the VMA was told that the job has succeeded"),
             FinishAnswer::Unknown => self.succeed(now, id, "the VMA no longer knows the job and could not be told"),
             FinishAnswer::Refused(why) => {
-                tracked.judgement = Judgement::Judged { tell_at: now.mono + TELL_AGAIN_AFTER };
+                let tell_at = now.mono + TELL_AGAIN_AFTER;
+                tracked.judgement = Judgement::Judged { tell_at, was_refused: true };
                 if tracked.is_new_refusal(&format!("finish {why}")) {
                     let message = format!("the VMA does not end the job: {why}");
                     self.journal.note(now, &tracked.job, Event::FinishRefused, message, Vec::new());
                 }
                 self.settle(now, id);
             }
-            FinishAnswer::Unreachable(_) => {
-                tracked.judgement = Judgement::Judged { tell_at: now.mono + interval };
+            FinishAnswer::Unreachable(why) => {
+                tracked.untold = tracked.untold.saturating_add(1);
+                let delay = self.settings.backoff.delay(tracked.untold, Duration::ZERO, &mut self.dice);
+                tracked.judgement = Judgement::Judged { tell_at: now.mono + delay, was_refused: false };
+                if tracked.is_new_refusal(&format!("tell {why}")) {
+                    let message = format!("the VMA could not be told of the end yet: {why}");
+                    self.journal.note(now, &tracked.job, Event::FinishRefused, message, Vec::new());
+                }
                 self.settle(now, id);
             }
         }
@@ -203,19 +234,21 @@ impl Fleet {
 
     fn succeed(&mut self, now: Now, id: &JobId, message: &str) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
-        let before = tracked.job.status;
-        tracked.job.status = JobStatus::Succeeded;
         self.journal.note(now, &tracked.job, Event::FinishTold, message, Vec::new());
-        self.journal.status_moved(now, &tracked.job, before);
-        self.end(now, id);
+        self.end_as(now, id, JobStatus::Succeeded);
     }
 
     pub(super) fn fail(&mut self, now: Now, id: &JobId, reason: String) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
-        let before = tracked.job.status;
-        tracked.job.status = JobStatus::Failed;
         tracked.job.error = Some(reason);
-        self.journal.status_moved(now, &tracked.job, before);
+        self.end_as(now, id, JobStatus::Failed);
+    }
+
+    fn end_as(&mut self, now: Now, id: &JobId, status: JobStatus) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if let Ok(Moved::From(before)) = set_job_status(&mut tracked.job.status, status) {
+            self.journal.status_moved(now, &tracked.job, before);
+        }
         self.end(now, id);
     }
 

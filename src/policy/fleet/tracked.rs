@@ -20,7 +20,7 @@ pub(super) enum Judgement {
     /// Not every declared disk is Completed with its change id.
     Open,
     /// They are; the VMA is to be told at this moment.
-    Judged { tell_at: Mono },
+    Judged { tell_at: Mono, was_refused: bool },
     /// The VMA is being told.
     Telling,
 }
@@ -31,7 +31,11 @@ pub(super) struct Tracked {
     /// On the heap: the nodes of the table are not all full.
     pub(super) job: Box<Job>,
     pub(super) judgement: Judgement,
+    /// How often in a row the VMA could not be told of the judgement.
+    pub(super) untold: u32,
     pub(super) refusals: Once,
+    /// Other names of the job, as the source's last document has them.
+    pub(super) names: Vec<String>,
     /// Change ids that came before their disk was known, as the movers called it.
     pub(super) early_change_ids: Vec<(DiskId, ChangeId, Option<ChangeId>)>,
     contact: ContactClock,
@@ -49,7 +53,9 @@ impl Tracked {
     pub(super) fn new(job: Job, now: Now, first_poll: Mono) -> Self {
         Self {
             judgement: Judgement::Open,
+            untold: 0,
             refusals: Once::default(),
+            names: Vec::new(),
             early_change_ids: Vec::new(),
             contact: ContactClock::start(now),
             tracked_since: now.mono,
@@ -92,7 +98,7 @@ impl Tracked {
             journal.note(now, &self.job, Event::ContactRegained, message, Vec::new());
         }
         self.note_pace(now, journal, settings.backoff.interval, false);
-        self.show_contact(now);
+        self.show_contact(now, true);
     }
 
     /// The poll brought nothing.
@@ -105,7 +111,7 @@ impl Tracked {
         dice: &mut Dice,
     ) {
         let before = self.contact.state();
-        let text = miss.text();
+        let (text, is_contact) = (miss.text(), miss == Miss::Unknown);
         self.contact.missed(now, miss);
         let state = self.contact.state();
         // A job that waits for its mover is not known to the VMA yet, which is nothing to report.
@@ -123,7 +129,7 @@ impl Tracked {
             self.poll_due = now.mono + delay;
             self.note_pace(now, journal, delay, settings.backoff.is_slowed(failures));
         }
-        self.show_contact(now);
+        self.show_contact(now, is_contact);
     }
 
     /// Notes that the polls became fewer, each time by a good deal, and that they are back at their pace.
@@ -141,13 +147,13 @@ impl Tracked {
         journal.note(now, &self.job, Event::BackoffChanged, message, vec![("delay_ms", millis.into())]);
     }
 
-    fn show_contact(&mut self, now: Now) {
+    fn show_contact(&mut self, now: Now, is_contact: bool) {
         let state = self.contact.state();
         if state != self.job.contact {
             self.job.contact = state;
             self.throttle.note_difference();
         }
-        if self.contact.silent_for(now).is_zero() {
+        if is_contact {
             self.job.last_contact_at = Some(now.wall);
         }
     }
@@ -198,6 +204,8 @@ impl Tracked {
                 journal.note(now, &self.job, Event::JobResumed, "the mover was heard again", Vec::new());
                 None
             }
+            // Also where the rule was changed, or the daemon restarted, since the stall began.
+            (Some(since), true) if settings.on_stall == OnStall::Fail => Some(format!("stalled since {since}")),
             (Some(_), true) | (None, false) => None,
         }
     }
@@ -215,8 +223,9 @@ impl Tracked {
         self.job.updated_at = now.wall;
         self.throttle = Throttle::written(&self.job, now.mono);
     }
-    pub(super) fn is_judged(&self) -> bool {
-        self.judgement != Judgement::Open
+    /// True where the OMA's evidence for success is complete and the VMA has not contradicted it.
+    pub(super) fn has_succeeded(&self) -> bool {
+        matches!(self.judgement, Judgement::Telling | Judgement::Judged { was_refused: false, .. })
     }
     pub(super) fn is_new_refusal(&mut self, text: &str) -> bool {
         self.refusals.is_first(text, limits::REFUSALS_PER_JOB)
@@ -225,7 +234,7 @@ impl Tracked {
     /// all jobs do not come at once. Returns the moment of the next.
     pub(super) fn restart_windows(&mut self, now: Now, interval: Duration) -> Mono {
         self.contact = ContactClock::start(now);
-        self.source_time.1 = now.mono;
+        (self.source_time.1, self.tracked_since) = (now.mono, now.mono);
         if self.poll_due <= now.mono {
             self.next_poll_on_pace(now, interval);
         }
@@ -244,7 +253,7 @@ impl Tracked {
         if self.job.status == JobStatus::Queued {
             next = next.min(self.tracked_since + settings.queued_timeout);
         }
-        if let Judgement::Judged { tell_at } = self.judgement {
+        if let Judgement::Judged { tell_at, .. } = self.judgement {
             next = next.min(tell_at);
         }
         // A moment that has already passed was dealt with just now; a later look must not spin on it.

@@ -42,20 +42,49 @@ pub(super) struct Entry {
     /// On the heap: the nodes of the table are not all full.
     pub(super) job: Box<Job>,
     /// One for each disk, in the same order.
-    pub(super) rates: Vec<Rate>,
-    pub(super) unknown_texts: Once,
-    pub(super) refusals: Once,
+    pub(super) watched: Vec<Watched>,
+    /// What the log has once already, each kind by itself: much of one must not silence another.
+    pub(super) told: Told,
     /// For finished jobs: since when, by this process's clock.
     pub(super) finished: Option<Mono>,
 }
 
+/// What is known of one disk beside its document.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watched {
+    pub(super) rate: Rate,
+    /// Its counter is below what it had been, and the log says so.
+    pub(super) regressed: bool,
+    /// The log says who counts its bytes.
+    pub(super) refined: bool,
+    /// The log says that a push came after its end.
+    pub(super) late: bool,
+}
+
+/// The entries of a job that are worth their line once.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Texts that nobody knows.
+    pub(super) unknown: Once,
+    /// Transitions that were refused.
+    pub(super) transitions: Once,
+    /// Failures that changed no disk.
+    pub(super) failures: Once,
+    /// Pushes that belong to no disk.
+    pub(super) strays: Once,
+    /// Names of this job that another one claimed, with the claimant.
+    pub(super) conflicts: Once,
+    /// A disk beyond the bound.
+    pub(super) is_full: bool,
+}
+
 impl Entry {
     pub(super) fn new(job: Job, finished: Option<Mono>) -> Self {
-        let rates = vec![Rate::default(); job.disks.len()];
-        Self { job: Box::new(job), rates, unknown_texts: Once::default(), refusals: Once::default(), finished }
+        let watched = vec![Watched::default(); job.disks.len()];
+        Self { job: Box::new(job), watched, told: Told::default(), finished }
     }
     pub(super) fn throughput(&self, now: Mono) -> u64 {
-        self.rates.iter().map(|rate| rate.per_second(now)).fold(0, u64::saturating_add)
+        self.watched.iter().map(|disk| disk.rate.per_second(now)).fold(0, u64::saturating_add)
     }
 }
 
@@ -118,8 +147,9 @@ impl Source {
             }
             source.jobs.insert(job.id.clone(), Entry::new(job, finished));
         }
-        let ids: Vec<JobId> = source.jobs.keys().cloned().collect();
-        source.names.find_runs(&ids);
+        let jobs = &source.jobs;
+        let has_ended = |id: &JobId| jobs.get(id).is_some_and(|entry| entry.job.status.is_final());
+        source.names.find_runs(jobs.keys(), has_ended);
         source
     }
 
@@ -291,9 +321,14 @@ impl Source {
         Ok(())
     }
 
+    /// A new job under an id that no job has.
     pub(super) fn insert(&mut self, now: Now, id: &JobId) -> Result<(), Refusal> {
+        if self.jobs.contains_key(id) {
+            let differences = "it exists already, and another was to be opened under its id".to_owned();
+            return Err(Refusal::Contradiction { job: id.clone(), differences });
+        }
         if self.counts().0 >= limits::UNFINISHED_JOBS {
-            return Err(Refusal::Bound { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
+            return Err(Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS });
         }
         let mut job = Job::new(id.clone(), self.settings.name.clone(), now.wall);
         job.started_at = Some(now.wall);
@@ -308,8 +343,8 @@ impl Source {
     fn progress(&self, now: Now, entry: &Entry) -> Progress {
         let job = &entry.job;
         let mut disks = job.disks.clone();
-        for (disk, rate) in disks.iter_mut().zip(&entry.rates) {
-            disk.throughput_bps = if job.status.is_final() { 0 } else { rate.per_second(now.mono) };
+        for (disk, watched) in disks.iter_mut().zip(&entry.watched) {
+            disk.throughput_bps = if job.status.is_final() { 0 } else { watched.rate.per_second(now.mono) };
             disk.planned_bytes = plan_of(disk);
         }
         let mut totals = job.totals;
@@ -328,6 +363,7 @@ impl Source {
             previous_change_id: only.as_ref().and_then(|disk| disk.previous_change_id.clone()),
             change_id: only.and_then(|disk| disk.change_id),
             exports: job.exports.clone(),
+            aliases: job.aliases.clone(),
             disks,
             sequence: Some(job.source_sequence),
             epoch: Some(self.settings.epoch.clone()),

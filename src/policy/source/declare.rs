@@ -11,8 +11,8 @@ use crate::model::id::JobId;
 use crate::model::job::{Export, Job};
 use crate::model::request::{Declaration, DeclaredDisk};
 use crate::model::stage::Stage;
+use crate::model::text::bounded;
 use crate::model::time::Now;
-use crate::policy::journal::bounded;
 use crate::policy::refusal::Refusal;
 
 /// A declaration was taken.
@@ -78,11 +78,15 @@ impl Source {
     }
 
     fn check_name(&mut self, now: Now, name: &str, claimant: &JobId) -> Result<(), Refusal> {
-        let Some(holder) = self.names.holder(name).map(|(job, _)| job.clone()).filter(|holder| holder != claimant)
-        else {
-            return Ok(());
-        };
-        if let Some(entry) = self.jobs.get(&holder) {
+        let by_name = self.names.holder(name).map(|(job, _)| job.clone());
+        // A running job's own id is as taken as a declared name: pushes to it are that job's.
+        let by_id =
+            || JobId::parse(name).ok().filter(|id| self.jobs.get(id).is_some_and(|it| !it.job.status.is_final()));
+        let Some(holder) = by_name.or_else(by_id).filter(|holder| holder != claimant) else { return Ok(()) };
+        if let Some(entry) = self.jobs.get_mut(&holder)
+            // A caller that insists says nothing new.
+            && entry.told.conflicts.is_first(&format!("{name}\0{claimant}"), limits::REFUSALS_PER_JOB)
+        {
             let message = format!("name {name:?} belongs to {holder} and was claimed by {claimant}: refused");
             let attributes = vec![("name", name.into()), ("claimant", claimant.as_str().into())];
             self.journal.note(now, &entry.job, Event::AliasConflict, message, attributes);
@@ -93,10 +97,10 @@ impl Source {
 
 fn check_bounds(declaration: &Declaration) -> Result<(), Refusal> {
     if declaration.disks.len() > limits::DISKS_PER_JOB {
-        return Err(Refusal::Bound { what: "disks of a job", limit: limits::DISKS_PER_JOB });
+        return Err(Refusal::TooMany { what: "disks of a job", limit: limits::DISKS_PER_JOB });
     }
     if declaration.aliases.len() > limits::ALIASES_PER_JOB {
-        return Err(Refusal::Bound { what: "aliases of a job", limit: limits::ALIASES_PER_JOB });
+        return Err(Refusal::TooMany { what: "aliases of a job", limit: limits::ALIASES_PER_JOB });
     }
     Ok(())
 }
@@ -117,7 +121,8 @@ fn differences(job: &Job, declaration: &Declaration) -> Vec<String> {
             found.push(format!("{key}: known {known}, given {given}"));
         }
     };
-    let text = |text: &str| (!text.is_empty()).then(|| format!("{text:?}"));
+    // What is known was cut where it was too long.
+    let text = |text: &str| (!text.is_empty()).then(|| format!("{:?}", bounded(text)));
     if let Some(vm) = &declaration.vm {
         compare("vm.name".to_owned(), text(&job.vm.name), text(&vm.name));
         compare("vm.path".to_owned(), text(&job.vm.path), text(&vm.path));
@@ -158,8 +163,8 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
     for given in &declaration.disks {
         if job.disk(&given.id).is_none() {
             job.add_disk(Disk::new(given.id.clone()));
-            entry.rates.reserve_exact(1);
-            entry.rates.push(Default::default());
+            entry.watched.reserve_exact(1);
+            entry.watched.push(Default::default());
         }
         if let Some(disk) = job.disk_mut(&given.id) {
             enrich_disk(disk, given);

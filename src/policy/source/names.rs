@@ -14,8 +14,17 @@ pub(super) struct Names {
     held: BTreeMap<String, Holder>,
     /// Names whose last holder has finished. They can be claimed again; until then they tell a late push from a new job.
     released: BTreeMap<String, JobId>,
-    /// The id that was declared first -> its latest run.
-    runs: BTreeMap<JobId, JobId>,
+    /// The id that was started first -> its runs.
+    runs: BTreeMap<JobId, Runs>,
+}
+
+/// The runs of one id.
+#[derive(Debug)]
+struct Runs {
+    /// The present one; the id itself where its last run is no longer answered for.
+    latest: JobId,
+    /// The highest number that any run had, so that no number is given twice while the id is known.
+    highest: u32,
 }
 
 impl Names {
@@ -55,40 +64,98 @@ impl Names {
     pub(super) fn forget(&mut self, job: &Job) {
         self.release(job);
         self.released.retain(|_, holder| *holder != job.id);
-        self.runs.retain(|base, run| *base != job.id && *run != job.id);
+        self.runs.remove(&job.id);
+        for (base, runs) in self.runs.iter_mut().filter(|(_, runs)| runs.latest == job.id) {
+            runs.latest.clone_from(base);
+        }
     }
     /// The present run under an id: the id itself unless it was re-used.
     pub(super) fn latest_run<'a>(&'a self, id: &'a JobId) -> &'a JobId {
-        self.runs.get(id).unwrap_or(id)
+        self.runs.get(id).map_or(id, |runs| &runs.latest)
     }
     /// A finished id was started again.
     pub(super) fn reused(&mut self, base: &JobId, run: &JobId) {
-        self.runs.insert(base.clone(), run.clone());
+        if let Some(number) = run_number(base, run) {
+            self.runs.insert(base.clone(), Runs { latest: run.clone(), highest: number });
+        }
     }
-    /// The id and the number of the run that comes after the present one.
-    pub(super) fn next_run(&self, base: &JobId) -> Option<JobId> {
-        let present = self.runs.get(base).and_then(|run| run_number(base, run)).unwrap_or(1);
-        base.rerun(present.checked_add(1)?).ok()
+    /// The id of the next run: the first after the highest one that is neither a job already nor a declared name.
+    pub(super) fn next_run(&self, base: &JobId, is_job: impl Fn(&JobId) -> bool) -> Option<JobId> {
+        let mut number = self.runs.get(base).map_or(1, |runs| runs.highest);
+        loop {
+            number = number.checked_add(1)?;
+            let run = base.rerun(number).ok()?;
+            if !is_job(&run) && self.holder(run.as_str()).is_none() {
+                return Some(run);
+            }
+        }
     }
-    /// After a restart: finds which ids are runs of which.
-    pub(super) fn find_runs(&mut self, ids: &[JobId]) {
+    /// After a restart: finds which ids are runs of which. Only an id that has ended can have a later run; beside one
+    /// that goes on, an id that looks like a run of it is a job of its own.
+    pub(super) fn find_runs<'a>(&mut self, ids: impl Iterator<Item = &'a JobId>, has_ended: impl Fn(&JobId) -> bool) {
         for run in ids {
-            let Some((base, _)) = run.as_str().rsplit_once('~') else { continue };
-            let Some(base) = ids.iter().find(|id| id.as_str() == base) else { continue };
-            let latest = self.runs.get(base).and_then(|known| run_number(base, known)).unwrap_or(1);
-            if run_number(base, run).is_some_and(|number| number > latest) {
-                self.runs.insert(base.clone(), run.clone());
+            let base = run.as_str().rsplit_once('~').and_then(|(base, _)| JobId::parse(base).ok());
+            let Some(base) = base.filter(&has_ended) else { continue };
+            let highest = self.runs.get(&base).map_or(1, |runs| runs.highest);
+            if run_number(&base, run).is_some_and(|number| number > highest) {
+                self.reused(&base, run);
             }
         }
     }
 }
 
+/// The number in a run's id; `None` where the id is spelled as no run ever is.
 fn run_number(base: &JobId, run: &JobId) -> Option<u32> {
-    run.as_str().strip_prefix(base.as_str())?.strip_prefix('~')?.parse().ok()
+    let number = run.as_str().strip_prefix(base.as_str())?.strip_prefix('~')?.parse().ok()?;
+    base.rerun(number).is_ok_and(|spelled| spelled == *run).then_some(number)
 }
 
 /// The aliases and export names of a job.
 pub(super) fn names_of(job: &Job) -> impl Iterator<Item = (&str, Option<&DiskId>)> {
     let aliases = job.aliases.iter().map(|alias| (alias.as_str(), None));
     aliases.chain(job.exports.iter().map(|export| (export.name.as_str(), export.disk.as_ref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::VmaName;
+    use crate::model::time::Wall;
+
+    fn id(text: &str) -> JobId {
+        JobId::parse(text).expect("an id")
+    }
+
+    fn job(text: &str) -> Job {
+        Job::new(id(text), VmaName::parse("site-a").expect("a name"), Wall::from_unix_millis(0))
+    }
+
+    #[test]
+    fn a_run_that_was_forgotten_leaves_its_number() {
+        let mut names = Names::default();
+        names.reused(&id("j"), &id("j~2"));
+        names.reused(&id("j"), &id("j~3"));
+        names.forget(&job("j~2"));
+        assert_eq!(names.latest_run(&id("j")), &id("j~3"));
+        names.forget(&job("j~3"));
+        assert_eq!(names.latest_run(&id("j")), &id("j"));
+        assert_eq!(names.next_run(&id("j"), |_| false), Some(id("j~4")));
+        names.forget(&job("j"));
+        assert_eq!(names.next_run(&id("j"), |_| false), Some(id("j~2")), "all of it is forgotten");
+    }
+
+    #[test]
+    fn a_new_run_takes_nobodys_id() {
+        let names = Names::default();
+        assert_eq!(names.next_run(&id("j"), |taken| *taken == id("j~2")), Some(id("j~3")));
+        assert_eq!(names.next_run(&id(&"j".repeat(254)), |_| false), None, "no room for a number");
+    }
+
+    #[test]
+    fn after_a_restart_only_an_id_that_has_ended_has_runs() {
+        let mut names = Names::default();
+        let ids = ["j", "j~2", "j~10", "j~03", "j~x", "w", "w~2", "~2"].map(id);
+        names.find_runs(ids.iter(), |base| *base == id("j"));
+        assert_eq!((names.latest_run(&id("j")), names.latest_run(&id("w"))), (&id("j~10"), &id("w")));
+    }
 }

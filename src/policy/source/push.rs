@@ -13,8 +13,8 @@ use crate::model::job::{Export, Job, SyncKind};
 use crate::model::request::{Outcome, Push};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::text::bounded;
 use crate::model::time::Now;
-use crate::policy::journal::bounded;
 use crate::policy::reading::{self, Meaning};
 use crate::policy::refusal::Refusal;
 use crate::policy::tally::disk_percent;
@@ -96,8 +96,8 @@ impl Source {
 
     /// A finished id is started again: a new run with the same facts and no progress.
     fn open_run(&mut self, now: Now, base: &JobId, ended: &JobId) -> Result<JobId, Refusal> {
-        let bound = Refusal::Bound { what: "bytes of a job id with its run number", limit: limits::ID_BYTES };
-        let id = self.names.next_run(base).ok_or(bound)?;
+        let bound = Refusal::TooMany { what: "bytes of a job id with its run number", limit: limits::ID_BYTES };
+        let id = self.names.next_run(base, |id| self.jobs.contains_key(id)).ok_or(bound)?;
         self.insert(now, &id)?;
         let Some(previous) = self.jobs.get(ended).map(|entry| entry.job.clone()) else { return Ok(id) };
         let Some(entry) = self.jobs.get_mut(&id) else { return Ok(id) };
@@ -131,7 +131,7 @@ impl Source {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         let asked = format!("{} {}", push.stage, push.status.as_deref().unwrap_or(""));
         let text = format!("{} -> {}", entry.job.status, bounded(asked.trim_end()));
-        if entry.refusals.is_first(&text, limits::REFUSALS_PER_JOB) {
+        if entry.told.transitions.is_first(&text, limits::REFUSALS_PER_JOB) {
             let message = format!("a push came after the end and changes nothing: {text}");
             self.journal.note(now, &entry.job, Event::TransitionRefused, message, Vec::new());
         }
@@ -141,7 +141,7 @@ impl Source {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         for (kind, text) in ["stage", "status"].into_iter().zip(texts) {
             let Some(text) = text.map(bounded) else { continue };
-            if entry.unknown_texts.is_first(&format!("{kind} {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
+            if entry.told.unknown.is_first(&format!("{kind} {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
                 let attributes = vec![(kind, text.as_str().into())];
                 let message = format!("unknown {kind} {text:?}: neither stage nor status follow it");
                 self.journal.note(now, &entry.job, Event::UnknownText, message, attributes);
@@ -160,7 +160,7 @@ impl Source {
     fn name_unknown_sync(&mut self, now: Now, id: &JobId, text: &str) {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         let text = bounded(text);
-        if entry.unknown_texts.is_first(&format!("sync_type {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
+        if entry.told.unknown.is_first(&format!("sync_type {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
             let message = format!("unknown sync_type {text:?}: full, initial or incremental are known");
             self.journal.note(now, &entry.job, Event::UnknownText, message, Vec::new());
         }
@@ -168,12 +168,12 @@ impl Source {
 
     /// Moves stage and status on, as far as the table allows; what it does not allow is noted once.
     fn advance(&mut self, now: Now, id: &JobId, stage: Stage, status: JobStatus) {
-        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
         match transition::set_stage(&mut job.stage, stage) {
             Ok(Moved::From(from)) => self.journal.stage_moved(now, job, from, stage),
             Ok(Moved::Not) => {}
             Err(refused) => {
-                if refusals.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
+                if told.transitions.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
                     let message = format!("stage {refused} is refused: stages only go forward; status stays as well");
                     self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
                 }
@@ -184,7 +184,7 @@ impl Source {
             Ok(Moved::From(from)) => self.journal.status_moved(now, job, from),
             Ok(Moved::Not) => {}
             Err(refused) => {
-                if refusals.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
+                if told.transitions.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
                     let message = format!("status {refused} is refused");
                     self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
                 }
@@ -195,10 +195,10 @@ impl Source {
     /// A push of the Transfer stage: finds its disk and moves the disk's figures.
     fn copied(&mut self, now: Now, id: &JobId, push: &Push, hint: Option<&DiskId>, ends: bool) -> Option<Revision> {
         let at = self.disk_of(now, id, push, hint, if ends { Kind::End } else { Kind::Progress })?;
-        let Entry { job, rates, refusals, .. } = self.jobs.get_mut(id)?;
+        let Entry { job, watched, .. } = self.jobs.get_mut(id)?;
+        let watched = &mut watched[at];
         if job.disks[at].status == DiskStatus::Completed {
-            let text = format!("disk {} Completed", job.disks[at].id);
-            if !ends && refusals.is_first(&text, limits::REFUSALS_PER_JOB) {
+            if !ends && !std::mem::replace(&mut watched.late, true) {
                 let message = format!("disk {} is Completed; a later push changes nothing", job.disks[at].id);
                 self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
             }
@@ -214,7 +214,7 @@ impl Source {
             self.journal.push(Change::Progress(job.clone()));
         }
         let before = job.disks[at].status;
-        let (rate, disk) = (&mut rates[at], &mut job.disks[at]);
+        let (rate, disk) = (&mut watched.rate, &mut job.disks[at]);
         if !matches!(transition::set_disk_status(&mut disk.status, target), Ok(Moved::From(_))) && before != target {
             return None;
         }
@@ -245,18 +245,16 @@ impl Source {
         if before != disk.status {
             self.journal.disk_moved(now, job, &disk, before);
         }
-        let episode = format!("regressed {}", disk.id);
-        match regressed {
-            true if refusals.is_first(&episode, limits::REFUSALS_PER_JOB) => {
+        // Once until the counter has caught up; a push without figures says nothing about it.
+        if has_figures {
+            let is_known = std::mem::replace(&mut watched.regressed, regressed);
+            if regressed && !is_known {
                 let whose = format!("disk {}", disk.id);
                 self.journal.bytes_regressed(now, job, &whose, kept, push.bytes_transferred);
             }
-            true => {}
-            false if has_figures => refusals.forget(&episode),
-            false => {}
         }
         if let Some(source) = push.bytes_source.as_deref()
-            && refusals.is_first(&format!("source {}", disk.id), limits::REFUSALS_PER_JOB)
+            && !std::mem::replace(&mut watched.refined, true)
         {
             let message = format!("bytes of disk {} are refined by {}", disk.id, bounded(source));
             self.journal.note(now, job, Event::ProgressRefined, message, Vec::new());
@@ -282,7 +280,7 @@ impl Source {
         let Some(at) = self.disk_of(now, id, push, hint, Kind::Failure) else {
             return self.note_failure(now, id, "a disk that is not open", &text);
         };
-        let Some(Entry { job, rates, .. }) = self.jobs.get_mut(id) else { return };
+        let Some(Entry { job, watched, .. }) = self.jobs.get_mut(id) else { return };
         let disk = &mut job.disks[at];
         let Ok(Moved::From(before)) = transition::set_disk_status(&mut disk.status, DiskStatus::Failed) else {
             let which = format!("disk {}, which is {} and stays so,", disk.id, disk.status);
@@ -293,7 +291,7 @@ impl Source {
         disk.started_at = disk.started_at.or(Some(now.wall));
         disk.ended_at = Some(now.wall);
         disk.updated_at = Some(now.wall);
-        rates[at] = Default::default();
+        watched[at].rate = Default::default();
         let disk = disk.clone();
         connect_export(job, &disk, now);
         self.journal.disk_moved(now, job, &disk, before);
@@ -303,9 +301,9 @@ impl Source {
 
     /// A failure that changes no disk: a mover's retry, or an outer layer that says the same again. Its text is kept, once.
     fn note_failure(&mut self, now: Now, id: &JobId, which: &str, text: &str) {
-        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
         let is_known = job.disks.iter().any(|disk| disk.error.as_deref() == Some(text));
-        if !is_known && refusals.is_first(&format!("failure {text}"), limits::REFUSALS_PER_JOB) {
+        if !is_known && told.failures.is_first(text, limits::REFUSALS_PER_JOB) {
             let message = format!("the mover reports a failure of {which}: {text}");
             self.journal.note(now, job, Event::DiskFailed, message, Vec::new());
         }
@@ -314,11 +312,11 @@ impl Source {
     /// The specification's own last word, which ends a job only where every disk that is known is Completed.
     fn succeeded(&mut self, now: Now, id: &JobId, stage: Stage) {
         self.advance(now, id, stage, JobStatus::Finalizing);
-        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
         let all_done = !job.disks.is_empty() && job.disks.iter().all(|disk| disk.status == DiskStatus::Completed);
         if all_done {
             self.end(now, id, &Outcome::Succeeded);
-        } else if refusals.is_first("Succeeded", limits::REFUSALS_PER_JOB) {
+        } else if told.transitions.is_first("Succeeded", limits::REFUSALS_PER_JOB) {
             let message = "the mover says Succeeded while not every disk is Completed: waiting for finish";
             self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
         }
@@ -371,26 +369,27 @@ impl Source {
     }
 
     fn add_disk(&mut self, now: Now, id: &JobId, disk: DiskId) -> Option<usize> {
-        let Entry { job, rates, refusals, .. } = self.jobs.get_mut(id)?;
+        let Entry { job, watched, told, .. } = self.jobs.get_mut(id)?;
         if job.disks.len() >= limits::DISKS_PER_JOB {
-            if refusals.is_first("disks", limits::REFUSALS_PER_JOB) {
+            if !std::mem::replace(&mut told.is_full, true) {
                 let message = format!("disk {disk} is not taken in: a job has at most {} disks", limits::DISKS_PER_JOB);
                 self.journal.note(now, job, Event::DiskRefused, message, Vec::new());
             }
             return None;
         }
         job.add_disk(Disk::new(disk.clone()));
-        rates.push(Default::default());
+        watched.reserve_exact(1);
+        watched.push(Default::default());
         let message = format!("disk {disk} is new: nobody had declared it");
         self.journal.note(now, job, Event::DiskDiscovered, message, vec![("disk", disk.as_str().into())]);
         Some(job.disks.len() - 1)
     }
 
     fn note_push(&mut self, now: Now, id: &JobId, event: Event, message: &str) {
-        let Some(Entry { job, refusals, .. }) = self.jobs.get_mut(id) else { return };
+        let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
         // Once for each state of the disks, so that a retry after the next disk is told as well.
         let ended = job.disks.iter().filter(|disk| disk.ended_at.is_some()).count();
-        if refusals.is_first(&format!("{} {ended}", event.stored_name()), limits::REFUSALS_PER_JOB) {
+        if told.strays.is_first(&format!("{} {ended}", event.stored_name()), limits::REFUSALS_PER_JOB) {
             self.journal.note(now, job, event, message, Vec::new());
         }
     }
