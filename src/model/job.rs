@@ -212,6 +212,11 @@ impl Job {
             aliases: Vec::new(),
         }
     }
+    /// Adds a disk and takes no more room than it needs: a job hardly ever gets another, and there are many jobs.
+    pub fn add_disk(&mut self, disk: Disk) {
+        self.disks.reserve_exact(1);
+        self.disks.push(disk);
+    }
     /// The disk of that id.
     pub fn disk(&self, id: &DiskId) -> Option<&Disk> {
         self.disks.iter().find(|disk| disk.id == *id)

@@ -69,6 +69,10 @@ impl Queries {
                 job.disks = self.collect("vm_disks", SELECT_DISKS, [job.id.as_str()], disk_row)?;
                 job.exports = self.collect("job_exports", SELECT_EXPORTS, [job.id.as_str()], export_row)?;
                 job.aliases = self.collect("job_aliases", SELECT_ALIASES, [job.id.as_str()], alias_row)?;
+                // A daemon keeps what it reads here.
+                job.disks.shrink_to_fit();
+                job.exports.shrink_to_fit();
+                job.aliases.shrink_to_fit();
             }
             moment.commit()?;
             Ok(jobs)

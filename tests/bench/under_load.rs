@@ -32,8 +32,8 @@ usage: build/bench [OPTIONS]
   --wait            before measuring, wait for Enter, so that a profiler can be attached
   --help            this text";
 
-/// After the jobs were made: two beats, so that every job has been pushed to and polled.
-const SETTLE: Duration = Duration::from_secs(5);
+/// After the jobs were made: what their making delayed has been caught up with, and every job was pushed to and polled.
+const SETTLE: Duration = Duration::from_secs(15);
 /// Starts of which the median is told.
 const STARTS: usize = 11;
 
@@ -211,10 +211,11 @@ fn busy(table: &mut Table, name: &str, before: Counts, after: Counts, lasted: f6
 fn memory(table: &mut Table, name: &str, empty: Size, full: Size, jobs: usize) {
     let mb = |kib: u64| kib as f64 * 1024.0 / 1e6;
     table.below(&format!("{name} memory without jobs"), mb(empty.resident_kib), 8.0, "MB");
-    let (all, own) = (short(mb(full.resident_kib)), short(mb(full.own_kib)));
-    table.line(&format!("{name} memory with {jobs} jobs"), format!("{all} MB, {own} MB of it its own"));
-    let each = mb(full.resident_kib.saturating_sub(empty.resident_kib)) * 100.0 / jobs as f64;
-    table.below(&format!("{name} memory per 100 jobs"), each, 0.25, "MB");
+    let most = 8.0 + 0.25 * jobs as f64 / 100.0;
+    table.below(&format!("{name} memory with {jobs} jobs"), mb(full.resident_kib), most, "MB");
+    let each = |full: u64, empty: u64| short(mb(full.saturating_sub(empty)) * 100.0 / jobs as f64);
+    let (all, own) = (each(full.resident_kib, empty.resident_kib), each(full.own_kib, empty.own_kib));
+    table.line(&format!("{name} memory per 100 jobs"), format!("{all} MB more, {own} MB of it its own"));
     table.line(&format!("{name} threads"), format!("{}, with jobs {}", empty.threads, full.threads));
 }
 

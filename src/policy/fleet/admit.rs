@@ -48,7 +48,7 @@ impl Fleet {
         if let Some(tracked) = self.jobs.get_mut(&request.job) {
             if enrich(&mut tracked.job, request) {
                 tracked.written(now);
-                self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+                self.journal.push(Change::Progress(tracked.job.clone()));
             }
             return Ok(Admitted::Known);
         }
@@ -123,7 +123,7 @@ impl Fleet {
         let mut tracked = Tracked::new(job, now, first_poll);
         tracked.written(now);
         // The row comes before the entries that point at it.
-        self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        self.journal.push(Change::Progress(tracked.job.clone()));
         self.journal.note(now, &tracked.job, event, message, vec![("vma", tracked.job.vma.as_str().into())]);
         self.jobs.insert(id.clone(), tracked);
         self.judge(now, &id);
@@ -150,7 +150,7 @@ fn enrich(job: &mut Job, request: &TrackRequest) -> bool {
     }
     for given in &request.disks {
         if job.disk(&given.id).is_none() && job.disks.len() < limits::DISKS_PER_JOB {
-            job.disks.push(Disk::new(given.id.clone()));
+            job.add_disk(Disk::new(given.id.clone()));
         }
         let Some(disk) = job.disk_mut(&given.id) else { continue };
         disk.declared = true;

@@ -74,11 +74,11 @@ impl Fleet {
 
     /// The tracked job of that id.
     pub fn job(&self, id: &JobId) -> Option<&Job> {
-        self.jobs.get(id).map(|tracked| &tracked.job)
+        self.jobs.get(id).map(|tracked| &*tracked.job)
     }
     /// All tracked jobs, by id.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.values().map(|tracked| &tracked.job)
+        self.jobs.values().map(|tracked| &*tracked.job)
     }
     /// How many jobs are tracked.
     pub fn len(&self) -> usize {
@@ -233,7 +233,7 @@ impl Fleet {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         if self.journal.has_noted(id) || tracked.is_to_be_written(now.mono, &self.settings.throttle) {
             tracked.written(now);
-            self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+            self.journal.push(Change::Progress(tracked.job.clone()));
         }
         let at = tracked.next_moment(now.mono, &self.settings, self.is_paused);
         self.schedule.set(id, at);
@@ -273,7 +273,7 @@ impl Fleet {
         let tracked = self.jobs.remove(id)?;
         self.schedule.remove(id);
         if tracked.is_polling() {
-            self.ended_in_flight.insert(id.clone(), tracked.job.clone());
+            self.ended_in_flight.insert(id.clone(), *tracked.job.clone());
         }
         Some(tracked)
     }

@@ -42,7 +42,7 @@ impl Fleet {
     pub fn change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport, ended: Option<&Job>) {
         let tracked = self.tracked_under(path);
         let ended = ended.filter(|job| job.status.is_final());
-        let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &tracked.job).or(ended);
+        let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &*tracked.job).or(ended);
         self.journal.push(Change::ChangeIdReceived(ReceivedChangeId {
             job: path.to_owned(),
             disk: report.disk.clone(),

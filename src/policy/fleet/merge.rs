@@ -203,7 +203,7 @@ fn add_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: 
         }
         return false;
     }
-    job.disks.push(Disk::new(said.id.clone()));
+    job.add_disk(Disk::new(said.id.clone()));
     merge_disk(now, job, refusals, said, journal);
     true
 }

@@ -28,7 +28,8 @@ pub(super) enum Judgement {
 /// One tracked job.
 #[derive(Debug)]
 pub(super) struct Tracked {
-    pub(super) job: Job,
+    /// On the heap: the nodes of the table are not all full.
+    pub(super) job: Box<Job>,
     pub(super) judgement: Judgement,
     /// How often in a row the VMA could not be told of the judgement.
     pub(super) untold: u32,
@@ -63,7 +64,7 @@ impl Tracked {
             throttle: Throttle::written(&job, now.mono),
             source_time: (job.source_updated_at, now.mono),
             slowest: Duration::ZERO,
-            job,
+            job: Box::new(job),
         }
     }
 

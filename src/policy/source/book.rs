@@ -39,7 +39,8 @@ pub struct SourceSettings {
 /// One job with what is not stored of it.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) job: Job,
+    /// On the heap: the nodes of the table are not all full.
+    pub(super) job: Box<Job>,
     /// One for each disk, in the same order.
     pub(super) watched: Vec<Watched>,
     /// What the log has once already, each kind by itself: much of one must not silence another.
@@ -80,7 +81,7 @@ pub(super) struct Told {
 impl Entry {
     pub(super) fn new(job: Job, finished: Option<Mono>) -> Self {
         let watched = vec![Watched::default(); job.disks.len()];
-        Self { job, watched, told: Told::default(), finished }
+        Self { job: Box::new(job), watched, told: Told::default(), finished }
     }
     pub(super) fn throughput(&self, now: Mono) -> u64 {
         self.watched.iter().map(|disk| disk.rate.per_second(now)).fold(0, u64::saturating_add)
@@ -171,7 +172,7 @@ impl Source {
     pub fn job(&self, id: &JobId) -> Option<&Job> {
         let found =
             self.jobs.get(id).or_else(|| self.names.holder(id.as_str()).and_then(|(job, _)| self.jobs.get(job)));
-        found.map(|entry| &entry.job)
+        found.map(|entry| &*entry.job)
     }
 
     /// The document of a job as it is now: rates decay by themselves, nothing else changes by reading.

@@ -60,7 +60,7 @@ impl Source {
         self.name_shadowed(now, id, &claimed);
         self.touch(now, id, None);
         if let Some(entry) = self.jobs.get(id) {
-            self.journal.push(Change::Declared(Box::new(entry.job.clone())));
+            self.journal.push(Change::Declared(entry.job.clone()));
         }
         Ok(declared)
     }
@@ -162,7 +162,8 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
     job.sync = job.sync.or(declaration.sync);
     for given in &declaration.disks {
         if job.disk(&given.id).is_none() {
-            job.disks.push(Disk::new(given.id.clone()));
+            job.add_disk(Disk::new(given.id.clone()));
+            entry.watched.reserve_exact(1);
             entry.watched.push(Default::default());
         }
         if let Some(disk) = job.disk_mut(&given.id) {
@@ -173,6 +174,7 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
         {
             let device = device.clone().unwrap_or_default();
             let disk = Some(given.id.clone());
+            job.exports.reserve_exact(1);
             job.exports.push(Export { name: name.clone(), disk, device, connected: false, started_at: None });
         }
     }

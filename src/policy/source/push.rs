@@ -64,7 +64,7 @@ impl Source {
         if self.jobs.get(&target).is_some_and(|entry| !entry.job.status.is_final()) {
             self.touch(now, &target, revision.as_ref());
             if let Some(entry) = self.jobs.get(&target) {
-                self.journal.push(Change::Progress(Box::new(entry.job.clone())));
+                self.journal.push(Change::Progress(entry.job.clone()));
             }
         }
         Ok(Pushed { job: target, auto_initialized })
@@ -109,21 +109,21 @@ impl Source {
             disk.device_key = known.device_key;
             disk.capacity_bytes = known.capacity_bytes;
             super::declare::plan_by_capacity(&mut disk);
-            entry.job.disks.push(disk);
+            entry.job.add_disk(disk);
         }
         // Movers go on under the names that were declared for the id, unless another job has claimed them since.
         let is_free = |name: &str| self.names.holder(name).is_none();
         entry.job.aliases = previous.aliases.iter().filter(|alias| is_free(alias.as_str())).cloned().collect();
         let exports = previous.exports.iter().filter(|export| is_free(export.name.as_str())).cloned();
         entry.job.exports = exports.map(|export| Export { connected: false, started_at: None, ..export }).collect();
-        *entry = Entry::new(entry.job.clone(), None);
+        *entry = Entry::new(*entry.job.clone(), None);
         self.names.bind(&entry.job);
         self.names.reused(base, &id);
         let attributes = || vec![("run", id.as_str().into()), ("ended", ended.as_str().into())];
         let message = format!("{ended} has ended and was started again: its new run is {id}");
         self.journal.note(now, &previous, Event::RunOpened, message.clone(), attributes());
         self.journal.note(now, &entry.job, Event::RunOpened, message, attributes());
-        self.journal.push(Change::Declared(Box::new(entry.job.clone())));
+        self.journal.push(Change::Declared(entry.job.clone()));
         Ok(id)
     }
 
@@ -211,7 +211,7 @@ impl Source {
             job.disks[at].status = DiskStatus::Streaming;
             (job.disks[at].error, job.disks[at].ended_at) = (None, None);
             self.journal.disk_moved(now, job, &job.disks[at], DiskStatus::Failed);
-            self.journal.push(Change::Progress(Box::new(job.clone())));
+            self.journal.push(Change::Progress(job.clone()));
         }
         let before = job.disks[at].status;
         let (rate, disk) = (&mut watched.rate, &mut job.disks[at]);
@@ -377,7 +377,8 @@ impl Source {
             }
             return None;
         }
-        job.disks.push(Disk::new(disk.clone()));
+        job.add_disk(Disk::new(disk.clone()));
+        watched.reserve_exact(1);
         watched.push(Default::default());
         let message = format!("disk {disk} is new: nobody had declared it");
         self.journal.note(now, job, Event::DiskDiscovered, message, vec![("disk", disk.as_str().into())]);
