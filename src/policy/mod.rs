@@ -1,6 +1,7 @@
 //! Decisions. Everything here is a function of what it is given: time comes in as an argument, nothing is read, written
 //! or sent. What must be done comes out as data (`model::change`, [`fleet::Action`]), and others do it.
 
+pub mod announce;
 pub mod backoff;
 pub mod contact;
 pub mod dice;

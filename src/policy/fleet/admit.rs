@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use crate::limits;
 use crate::model::change::Change;
-use crate::model::disk::Disk;
 use crate::model::event::Event;
 use crate::model::id::VmaName;
 use crate::model::job::Job;
 use crate::model::request::TrackRequest;
 use crate::model::status::JobStatus;
 use crate::model::time::Now;
-use crate::policy::journal::bounded;
+use crate::policy::announce;
 use crate::policy::refusal::Refusal;
 
 /// A request to track was taken.
@@ -136,47 +135,17 @@ impl Fleet {
     }
 }
 
-/// Adds what the job did not know yet; the request has been found to agree with it. True where something was added.
+/// Adds what the job did not know yet. True where something was added.
 fn enrich(job: &mut Job, request: &TrackRequest) -> bool {
     let before = job.clone();
-    let fill = |known: &mut String, given: &str| {
-        if known.is_empty() {
-            *known = bounded(given);
-        }
-    };
-    if let Some(vm) = &request.vm {
-        fill(&mut job.vm.name, &vm.name);
-        fill(&mut job.vm.path, &vm.path);
-    }
-    for given in &request.disks {
-        if job.disk(&given.id).is_none() && job.disks.len() < limits::DISKS_PER_JOB {
-            job.add_disk(Disk::new(given.id.clone()));
-        }
-        let Some(disk) = job.disk_mut(&given.id) else { continue };
-        disk.declared = true;
-        fill(&mut disk.label, given.label.as_deref().unwrap_or(""));
-        disk.capacity_bytes = disk.capacity_bytes.or(given.capacity_bytes);
-        disk.device_key = disk.device_key.or(given.device_key);
-        disk.previous_change_id = disk.previous_change_id.take().or_else(|| given.previous_change_id.clone());
-    }
+    announce::enrich(job, request.vm.as_ref(), &request.disks);
     *job != before
 }
 
 fn differences(job: &Job, request: &TrackRequest) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut compare = |key: &str, known: &str, given: &str| {
-        if !known.is_empty() && !given.is_empty() && known != given {
-            found.push(format!("{key}: known {known:?}, given {given:?}"));
-        }
-    };
-    compare("vma", job.vma.as_str(), request.vma.as_str());
-    if let Some(vm) = &request.vm {
-        compare("vm.name", &job.vm.name, &vm.name);
-        compare("vm.path", &job.vm.path, &vm.path);
+    let mut found = announce::differences(job, request.vm.as_ref(), &request.disks);
+    if job.vma != request.vma {
+        found.push(format!("vma: known {:?}, given {:?}", job.vma.as_str(), request.vma.as_str()));
     }
-    let names = |ids: Vec<&str>| ids.join(" ");
-    let known = names(job.disks.iter().filter(|disk| disk.declared).map(|disk| disk.id.as_str()).collect());
-    let given = names(request.disks.iter().map(|disk| disk.id.as_str()).collect());
-    compare("disks", &known, &given);
     found
 }

@@ -9,10 +9,10 @@ use crate::model::disk::{Basis, Disk};
 use crate::model::event::Event;
 use crate::model::id::JobId;
 use crate::model::job::{Export, Job};
-use crate::model::request::{Declaration, DeclaredDisk};
+use crate::model::request::Declaration;
 use crate::model::stage::Stage;
-use crate::model::text::bounded;
 use crate::model::time::Now;
+use crate::policy::announce;
 use crate::policy::refusal::Refusal;
 
 /// A declaration was taken.
@@ -111,43 +111,13 @@ fn claims(declaration: &Declaration) -> Vec<String> {
     declaration.aliases.iter().map(|alias| alias.as_str().to_owned()).chain(exports).collect()
 }
 
-/// What a declaration says otherwise than is known. What is left out or not yet known is no difference.
+/// What a declaration says otherwise than is known.
 fn differences(job: &Job, declaration: &Declaration) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut compare = |key: String, known: Option<String>, given: Option<String>| {
-        if let (Some(known), Some(given)) = (known, given)
-            && known != given
-        {
-            found.push(format!("{key}: known {known}, given {given}"));
-        }
-    };
-    // What is known was cut where it was too long.
-    let text = |text: &str| (!text.is_empty()).then(|| format!("{:?}", bounded(text)));
-    if let Some(vm) = &declaration.vm {
-        compare("vm.name".to_owned(), text(&job.vm.name), text(&vm.name));
-        compare("vm.path".to_owned(), text(&job.vm.path), text(&vm.path));
-    }
-    let kind = |sync: Option<crate::model::job::SyncKind>| sync.map(|sync| sync.wire_name().to_owned());
-    compare("sync".to_owned(), kind(job.sync), kind(declaration.sync));
-    for given in &declaration.disks {
-        let Some(known) = job.disk(&given.id) else { continue };
-        let key = |field: &str| format!("disks[{}].{field}", given.id);
-        let number = |value: Option<u64>| value.map(|value| value.to_string());
-        compare(key("label"), text(&known.label), given.label.as_deref().and_then(text));
-        compare(key("capacity_bytes"), number(known.capacity_bytes), number(given.capacity_bytes));
-        let keys = (known.device_key, given.device_key);
-        compare(key("device_key"), keys.0.map(|k| k.to_string()), keys.1.map(|k| k.to_string()));
-        let ids = (known.previous_change_id.as_ref(), given.previous_change_id.as_ref());
-        compare(key("previous_change_id"), ids.0.and_then(|c| text(c.as_str())), ids.1.and_then(|c| text(c.as_str())));
-        let known_export = job.exports.iter().find(|export| export.disk.as_ref() == Some(&given.id));
-        let given_export = given.export.as_ref().and_then(|(name, _)| text(name.as_str()));
-        compare(key("export.name"), known_export.and_then(|export| text(export.name.as_str())), given_export);
-    }
-    let known: Vec<&str> = job.disks.iter().filter(|disk| disk.declared).map(|disk| disk.id.as_str()).collect();
-    let given: Vec<&str> = declaration.disks.iter().map(|disk| disk.id.as_str()).collect();
-    let is_same_set = known.len() == given.len() && known.iter().all(|id| given.contains(id));
-    if !known.is_empty() && !given.is_empty() && !is_same_set {
-        found.push(format!("disks: known {}, given {}", known.join(" "), given.join(" ")));
+    let mut found = announce::differences(job, declaration.vm.as_ref(), &declaration.disks);
+    if let (Some(known), Some(given)) = (job.sync, declaration.sync)
+        && known != given
+    {
+        found.push(format!("sync: known {}, given {}", known.wire_name(), given.wire_name()));
     }
     found
 }
@@ -155,20 +125,11 @@ fn differences(job: &Job, declaration: &Declaration) -> Vec<String> {
 /// Adds what the job did not know yet; the declaration has been found to agree with it.
 fn enrich(entry: &mut Entry, declaration: &Declaration) {
     let job = &mut entry.job;
-    if let Some(vm) = &declaration.vm {
-        fill(&mut job.vm.name, &vm.name);
-        fill(&mut job.vm.path, &vm.path);
-    }
+    announce::enrich(job, declaration.vm.as_ref(), &declaration.disks);
+    entry.watched.resize_with(job.disks.len(), Default::default);
+    job.disks.iter_mut().for_each(plan_by_capacity);
     job.sync = job.sync.or(declaration.sync);
     for given in &declaration.disks {
-        if job.disk(&given.id).is_none() {
-            job.add_disk(Disk::new(given.id.clone()));
-            entry.watched.reserve_exact(1);
-            entry.watched.push(Default::default());
-        }
-        if let Some(disk) = job.disk_mut(&given.id) {
-            enrich_disk(disk, given);
-        }
         if let Some((name, device)) = &given.export
             && !job.exports.iter().any(|export| export.name == *name)
         {
@@ -186,15 +147,6 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
     }
 }
 
-fn enrich_disk(disk: &mut Disk, given: &DeclaredDisk) {
-    disk.declared = true;
-    fill(&mut disk.label, given.label.as_deref().unwrap_or(""));
-    disk.capacity_bytes = disk.capacity_bytes.or(given.capacity_bytes);
-    disk.device_key = disk.device_key.or(given.device_key);
-    disk.previous_change_id = disk.previous_change_id.take().or_else(|| given.previous_change_id.clone());
-    plan_by_capacity(disk);
-}
-
 /// The last resort of R-5: nothing better than the disk's size is known.
 pub(super) fn plan_by_capacity(disk: &mut Disk) {
     if disk.planned_bytes.is_none()
@@ -202,11 +154,5 @@ pub(super) fn plan_by_capacity(disk: &mut Disk) {
     {
         disk.planned_bytes = Some(capacity);
         disk.basis = Some(Basis::Capacity);
-    }
-}
-
-fn fill(known: &mut String, given: &str) {
-    if known.is_empty() {
-        *known = bounded(given);
     }
 }
