@@ -144,7 +144,8 @@ impl Ledger {
                     log::info!("the database is written again: {} changes", self.outbox.changes().len());
                 }
                 self.outbox.written();
-                if !is_durable {
+                // Only the VMA promises the last second of progress to survive a power cut; the OMA polls it again.
+                if !self.waits_for_disk {
                     self.durable_at = self.durable_at.or(Some(now.mono + DURABLE_AFTER));
                 }
                 refused
