@@ -1,4 +1,4 @@
-//! What must hold after every step, whatever happened (house.md, R-27, R-40 to R-44).
+//! What must hold after every step, whatever happened.
 
 use std::collections::{BTreeMap, BTreeSet};
 
