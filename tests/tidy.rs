@@ -84,19 +84,6 @@ const TOP: &[&str] = &[
     "tests",
     "vendor",
 ];
-/// Hosts that packages come from, which no file may name: that is the configuration of each machine.
-const HOSTS: &[&str] = &[
-    "index.crates.io",
-    "static.crates.io",
-    "pypi.org",
-    "files.pythonhosted.org",
-    "proxy.golang.org",
-    "registry.npmjs.org",
-    "deb.debian.org",
-];
-/// The one registry that Cargo.lock may name.
-const REGISTRY: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
-
 fn none(faults: Vec<String>) {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
@@ -225,26 +212,6 @@ fn the_top_holds_only_what_belongs_there() {
     let tops: BTreeSet<&str> = tree.files.iter().filter_map(|path| path.split('/').next()).collect();
     let odd = tops.into_iter().filter(|top| !TOP.contains(top));
     none(odd.map(|top| format!("{top}: does not belong at the top; allowed are {}", TOP.join(", "))).collect());
-}
-
-#[test]
-fn no_file_names_where_packages_come_from() {
-    let tree = Tree::read();
-    let mut faults = Vec::new();
-    // This file names them all.
-    for path in tree.files.iter().filter(|path| *path != "tests/tidy.rs") {
-        let text = tree.text(path);
-        for (number, line) in text.lines().enumerate() {
-            let number = number + 1;
-            if let Some(host) = HOSTS.iter().find(|host| line.contains(*host)) {
-                faults.push(format!("{path}:{number}: {host} is for each machine's configuration; leave it out"));
-            }
-            if path == "Cargo.lock" && line.starts_with("source = ") && line != REGISTRY {
-                faults.push(format!("{path}:{number}: {line} is another registry"));
-            }
-        }
-    }
-    none(faults);
 }
 
 /// Where a file uses one of the words, which are matched as whole words.
