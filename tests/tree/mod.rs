@@ -66,10 +66,6 @@ impl Tree {
     pub fn file_of(&self, path: &[String]) -> Option<&Rust> {
         (1..=path.len()).rev().find_map(|length| self.modules.get(&path[..length])).map(|index| &self.rust[*index])
     }
-    /// The content of a file; one that is no text has none.
-    pub fn text(&self, path: &str) -> String {
-        fs::read_to_string(top().join(path)).unwrap_or_default()
-    }
 
     /// Follows the `mod` declarations from here.
     fn reach(&mut self, path: &str, module: Vec<String>) {
