@@ -1,5 +1,5 @@
 //! What joins the pure core to the machine: the clock, signals, the loop, and the database with those who wait for it.
-//! Nothing here knows what a job is.
+//! Nothing here decides about jobs.
 
 pub mod clock;
 pub mod drive;

@@ -2,7 +2,8 @@
 //!
 //! One thing happens ([`Input`]), it changes memory only, and what must be done comes out: [`Fleet::next_action`] says
 //! what to send, [`Fleet::changes`] what to remember, [`Fleet::next_deadline`] when to come back if nothing happens.
-//! Coming early changes nothing. The shell must write the changes before it carries out the actions.
+//! Coming early changes nothing. The shell writes the changes first; where the database cannot be
+//! written, polls go on and the news of an end waits.
 
 mod admit;
 mod board;
