@@ -15,6 +15,7 @@ use crate::model::status::JobStatus;
 use crate::model::time::Now;
 use crate::policy::announce;
 use crate::policy::refusal::Refusal;
+use crate::policy::transition::{Moved, set_job_status};
 
 /// A request to track was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +98,7 @@ impl Fleet {
             let event = if job.correlation.is_none() { Event::TrackingStarted } else { Event::TrackingResumed };
             return self.admit(now, job, event);
         };
-        let before = job.status;
-        job.status = JobStatus::Failed;
+        let Ok(Moved::From(before)) = set_job_status(&mut job.status, JobStatus::Failed) else { return };
         job.error = Some(format!("{refusal}; {}", refusal.remedy()));
         job.completed_at = Some(now.wall);
         job.updated_at = now.wall;

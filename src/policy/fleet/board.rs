@@ -260,6 +260,7 @@ impl Fleet {
 
     fn ended_elsewhere(&mut self, now: Now, id: &JobId, status: JobStatus) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
+        // Not a transition of this process: the row has it already, and SQLite held it to the table.
         tracked.job.status = status;
         let Some(tracked) = self.remove(id) else { return };
         let message = format!("another program set this job to {}; polling stops", status.stored_name());

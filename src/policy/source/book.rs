@@ -20,6 +20,7 @@ use crate::policy::journal::{Journal, Once, failure_text};
 use crate::policy::rate::Rate;
 use crate::policy::refusal::Refusal;
 use crate::policy::tally::{plan_of, tally};
+use crate::policy::transition::{Moved, set_job_status};
 
 /// How a VMA's source behaves.
 #[derive(Debug, Clone)]
@@ -263,13 +264,13 @@ impl Source {
     pub(super) fn end(&mut self, now: Now, id: &JobId, outcome: &Outcome) {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         let job = &mut entry.job;
-        let before = job.status;
-        match outcome {
-            Outcome::Succeeded => job.status = JobStatus::Succeeded,
-            Outcome::Failed(reason) => {
-                job.status = JobStatus::Failed;
-                job.error = Some(failure_text(job, reason));
-            }
+        let wanted = match outcome {
+            Outcome::Succeeded => JobStatus::Succeeded,
+            Outcome::Failed(_) => JobStatus::Failed,
+        };
+        let Ok(Moved::From(before)) = set_job_status(&mut job.status, wanted) else { return };
+        if let Outcome::Failed(reason) = outcome {
+            job.error = Some(failure_text(job, reason));
         }
         job.completed_at = Some(now.wall);
         for export in &mut job.exports {

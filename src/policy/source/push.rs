@@ -205,10 +205,10 @@ impl Source {
             return None;
         }
         let target = if ends { DiskStatus::Completed } else { DiskStatus::Streaming };
-        if job.disks[at].status == DiskStatus::Failed && ends {
+        let has_failed = job.disks[at].status == DiskStatus::Failed;
+        if has_failed && ends && transition::set_disk_status(&mut job.disks[at].status, DiskStatus::Streaming).is_ok() {
             // A copy that failed and then completed has streamed in between, even if no push said so. The row goes the
             // same way, because the database allows no other.
-            job.disks[at].status = DiskStatus::Streaming;
             (job.disks[at].error, job.disks[at].ended_at) = (None, None);
             self.journal.disk_moved(now, job, &job.disks[at], DiskStatus::Failed);
             self.journal.push(Change::Progress(job.clone()));
