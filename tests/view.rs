@@ -7,10 +7,11 @@ use waybill::model::event::Level;
 use waybill::model::id::{ChangeId, CorrelationId, DiskId, JobId, VmaName};
 use waybill::model::job::{Contact, Job, Silence, SyncKind, Totals, Vm};
 use waybill::model::percent::Percent;
+use waybill::model::record::{JobRecord, LogRecord, StepRecord};
 use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::model::time::Wall;
-use waybill::view::{EventLine, JobRecord, StepLine, detail, json, table};
+use waybill::view::{detail, json, table};
 
 const GIB: u64 = 1 << 30;
 
@@ -137,7 +138,7 @@ fn the_rate_of_a_row_that_nobody_refreshes_is_not_shown() {
 }
 
 fn record() -> JobRecord {
-    let step = |stage: &str, from, to: Option<&str>, ms, succeeded| StepLine {
+    let step = |stage: &str, from, to: Option<&str>, ms, succeeded| StepRecord {
         stage: stage.to_owned(),
         started_at: Some(at(from)),
         completed_at: to.map(at),
@@ -145,7 +146,7 @@ fn record() -> JobRecord {
         succeeded,
         correlation: None,
     };
-    let event = |time, level, name: &str, message: &str, attributes: &str| EventLine {
+    let event = |time, level, name: &str, message: &str, attributes: &str| LogRecord {
         at: Some(at(time)),
         level,
         event: name.to_owned(),
@@ -159,7 +160,7 @@ fn record() -> JobRecord {
             step("Snapshot", "2026-11-23T17:00:00Z", Some("2026-11-23T17:00:01.25Z"), Some(1250), Some(true)),
             step("Transfer", "2026-11-23T17:00:02Z", None, None, None),
         ],
-        events: vec![
+        log: vec![
             event("2026-11-23T17:00:00Z", Level::Info, "job_declared", "job declared with 2 disks", "{\"disks\":2}"),
             event("2026-11-23T17:01:00Z", Level::Warning, "bytes_regressed", "counter\nfell", "no json"),
         ],
@@ -221,7 +222,7 @@ fn the_page_of_a_failed_job_says_why_and_since_when() {
     broken.suspect = Some("CBT was reset".to_owned());
     broken.ended_at = Some(at("2026-11-23T17:04:00Z"));
     record.job.disks = vec![broken];
-    record.events = vec![record.events[0].clone(); 40];
+    record.log = vec![record.log[0].clone(); 40];
     let page = detail::job(&record, now(), false);
     for part in [
         "error         no contact since 17:00:03 after 41 tries: connect: connection refused, \
@@ -264,7 +265,7 @@ fn json_has_every_stored_column_by_its_name() {
 #[test]
 fn json_of_a_record_is_one_line_whatever_the_attributes_hold() {
     let mut record = record();
-    record.events[0].attributes = "{\n \"disks\": 2 }".to_owned();
+    record.log[0].attributes = "{\n \"disks\": 2 }".to_owned();
     record.job.error = Some("quote \" backslash \\ bell \u{7} \u{e4}".to_owned());
     let text = json::record(&record, now());
     assert_eq!(text.lines().count(), 1);

@@ -89,6 +89,23 @@ pub enum Silence {
     JobUnknown,
 }
 
+impl Silence {
+    /// The spelling in SQLite and in messages.
+    pub const fn stored_name(self) -> &'static str {
+        match self {
+            Self::TunnelDown => "tunnel_down",
+            Self::VmaUnreachable => "vma_unreachable",
+            Self::JobUnknown => "job_unknown",
+        }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.stored_name())
+    }
+}
+
 /// The OMA's contact with a job's source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Contact {
@@ -117,9 +134,7 @@ impl Contact {
         match self {
             Self::Fresh => "fresh",
             Self::Late => "late",
-            Self::Silent(Silence::TunnelDown) => "tunnel_down",
-            Self::Silent(Silence::VmaUnreachable) => "vma_unreachable",
-            Self::Silent(Silence::JobUnknown) => "job_unknown",
+            Self::Silent(silence) => silence.stored_name(),
             Self::Lost => "lost",
         }
     }

@@ -7,6 +7,7 @@ pub mod id;
 pub mod job;
 pub mod percent;
 pub mod progress;
+pub mod record;
 pub mod request;
 pub mod stage;
 pub mod status;

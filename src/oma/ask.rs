@@ -4,7 +4,7 @@
 use super::event::Event;
 use crate::model::id::{CorrelationId, Epoch, JobId};
 use crate::model::request::Outcome;
-use crate::net::client::{Answer, CallError, Client};
+use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::contact::Miss;
 use crate::policy::fleet::{Action, FinishAnswer, Input, Listed};
 use crate::wire::http::{Method, Response, encode_segment};
@@ -92,7 +92,11 @@ fn headers(correlation: Option<&CorrelationId>) -> Vec<(&'static str, &str)> {
 }
 
 fn read_poll(answer: Result<Answer, CallError>) -> Result<crate::model::progress::Progress, Miss> {
-    let answer = answer.map_err(|error| Miss::Unreachable(error.to_string()))?;
+    let answer = answer.map_err(|error| match error.phase {
+        // Every link of today ends on loopback: who refuses there is the near end of a tunnel, not the VMA.
+        Phase::Connect => Miss::NoTunnel(error.to_string()),
+        Phase::Queue | Phase::Resolve | Phase::FirstByte | Phase::Body => Miss::Unreachable(error.to_string()),
+    })?;
     match answer.status {
         200 => progress::parse(&answer.body).map_err(|why| Miss::Rubbish(why.to_string())),
         404 => Err(Miss::Unknown),

@@ -13,6 +13,8 @@ use crate::model::time::{Mono, Now, Wall};
 pub enum Miss {
     /// The VMA answered 404: it does not know the job. This is contact.
     Unknown,
+    /// The near end of the tunnel takes no connection, so that nothing was asked at all.
+    NoTunnel(String),
     /// No answer: the text names the phase and the cause (R-21).
     Unreachable(String),
     /// An answer that is not the document: no contact (F6).
@@ -24,6 +26,7 @@ impl Miss {
     pub fn silence(&self) -> Silence {
         match self {
             Self::Unknown => Silence::JobUnknown,
+            Self::NoTunnel(_) => Silence::TunnelDown,
             Self::Unreachable(_) | Self::Rubbish(_) => Silence::VmaUnreachable,
         }
     }
@@ -31,11 +34,28 @@ impl Miss {
     pub fn text(&self) -> String {
         match self {
             Self::Unknown => "the VMA answers that it does not know the job (404)".to_owned(),
-            Self::Unreachable(why) => why.clone(),
+            Self::NoTunnel(why) | Self::Unreachable(why) => why.clone(),
             Self::Rubbish(why) => format!("the answer is not a progress document: {why}"),
         }
     }
 }
+
+/// What an operator can do about a silence (R-24).
+pub const fn remedy(silence: Silence) -> &'static str {
+    match silence {
+        Silence::TunnelDown => {
+            "see that the stunnel or SSH forward to the VMA runs on this appliance, and that the network lets it out"
+        }
+        Silence::VmaUnreachable => "see on the VMA whether `waybill vma` runs, and what its log and its /health say",
+        Silence::JobUnknown => {
+            "see on the VMA with `waybill jobs` whether it has the job under this id, or whether its database was replaced"
+        }
+    }
+}
+
+/// What an operator can do about a mover that is silent while it streams (R-24).
+pub const MOVER_REMEDY: &str =
+    "see on the VMA whether the mover still runs and reads; if it hangs, end it and start the copy again";
 
 /// Misses in a row that are only `late` (R-24).
 const LATE_MISSES: u32 = 2;
@@ -46,6 +66,7 @@ pub struct ContactClock {
     contact: Mono,
     contact_wall: Wall,
     document: Mono,
+    document_wall: Wall,
     misses: u32,
     failures: u32,
     unknowns: u32,
@@ -55,8 +76,16 @@ pub struct ContactClock {
 impl ContactClock {
     /// Both windows start now: when a job is tracked, and afresh after a restart of the OMA.
     pub fn start(now: Now) -> Self {
-        let (contact, contact_wall) = (now.mono, now.wall);
-        Self { contact, contact_wall, document: now.mono, misses: 0, failures: 0, unknowns: 0, last_miss: None }
+        Self {
+            contact: now.mono,
+            contact_wall: now.wall,
+            document: now.mono,
+            document_wall: now.wall,
+            misses: 0,
+            failures: 0,
+            unknowns: 0,
+            last_miss: None,
+        }
     }
     /// The VMA answered with a valid document.
     pub fn answered(&mut self, now: Now) {
@@ -86,6 +115,14 @@ impl ContactClock {
     pub fn failures(&self) -> u32 {
         self.failures
     }
+    /// The story of the silence so far: since when, what was tried, what came of it, and what can be done.
+    pub fn story(&self) -> Option<Story> {
+        let miss = self.last_miss.as_ref()?;
+        let is_unknown = *miss == Miss::Unknown;
+        let tries = if is_unknown { self.unknowns } else { self.failures };
+        let since = if is_unknown { self.document_wall } else { self.contact_wall };
+        Some(Story { kind: miss.silence(), since, tries, last: miss.text() })
+    }
     /// How long the VMA has not answered for the job.
     pub fn silent_for(&self, now: Now) -> Duration {
         now.mono.since(self.contact)
@@ -96,25 +133,52 @@ impl ContactClock {
     }
     /// Why the silence fails the job, if it does by now. `was_seen`: the job has had a document beyond Queued.
     pub fn loss(&self, now: Now, lost_after: Duration, was_seen: bool) -> Option<String> {
-        let last = self.last_miss.as_ref().map_or_else(|| "no poll came to an end".to_owned(), Miss::text);
         if self.silent_for(now) >= lost_after {
-            return Some(format!(
-                "VMA communication timeout exceeded: no contact since {} ({} s), {} tries, last error: {last}",
-                self.contact_wall,
-                self.silent_for(now).as_secs(),
-                self.failures,
-            ));
+            let (since, seconds) = (self.contact_wall, self.silent_for(now).as_secs());
+            return Some(match self.story() {
+                Some(Story { kind, tries, last, .. }) => format!(
+                    "VMA communication timeout exceeded ({kind}): no contact since {since} ({seconds} s), {tries} tries, \
+                     last error: {last}; {}, then start the job again",
+                    remedy(kind)
+                ),
+                None => format!(
+                    "VMA communication timeout exceeded: no contact since {since} ({seconds} s), no poll came to an end; \
+                     {}, then start the job again",
+                    remedy(Silence::VmaUnreachable)
+                ),
+            });
         }
         let is_unknown = self.last_miss == Some(Miss::Unknown) && was_seen;
         let age = now.mono.since(self.document);
         (is_unknown && age >= lost_after).then(|| {
             format!(
-                "job_unknown: the VMA knew this job and has answered 404 to {} polls; its last document is {} s old; \
-                 check whether the VMA's database was replaced",
+                "job_unknown: the VMA knew this job and has answered 404 to {} polls since {} ({} s); {}",
                 self.unknowns,
-                age.as_secs()
+                self.document_wall,
+                age.as_secs(),
+                remedy(Silence::JobUnknown)
             )
         })
+    }
+}
+
+/// A silence in words (R-23).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Story {
+    /// What the last poll met.
+    pub kind: Silence,
+    /// The last sign of what is missed: of the VMA, or of the job where the VMA does not know it.
+    pub since: Wall,
+    /// Polls in a row that brought it not.
+    pub tries: u32,
+    /// What came of the last.
+    pub last: String,
+}
+
+impl std::fmt::Display for Story {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, since, tries, last } = self;
+        write!(f, "{kind} since {since}, {tries} polls in a row, the last: {last}; {}", remedy(*kind))
     }
 }
 
@@ -166,8 +230,9 @@ mod tests {
         let text = clock.loss(now(310), LOST_AFTER, false).expect("lost");
         assert_eq!(
             text,
-            "VMA communication timeout exceeded: no contact since 1970-01-01T00:00:10.000Z (300 s), 1 tries, \
-             last error: connect: refused"
+            "VMA communication timeout exceeded (vma_unreachable): no contact since 1970-01-01T00:00:10.000Z (300 s), \
+             1 tries, last error: connect: refused; see on the VMA whether `waybill vma` runs, and what its log and its \
+             /health say, then start the job again"
         );
     }
 
@@ -179,6 +244,23 @@ mod tests {
             assert_eq!((clock.loss(now(second), LOST_AFTER, false), clock.failures()), (None, 0));
         }
         assert!(clock.loss(now(3600), LOST_AFTER, true).expect("seen before").starts_with("job_unknown"));
+    }
+
+    #[test]
+    fn a_tunnel_that_is_down_is_told_apart_from_a_vma_that_is_away() {
+        let mut clock = ContactClock::start(now(0));
+        for second in 1..=3 {
+            clock.missed(now(second), Miss::NoTunnel("connect: refused".to_owned()));
+        }
+        assert_eq!(clock.state(), Contact::Silent(Silence::TunnelDown));
+        let story = clock.story().expect("silent").to_string();
+        assert_eq!(
+            story,
+            "tunnel_down since 1970-01-01T00:00:00.000Z, 3 polls in a row, the last: connect: refused; see that the \
+             stunnel or SSH forward to the VMA runs on this appliance, and that the network lets it out"
+        );
+        clock.missed(now(4), unreachable());
+        assert_eq!(clock.state(), Contact::Silent(Silence::VmaUnreachable));
     }
 
     #[test]

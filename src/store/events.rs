@@ -9,49 +9,7 @@ use super::read::{self, Cells, Queries};
 use crate::model::change::{Step, StepEnd};
 use crate::model::event::{Level, LogEntry, Value};
 use crate::model::id::{CorrelationId, JobId};
-use crate::model::time::Wall;
-
-/// A row of `job_events`. Names are as stored: another version of waybill may have written them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEntryRow {
-    /// Rows count upwards in the order in which they were written.
-    pub id: i64,
-    /// The job.
-    pub job: JobId,
-    /// When it happened; `None` where the text is no time.
-    pub at: Option<Wall>,
-    /// How much it matters.
-    pub level: Level,
-    /// What happened: `Event::stored_name`.
-    pub event: String,
-    /// A sentence for people.
-    pub message: String,
-    /// The figures behind it: a JSON object.
-    pub attributes: String,
-    /// The job's correlation id (R-50).
-    pub correlation: Option<CorrelationId>,
-}
-
-/// A row of `job_steps`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepRow {
-    /// Rows count upwards in the order in which they were written.
-    pub id: i64,
-    /// The job.
-    pub job: JobId,
-    /// The stage: `Stage::wire_name`.
-    pub stage: String,
-    /// When it began; `None` where the text is no time.
-    pub started_at: Option<Wall>,
-    /// When it ended; `None` while it lasts.
-    pub completed_at: Option<Wall>,
-    /// How long it took, in milliseconds; `None` while it lasts.
-    pub duration_ms: Option<u64>,
-    /// True unless the job failed in it; `None` while it lasts.
-    pub succeeded: Option<bool>,
-    /// The job's correlation id (R-50).
-    pub correlation: Option<CorrelationId>,
-}
+use crate::model::record::{LogRecord, StepRecord};
 
 /// The attributes as a JSON object.
 fn attributes_json(attributes: &[(&'static str, Value)]) -> String {
@@ -119,40 +77,39 @@ pub(super) fn end_step(conn: &Connection, end: &StepEnd) -> rusqlite::Result<usi
 
 impl Queries {
     /// A job's log in the order in which it was written (R-51). Empty for an unknown job.
-    pub fn events(&self, job: &JobId) -> Result<Vec<LogEntryRow>, StoreError> {
-        const SELECT: &str = "SELECT id, job_id, at, level, event, message, attributes, correlation_id
-                              FROM job_events WHERE job_id = ?1 ORDER BY id";
-        self.rows("read the log in", "job_events", SELECT, [job.as_str()], |cells| {
-            Ok(Some(LogEntryRow {
-                id: cells.signed()?.unwrap_or(0),
-                job: match cells.parsed("left out", read::id(JobId::parse))? {
-                    Some(job) => job,
-                    None => return Ok(None),
-                },
-                at: cells.time()?,
-                level: cells.parsed("info", level)?.unwrap_or(Level::Info),
-                event: cells.text()?.unwrap_or_default(),
-                message: cells.text()?.unwrap_or_default(),
-                attributes: cells.text()?.unwrap_or_default(),
-                correlation: cells.parsed("none", read::id(CorrelationId::parse))?,
-            }))
-        })
+    pub fn events(&self, job: &JobId) -> Result<Vec<LogRecord>, StoreError> {
+        self.run("read the log in", |_| self.collect_events(job))
     }
     /// The stages of a job's run in their order (R-51). Empty for an unknown job.
-    pub fn steps(&self, job: &JobId) -> Result<Vec<StepRow>, StoreError> {
-        const SELECT: &str = "SELECT id, job_id, stage, started_at, completed_at, duration_ms, outcome, correlation_id
+    pub fn steps(&self, job: &JobId) -> Result<Vec<StepRecord>, StoreError> {
+        self.run("read the steps in", |_| self.collect_steps(job))
+    }
+
+    pub(super) fn collect_events(&self, job: &JobId) -> rusqlite::Result<Vec<LogRecord>> {
+        const SELECT: &str = "SELECT at, level, event, message, attributes, correlation_id
+                              FROM job_events WHERE job_id = ?1 ORDER BY id";
+        self.collect("job_events", SELECT, [job.as_str()], log_row)
+    }
+    pub(super) fn collect_steps(&self, job: &JobId) -> rusqlite::Result<Vec<StepRecord>> {
+        const SELECT: &str = "SELECT stage, started_at, completed_at, duration_ms, outcome, correlation_id
                               FROM job_steps WHERE job_id = ?1 ORDER BY id";
-        self.rows("read the steps in", "job_steps", SELECT, [job.as_str()], step_row)
+        self.collect("job_steps", SELECT, [job.as_str()], step_row)
     }
 }
 
-fn step_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<StepRow>> {
-    Ok(Some(StepRow {
-        id: cells.signed()?.unwrap_or(0),
-        job: match cells.parsed("left out", read::id(JobId::parse))? {
-            Some(job) => job,
-            None => return Ok(None),
-        },
+fn log_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<LogRecord>> {
+    Ok(Some(LogRecord {
+        at: cells.time()?,
+        level: cells.parsed("info", level)?.unwrap_or(Level::Info),
+        event: cells.text()?.unwrap_or_default(),
+        message: cells.text()?.unwrap_or_default(),
+        attributes: cells.text()?.unwrap_or_default(),
+        correlation: cells.parsed("none", read::id(CorrelationId::parse))?,
+    }))
+}
+
+fn step_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<StepRecord>> {
+    Ok(Some(StepRecord {
         stage: cells.text()?.unwrap_or_default(),
         started_at: cells.time()?,
         completed_at: cells.time()?,

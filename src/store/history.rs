@@ -9,18 +9,8 @@ use super::read::{self, Cells, Queries};
 use crate::model::change::{CbtEntry, ReceivedChangeId};
 use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::job::SyncKind;
+use crate::model::record::HistoryRecord;
 use crate::model::time::Wall;
-
-/// A row of `cbt_history`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CbtRow {
-    /// Rows count upwards in the order in which they were written.
-    pub id: i64,
-    /// What it says.
-    pub entry: CbtEntry,
-    /// True where a later row of the same job and disk took its place (R-53).
-    pub superseded: bool,
-}
 
 /// Adds a row; one of the same job, disk and change id is there once (R-53, F35).
 pub(super) fn write(conn: &Connection, entry: &CbtEntry) -> rusqlite::Result<usize> {
@@ -64,7 +54,7 @@ pub(super) fn write_received(conn: &Connection, received: &ReceivedChangeId) -> 
 macro_rules! select_history {
     ($condition:literal) => {
         concat!(
-            "SELECT id, job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
+            "SELECT job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
                  bytes_transferred, sync_duration_seconds, sync_success, created_at,
                  EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                          AND later.disk_id = entry.disk_id AND later.id > entry.id)
@@ -77,7 +67,7 @@ macro_rules! select_history {
 
 impl Queries {
     /// The history of one job, or all of it, oldest first, superseded rows included and marked (R-53, R-54).
-    pub fn history(&self, job: Option<&JobId>) -> Result<Vec<CbtRow>, StoreError> {
+    pub fn history(&self, job: Option<&JobId>) -> Result<Vec<HistoryRecord>, StoreError> {
         const OPERATION: &str = "read the history in";
         match job {
             Some(job) => {
@@ -119,9 +109,13 @@ impl Queries {
 
     /// The change ids that arrived under this job id, oldest first, as they were sent (R-31).
     pub fn received_change_ids(&self, job: &JobId) -> Result<Vec<ReceivedChangeId>, StoreError> {
+        self.run("read the received change ids in", |_| self.collect_received(job))
+    }
+
+    pub(super) fn collect_received(&self, job: &JobId) -> rusqlite::Result<Vec<ReceivedChangeId>> {
         const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at
                               FROM received_change_ids WHERE job_id = ?1 ORDER BY id";
-        self.rows("read the received change ids in", "received_change_ids", SELECT, [job.as_str()], |cells| {
+        self.collect("received_change_ids", SELECT, [job.as_str()], |cells| {
             Ok(Some(ReceivedChangeId {
                 job: cells.text()?.unwrap_or_default(),
                 disk: cells.text()?.unwrap_or_default(),
@@ -134,8 +128,7 @@ impl Queries {
     }
 }
 
-fn cbt_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<CbtRow>> {
-    let id = cells.signed()?.unwrap_or(0);
+fn cbt_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<HistoryRecord>> {
     let Some(job) = cells.parsed("left out", read::id(JobId::parse))? else { return Ok(None) };
     let vm_path = cells.text()?.unwrap_or_default();
     let Some(disk) = cells.parsed("left out", read::id(DiskId::parse))? else { return Ok(None) };
@@ -152,5 +145,5 @@ fn cbt_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<CbtRow>> {
         sync_success: cells.count()? == Some(1),
         created_at: cells.time()?.unwrap_or(Wall::from_unix_millis(0)),
     };
-    Ok(Some(CbtRow { id, entry, superseded: cells.count()? == Some(1) }))
+    Ok(Some(HistoryRecord { entry, superseded: cells.count()? == Some(1) }))
 }

@@ -10,6 +10,7 @@ use crate::model::disk::{Basis, Disk};
 use crate::model::id::{Alias, ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName};
 use crate::model::job::{Contact, Export, Job, SyncKind, Totals, Vm};
 use crate::model::percent::Percent;
+use crate::model::record::JobRecord;
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 
@@ -64,19 +65,38 @@ impl Queries {
         self.run(OPERATION, |conn| {
             // One read transaction, so that a job and its disks are of one moment.
             let moment = conn.unchecked_transaction()?;
-            let mut jobs = self.collect(TABLE, select, params, job_row)?;
-            for job in &mut jobs {
-                job.disks = self.collect("vm_disks", SELECT_DISKS, [job.id.as_str()], disk_row)?;
-                job.exports = self.collect("job_exports", SELECT_EXPORTS, [job.id.as_str()], export_row)?;
-                job.aliases = self.collect("job_aliases", SELECT_ALIASES, [job.id.as_str()], alias_row)?;
-                // A daemon keeps what it reads here.
-                job.disks.shrink_to_fit();
-                job.exports.shrink_to_fit();
-                job.aliases.shrink_to_fit();
-            }
+            let jobs = self.collect_jobs(select, params)?;
             moment.commit()?;
             Ok(jobs)
         })
+    }
+
+    /// All that is remembered of a job, of one moment; `None` where there is no such job.
+    pub fn record(&self, job: &JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.run(OPERATION, |conn| {
+            let moment = conn.unchecked_transaction()?;
+            let Some(found) = self.collect_jobs(select_jobs!("WHERE id = ?1"), [job.as_str()])?.pop() else {
+                return Ok(None);
+            };
+            let (steps, log) = (self.collect_steps(job)?, self.collect_events(job)?);
+            let received = self.collect_received(job)?;
+            moment.commit()?;
+            Ok(Some(JobRecord { job: found, steps, log, received }))
+        })
+    }
+
+    fn collect_jobs(&self, select: &'static str, params: impl Params) -> rusqlite::Result<Vec<Job>> {
+        let mut jobs = self.collect(TABLE, select, params, job_row)?;
+        for job in &mut jobs {
+            job.disks = self.collect("vm_disks", SELECT_DISKS, [job.id.as_str()], disk_row)?;
+            job.exports = self.collect("job_exports", SELECT_EXPORTS, [job.id.as_str()], export_row)?;
+            job.aliases = self.collect("job_aliases", SELECT_ALIASES, [job.id.as_str()], alias_row)?;
+            // A daemon keeps what it reads here.
+            job.disks.shrink_to_fit();
+            job.exports.shrink_to_fit();
+            job.aliases.shrink_to_fit();
+        }
+        Ok(jobs)
     }
 }
 

@@ -28,8 +28,6 @@ use std::time::Duration;
 use rusqlite::{Connection, FileControl, MAIN_DB, OpenFlags, TransactionBehavior, params};
 
 pub use error::{Place, StoreError};
-pub use events::{LogEntryRow, StepRow};
-pub use history::CbtRow;
 pub use read::{OddValue, Queries};
 pub use reader::Reader;
 pub use refused::{RefusedRow, RefusedWhat};

@@ -3,10 +3,11 @@
 
 use crate::model::disk::Disk;
 use crate::model::job::Job;
+use crate::model::record::{JobRecord, LogRecord, StepRecord};
 use crate::model::time::Wall;
 
 use super::paint::{Tone, paint};
-use super::{EventLine, JobRecord, StepLine, bar, json, note, table, units};
+use super::{bar, json, note, table, units};
 
 /// Log entries that are shown; `waybill show --json` has all.
 pub const EVENTS_SHOWN: usize = 12;
@@ -20,7 +21,7 @@ pub fn job(record: &JobRecord, now: Wall, colour: bool) -> String {
     disks(&mut page, &record.job, now);
     steps(&mut page, &record.steps);
     received(&mut page, record);
-    events(&mut page, &record.events);
+    events(&mut page, &record.log);
     page.out
 }
 
@@ -145,7 +146,7 @@ fn disk(page: &mut Page, disk: &Disk, live: bool, now: Wall) {
     }
 }
 
-fn steps(page: &mut Page, steps: &[StepLine]) {
+fn steps(page: &mut Page, steps: &[StepRecord]) {
     if steps.is_empty() {
         return;
     }
@@ -168,7 +169,7 @@ fn received(page: &mut Page, record: &JobRecord) {
     }
 }
 
-fn events(page: &mut Page, events: &[EventLine]) {
+fn events(page: &mut Page, events: &[LogRecord]) {
     if events.is_empty() {
         return;
     }

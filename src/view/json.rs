@@ -2,11 +2,12 @@
 
 use nanoserde::{SerJson, SerJsonState};
 
-use super::{EventLine, JobRecord, StepLine, note};
+use super::note;
 use crate::model::change::ReceivedChangeId;
 use crate::model::disk::{Basis, Disk};
 use crate::model::id::{CorrelationId, JobId};
 use crate::model::job::{Job, SyncKind};
+use crate::model::record::{JobRecord, LogRecord, StepRecord};
 use crate::model::time::Wall;
 
 #[derive(SerJson)]
@@ -118,7 +119,7 @@ pub fn record(record: &JobRecord, now: Wall) -> String {
     let mut out = job(&record.job);
     out.pop(); // the closing brace: the object goes on
     let steps: Vec<StepRow> = record.steps.iter().map(step_row).collect();
-    let events: Vec<EventRow> = record.events.iter().map(event_row).collect();
+    let events: Vec<EventRow> = record.log.iter().map(event_row).collect();
     let received: Vec<ReceivedRow> = record.received.iter().map(received_row).collect();
     let waits_for = note::waits_for(&record.job, now).map(|note| note.text);
     for (key, value) in [
@@ -207,7 +208,7 @@ fn disk_row(job: &JobId, disk: &Disk) -> DiskRow {
     }
 }
 
-fn step_row(step: &StepLine) -> StepRow {
+fn step_row(step: &StepRecord) -> StepRow {
     StepRow {
         stage: step.stage.clone(),
         started_at: time(step.started_at),
@@ -218,7 +219,7 @@ fn step_row(step: &StepLine) -> StepRow {
     }
 }
 
-fn event_row(event: &EventLine) -> EventRow {
+fn event_row(event: &LogRecord) -> EventRow {
     // The column is text that anybody may have written; what is no JSON must not break the whole object.
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&event.attributes).is_ok();
     let attributes = if is_json { event.attributes.clone() } else { event.attributes.serialize_json() };

@@ -48,7 +48,7 @@ fn a_silent_vma_is_named_and_fails_the_job() {
     assert_eq!((cells[0], cells[2], cells[3]), ("failed", "1", "250"));
     let error = cells[1];
     let (since, rest) = error
-        .strip_prefix("VMA communication timeout exceeded: no contact since ")
+        .strip_prefix("VMA communication timeout exceeded (vma_unreachable): no contact since ")
         .and_then(|rest| rest.split_once(" (20 s), "))
         .unwrap_or_else(|| panic!("{error}"));
     let since_then =

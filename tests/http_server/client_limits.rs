@@ -158,7 +158,8 @@ fn nobody_there_is_a_refused_connection() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let error = get(&client(port, PATIENCE)).unwrap_err();
-    assert_eq!((error.phase, error.to_string().as_str()), (Phase::Connect, "connect: connection refused"));
+    let expected = format!("connect: connection refused (127.0.0.1:{port})");
+    assert_eq!((error.phase, error.to_string()), (Phase::Connect, expected));
 }
 
 /// A listener whose backlog is full does not even refuse.

@@ -9,6 +9,7 @@ use waybill::model::change::Change;
 use waybill::model::id::{Epoch, JobId, VmaName};
 use waybill::model::job::Job;
 use waybill::model::percent::Percent;
+use waybill::model::record::LogRecord;
 use waybill::model::request::Outcome;
 use waybill::model::time::{Mono, Now, Wall};
 use waybill::policy::backoff::Backoff;
@@ -18,7 +19,7 @@ use waybill::policy::outbox::Outbox;
 use waybill::policy::refusal::Refusal;
 use waybill::policy::source::{Declared, Pushed, Source, SourceSettings};
 use waybill::policy::throttle::ThrottleSettings;
-use waybill::store::{Durability, LogEntryRow, Store};
+use waybill::store::{Durability, Store};
 use waybill::wire::{changeid, job, progress, update};
 
 use crate::invariants::Invariants;
@@ -233,7 +234,7 @@ impl World {
         self.store.job(&job_id(id)).expect("readable").expect("a row")
     }
     /// The job's log on the OMA.
-    pub fn events(&self, id: &str) -> Vec<LogEntryRow> {
+    pub fn events(&self, id: &str) -> Vec<LogRecord> {
         self.store.events(&job_id(id)).expect("readable")
     }
     /// How often an event stands in the job's log on the OMA.

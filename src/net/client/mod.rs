@@ -133,7 +133,10 @@ impl Shared {
         for address in addresses {
             match connect_to(address).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => last = CallError::io(Phase::Connect, &error),
+                Err(error) => {
+                    last = CallError::io(Phase::Connect, &error);
+                    last.reason.push_str(&format!(" ({address})"));
+                }
             }
         }
         Err(last)

@@ -9,7 +9,7 @@ use crate::model::id::{ChangeId, DiskId};
 use crate::model::job::{Contact, Job, Silence};
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now, Wall};
-use crate::policy::contact::{ContactClock, Miss};
+use crate::policy::contact::{ContactClock, MOVER_REMEDY, Miss, remedy};
 use crate::policy::dice::Dice;
 use crate::policy::journal::{Journal, Once};
 use crate::policy::throttle::{Throttle, ThrottleSettings};
@@ -111,14 +111,21 @@ impl Tracked {
         dice: &mut Dice,
     ) {
         let before = self.contact.state();
-        let (text, is_contact) = (miss.text(), miss == Miss::Unknown);
+        let is_contact = miss == Miss::Unknown;
         self.contact.missed(now, miss);
         let state = self.contact.state();
         // A job that waits for its mover is not known to the VMA yet, which is nothing to report.
         let is_waiting = self.job.status == JobStatus::Queued && state == Contact::Silent(Silence::JobUnknown);
-        if state != before && matches!(state, Contact::Silent(_)) && !is_waiting {
-            let message = format!("{state}: {text}");
-            journal.note(now, &self.job, Event::ContactLost, message, vec![("kind", state.stored_name().into())]);
+        if state != before
+            && !is_waiting
+            && let (Contact::Silent(_), Some(story)) = (state, self.contact.story())
+        {
+            let attributes = vec![
+                ("kind", story.kind.stored_name().into()),
+                ("since", story.since.to_string().into()),
+                ("tries", u64::from(story.tries).into()),
+            ];
+            journal.note(now, &self.job, Event::ContactLost, story.to_string(), attributes);
         }
         let failures = self.contact.failures();
         if failures == 0 {
@@ -167,9 +174,11 @@ impl Tracked {
         let waited = now.mono.since(self.tracked_since);
         (self.job.status == JobStatus::Queued && waited >= settings.queued_timeout).then(|| {
             let last = match self.contact.state() {
-                Contact::Silent(Silence::JobUnknown) => "the VMA does not know it: no mover has reported for it",
-                Contact::Silent(_) => "the VMA does not answer at the moment",
-                Contact::Fresh | Contact::Late | Contact::Lost => "the VMA knows it and it has not begun",
+                Contact::Silent(Silence::JobUnknown) => {
+                    "the VMA does not know it: no mover has reported for it".to_owned()
+                }
+                Contact::Silent(silence) => format!("{silence} at the moment: {}", remedy(silence)),
+                Contact::Fresh | Contact::Late | Contact::Lost => "the VMA knows it and it has not begun".to_owned(),
             };
             format!("queued for {} s without a start; {last}; start its mover and track it anew", waited.as_secs())
         })
@@ -194,9 +203,14 @@ impl Tracked {
                 );
                 self.job.stalled_since = Some(since);
                 self.throttle.note_difference();
-                let message = format!("the mover has been silent for {} s while streaming", silent_for.as_secs());
-                journal.note(now, &self.job, Event::JobStalled, message.clone(), Vec::new());
-                (settings.on_stall == OnStall::Fail).then(|| format!("stalled since {since}: {message}"))
+                let message = format!(
+                    "stalled since {since}: the VMA answers, and the mover has been silent for {} s while streaming; \
+                     {MOVER_REMEDY}",
+                    silent_for.as_secs()
+                );
+                let attributes = vec![("since", since.to_string().into())];
+                journal.note(now, &self.job, Event::JobStalled, message.clone(), attributes);
+                (settings.on_stall == OnStall::Fail).then_some(message)
             }
             (Some(_), false) => {
                 self.job.stalled_since = None;
@@ -205,7 +219,9 @@ impl Tracked {
                 None
             }
             // Also where the rule was changed, or the daemon restarted, since the stall began.
-            (Some(since), true) if settings.on_stall == OnStall::Fail => Some(format!("stalled since {since}")),
+            (Some(since), true) if settings.on_stall == OnStall::Fail => {
+                Some(format!("stalled since {since}: the mover is silent while streaming; {MOVER_REMEDY}"))
+            }
             (Some(_), true) | (None, false) => None,
         }
     }

@@ -1,0 +1,64 @@
+//! What is remembered of a job, as it is read back: its row, its stages, its log, its history. Names are as stored, because
+//! an older waybill shows what a newer one wrote.
+
+use super::change::{CbtEntry, ReceivedChangeId};
+use super::event::Level;
+use super::id::CorrelationId;
+use super::job::Job;
+use super::time::Wall;
+
+/// All that is remembered of one job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRecord {
+    /// The job with its disks.
+    pub job: Job,
+    /// Its stages, in the order in which they began.
+    pub steps: Vec<StepRecord>,
+    /// Its log, oldest first.
+    pub log: Vec<LogRecord>,
+    /// Change ids that arrived for it, oldest first.
+    pub received: Vec<ReceivedChangeId>,
+}
+
+/// One stage of a job; a row of `job_steps`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRecord {
+    /// The stage: `Stage::wire_name`.
+    pub stage: String,
+    /// When it began; `None` where the stored text is no time.
+    pub started_at: Option<Wall>,
+    /// When it ended; `None` while it lasts.
+    pub completed_at: Option<Wall>,
+    /// How long it took, in milliseconds; `None` while it lasts.
+    pub duration_ms: Option<u64>,
+    /// True unless the job failed in it; `None` while it lasts.
+    pub succeeded: Option<bool>,
+    /// The job's correlation id.
+    pub correlation: Option<CorrelationId>,
+}
+
+/// One entry of a job's log; a row of `job_events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// When it happened; `None` where the stored text is no time.
+    pub at: Option<Wall>,
+    /// How much it matters.
+    pub level: Level,
+    /// What happened: `Event::stored_name`.
+    pub event: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The figures behind it: a JSON object.
+    pub attributes: String,
+    /// The job's correlation id at that time.
+    pub correlation: Option<CorrelationId>,
+}
+
+/// What one run left behind of one disk; a row of `cbt_history`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRecord {
+    /// What it says.
+    pub entry: CbtEntry,
+    /// True where a later row of the same job and disk took its place.
+    pub superseded: bool,
+}
