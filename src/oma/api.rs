@@ -11,7 +11,7 @@ use crate::runtime::service::refuse;
 use crate::store::StoreError;
 use crate::view::json;
 use crate::wire::http::Response;
-use crate::wire::problem::Problem;
+use crate::wire::problem::{Kind, Problem};
 use crate::wire::{changeid, job};
 
 use super::Oma;
@@ -94,6 +94,6 @@ fn unknown(id: &JobId) -> Problem {
 
 fn unreadable(error: &StoreError) -> Problem {
     log::error!("{error}");
-    Problem::new(503, "database", "The database cannot be read", error.to_string())
+    Problem::new(Kind::Database, format!("the database cannot be read: {error}"))
         .with_remedy("repeat the request; the daemon's log says what is wrong with the database")
 }

@@ -8,7 +8,7 @@ use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::contact::Miss;
 use crate::policy::fleet::{Action, FinishAnswer, Input, Listed};
 use crate::wire::http::{Method, Response, encode_segment};
-use crate::wire::problem::Problem;
+use crate::wire::problem::{Kind, Problem};
 use crate::wire::progress::ReadListing;
 use crate::wire::{job, problem, progress};
 
@@ -53,7 +53,7 @@ pub(super) async fn finish(client: &Client, id: &JobId, outcome: &Outcome) -> Re
             let content_type = if answer.status == 200 { "application/json" } else { "application/problem+json" };
             Response { status: answer.status, content_type, headers: Vec::new(), body: answer.body }
         }
-        Err(why) => Problem::new(502, "vma-unreachable", "The VMA does not answer", why.to_string())
+        Err(why) => Problem::new(Kind::VmaUnreachable, why.to_string())
             .with_remedy("repeat it when the VMA is back; the job goes on meanwhile")
             .into(),
     }

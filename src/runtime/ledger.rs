@@ -15,7 +15,7 @@ use crate::model::time::{Mono, Now};
 use crate::policy::outbox::Outbox;
 use crate::store::{Durability, RefusedRow, Store, StoreError};
 use crate::wire::http::Response;
-use crate::wire::problem::Problem;
+use crate::wire::problem::{Kind, Problem};
 
 /// How soon a write that failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -64,7 +64,7 @@ impl Ledger {
             return Ok(());
         }
         let what = format!("{} changes wait for the database, and no more can be kept", self.outbox.changes().len());
-        Err(Problem::new(503, "database", "The database cannot be written", what)
+        Err(Problem::new(Kind::Database, what)
             .with_remedy("repeat the request; the daemon's log says what is wrong with the database"))
     }
     /// True while no more records may come in.
@@ -174,7 +174,7 @@ impl Ledger {
             if is_written {
                 send(reply);
             } else if until <= now.mono {
-                let problem = Problem::new(503, "database", "The database cannot be written", "nothing was lost")
+                let problem = Problem::new(Kind::Database, "the database cannot be written; nothing was lost")
                     .with_remedy("repeat the request; the daemon's log says what is wrong with the database");
                 send(Reply { to: reply.to, response: problem.into() });
             } else {

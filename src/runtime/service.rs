@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::policy::refusal::Refusal;
 use crate::store::StoreError;
 use crate::wire::http::{Request, Response};
-use crate::wire::problem::Problem;
+use crate::wire::problem::{Kind, Problem};
 
 /// Binds a listener.
 ///
@@ -64,17 +64,17 @@ pub fn seed() -> u64 {
 
 /// A refusal as a problem; the same for both appliances.
 pub fn refuse(refusal: &Refusal) -> Problem {
-    let (status, kind, title) = match refusal {
-        Refusal::UnknownJob { .. } => (404, "unknown-job", "The job is not known"),
-        Refusal::UnknownVma { .. } => (400, "unknown-vma", "The VMA is not configured"),
-        Refusal::Finished { .. } => (409, "finished", "The job has ended"),
-        Refusal::Contradiction { .. } => (409, "contradiction", "The job is known with other facts"),
-        Refusal::AliasTaken { .. } => (409, "alias-taken", "Another job has this name"),
-        Refusal::DisksOpen { .. } => (409, "disks-open", "Not every declared disk is Completed"),
-        Refusal::Full { .. } => (503, "full", "There is no room now"),
-        Refusal::TooMany { .. } => (422, "too-many", "More is asked for than is possible"),
+    let kind = match refusal {
+        Refusal::UnknownJob { .. } => Kind::UnknownJob,
+        Refusal::UnknownVma { .. } => Kind::UnknownVma,
+        Refusal::Finished { .. } => Kind::Finished,
+        Refusal::Contradiction { .. } => Kind::Contradiction,
+        Refusal::AliasTaken { .. } => Kind::AliasTaken,
+        Refusal::DisksOpen { .. } => Kind::DisksOpen,
+        Refusal::Full { .. } => Kind::Full,
+        Refusal::TooMany { .. } => Kind::TooMany,
     };
-    Problem::new(status, kind, title, refusal.to_string()).with_remedy(refusal.remedy())
+    Problem::new(kind, refusal.to_string()).with_remedy(refusal.remedy())
 }
 
 /// Hands a request to the loop and waits for its answer.
@@ -84,7 +84,7 @@ pub async fn ask<E>(
     event: impl FnOnce(Request, Sender<Response>) -> E,
 ) -> Response {
     let (reply, answer) = smol::channel::bounded(1);
-    let gone = || Problem::new(503, "stopping", "The appliance is stopping", "repeat the request in a moment").into();
+    let gone = || Problem::new(Kind::Stopping, "repeat the request in a moment").into();
     if events.send(event(request, reply)).await.is_err() {
         return gone();
     }

@@ -3,7 +3,7 @@
 use crate::model::id::JobId;
 use crate::model::request::{Declaration, Outcome, Push};
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
+use crate::wire::problem::{Kind, Problem, bad_body, job_id, no_such_path, not_allowed};
 use crate::wire::{job, update};
 
 /// What a VMA can be asked for.
@@ -58,12 +58,5 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
 /// A whole number of the query; 0 where it is missing.
 fn number(request: &Request, key: &str) -> Result<u64, Problem> {
     let text = request.query_value(key).unwrap_or("0");
-    text.parse().map_err(|_| {
-        Problem::new(
-            400,
-            "bad-query",
-            "The query cannot be read",
-            format!("{key} is {text:?}, a whole number is expected"),
-        )
-    })
+    text.parse().map_err(|_| Problem::new(Kind::BadQuery, format!("{key} is {text:?}, a whole number is expected")))
 }

@@ -9,15 +9,119 @@ use super::BadBody;
 use super::http::{Fault, Request, Response};
 use crate::model::id::JobId;
 
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $status:literal $name:literal $title:literal: $meaning:literal,)*) => {
+        /// What kind of problem; its URI is `urn:waybill:problem:<name>`. `packaging/doc/problems.md` explains each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind { $($(#[$doc])* $variant,)* }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The last part of its URI, in kebab case.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+            /// The kind in words, the same for every problem of the kind.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+            /// What it means and what the caller can do, for the documentation.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The path's job id breaks the rules of R-2.
+    BadId = 400 "bad-id" "The job id is not valid":
+        "An id has 1 to 255 bytes and no control characters; percent-encode what is not plain ASCII.",
+    /// The body is not what the path takes.
+    BadBody = 400 "bad-body" "The body cannot be read":
+        "Send one JSON object in the shape that the path takes; the detail names the key and what was expected.",
+    /// A value of the query.
+    BadQuery = 400 "bad-query" "The query cannot be read":
+        "The detail names the parameter and what was expected.",
+    /// No `[[vma]]` of that name.
+    UnknownVma = 400 "unknown-vma" "The VMA is not configured":
+        "The detail lists the known names; add a [[vma]] section to oma.toml and send the daemon SIGHUP.",
+    /// The request breaks RFC 9112.
+    MalformedRequest = 400 "malformed-request" "The request is malformed":
+        "The bytes are no valid HTTP/1.1 request; the detail names the rule. The connection is closed.",
+    /// Nobody has heard of the job.
+    UnknownJob = 404 "unknown-job" "The job is not known":
+        "Check the id. On the VMA declare the job before its mover starts; on the OMA track it.",
+    /// No such resource.
+    NoSuchPath = 404 "no-such-path" "There is no such path":
+        "The appliance has no such path; VMA and OMA have different ones.",
+    /// The path takes other methods.
+    Method = 405 "method" "The method is not allowed here":
+        "The Allow field names the methods that the path takes.",
+    /// The head or the body came too slowly.
+    RequestTimeout = 408 "request-timeout" "The request came too slowly":
+        "Send head and body without long pauses. The connection is closed.",
+    /// The job is known with other facts (R-4).
+    Contradiction = 409 "contradiction" "The job is known with other facts":
+        "The detail gives each difference as known and given. Repeat the known facts or leave them out; another run needs another id.",
+    /// Two jobs claim one name (R-2).
+    AliasTaken = 409 "alias-taken" "Another job has this name":
+        "The detail names both jobs. Finish the one that holds the name, or leave the name out.",
+    /// The job has ended (R-42).
+    Finished = 409 "finished" "The job has ended":
+        "An ended job never changes. Use a new id; a mover that starts again under the old one opens the run `ID~2` by itself.",
+    /// A declared disk is not Completed (R-45).
+    DisksOpen = 409 "disks-open" "Not every declared disk is Completed":
+        "The detail names the disks. Wait for them, or finish the job as Failed.",
+    /// Over `limits::BODY_BYTES`.
+    BodyTooLarge = 413 "body-too-large" "The body is too large":
+        "The detail names the bound. The connection is closed.",
+    /// Over `limits::TARGET_BYTES`.
+    TargetTooLong = 414 "target-too-long" "The request target is too long":
+        "The detail names the bound. The connection is closed.",
+    /// `Expect` other than `100-continue`.
+    ExpectationFailed = 417 "expectation-failed" "The expectation cannot be met":
+        "Leave the Expect field out, or send 100-continue.",
+    /// More than is ever possible (R-32).
+    TooMany = 422 "too-many" "More is asked for than is possible":
+        "The detail names what there is too much of and the bound. Repeating the request cannot help.",
+    /// The head is over its bounds.
+    HeadTooLarge = 431 "head-too-large" "The header fields are too large":
+        "The detail names the bound. The connection is closed.",
+    /// A handler panicked.
+    InternalError = 500 "internal-error" "Internal error":
+        "A fault of waybill: its log has the place. Other requests and jobs are not affected.",
+    /// A method or coding that is not spoken here.
+    NotImplemented = 501 "not-implemented" "Not implemented":
+        "The detail names the transfer coding or method that is not understood.",
+    /// The OMA asked the VMA in vain.
+    VmaUnreachable = 502 "vma-unreachable" "The VMA does not answer":
+        "The request needed the VMA, and the detail says in which phase it failed. Nothing has changed; repeat it when the VMA is back.",
+    /// The database takes or gives nothing (R-27).
+    Database = 503 "database" "The database cannot be used":
+        "Nothing was lost, and polling goes on. Repeat the request; the daemon's log says what is wrong with the database.",
+    /// No room now (R-32).
+    Full = 503 "full" "There is no room now":
+        "A bound is reached that unfinished jobs count against. Finish those that no longer run, then repeat.",
+    /// The daemon ends.
+    Stopping = 503 "stopping" "The appliance is stopping":
+        "Repeat the request when the daemon is back.",
+    /// Neither HTTP/1.1 nor HTTP/1.0.
+    VersionNotSupported = 505 "version-not-supported" "The HTTP version is not supported":
+        "HTTP/1.1 and HTTP/1.0 are spoken here.",
+}
+
 /// An error for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The HTTP status, 400 to 599.
-    pub status: u16,
-    /// The kind in kebab case; programs tell problems apart by it (`urn:waybill:problem:<kind>`).
-    pub kind: &'static str,
-    /// The kind in words, the same for every problem of the kind.
-    pub title: &'static str,
+    /// What kind; programs tell problems apart by it.
+    pub kind: Kind,
     /// What happened this time.
     pub detail: String,
     /// What the caller can do.
@@ -27,9 +131,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem without a remedy.
-    pub fn new(status: u16, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, title, detail: detail.into(), remedy: None, allow: None }
+    /// A problem without a remedy of its own.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), remedy: None, allow: None }
     }
     /// The same with a remedy.
     pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
@@ -50,13 +154,13 @@ struct ProblemDoc {
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
         let doc = ProblemDoc {
-            kind: format!("urn:waybill:problem:{}", problem.kind),
-            title: problem.title.to_owned(),
-            status: problem.status,
+            kind: format!("urn:waybill:problem:{}", problem.kind.name()),
+            title: problem.kind.title().to_owned(),
+            status: problem.kind.status(),
             detail: problem.detail,
             remedy: problem.remedy,
         };
-        let mut response = Self::json(problem.status, doc.serialize_json());
+        let mut response = Self::json(problem.kind.status(), doc.serialize_json());
         response.content_type = "application/problem+json";
         response.headers.extend(problem.allow.map(|methods| ("Allow", methods.to_owned())));
         response
@@ -65,17 +169,17 @@ impl From<Problem> for Response {
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
-        let (kind, title) = match fault.status() {
-            408 => ("request-timeout", "The request came too slowly"),
-            413 => ("body-too-large", "The body is too large"),
-            414 => ("target-too-long", "The request target is too long"),
-            417 => ("expectation-failed", "The expectation cannot be met"),
-            431 => ("head-too-large", "The header fields are too large"),
-            501 => ("not-implemented", "Not implemented"),
-            505 => ("version-not-supported", "The HTTP version is not supported"),
-            _ => ("malformed-request", "The request is malformed"),
+        let kind = match fault.status() {
+            408 => Kind::RequestTimeout,
+            413 => Kind::BodyTooLarge,
+            414 => Kind::TargetTooLong,
+            417 => Kind::ExpectationFailed,
+            431 => Kind::HeadTooLarge,
+            501 => Kind::NotImplemented,
+            505 => Kind::VersionNotSupported,
+            _ => Kind::MalformedRequest,
         };
-        Self::new(fault.status(), kind, title, fault.to_string())
+        Self::new(kind, fault.to_string())
     }
 }
 
@@ -101,26 +205,25 @@ pub fn read(body: &[u8]) -> Option<ReadProblem> {
 
 /// The job id of a path, or why it is none.
 pub fn job_id(text: &str) -> Result<JobId, Problem> {
-    JobId::parse(text)
-        .map_err(|why| Problem::new(400, "bad-id", "The job id is not valid", format!("the job id {why}")))
+    JobId::parse(text).map_err(|why| Problem::new(Kind::BadId, format!("the job id {why}")))
 }
 
 /// A body that cannot be read.
 pub fn bad_body(why: BadBody) -> Problem {
-    Problem::new(400, "bad-body", "The body cannot be read", why.to_string())
+    Problem::new(Kind::BadBody, why.to_string())
         .with_remedy("send one JSON object in the shape that the documentation gives for this path")
 }
 
 /// A path that exists, with another method.
 pub fn not_allowed(allowed: &'static str) -> Problem {
     let detail = format!("this path takes {allowed}");
-    Problem { allow: Some(allowed), ..Problem::new(405, "method", "The method is not allowed here", detail) }
+    Problem { allow: Some(allowed), ..Problem::new(Kind::Method, detail) }
 }
 
 /// A path that does not exist.
 pub fn no_such_path(request: &Request) -> Problem {
     let path = request.segments.join("/");
-    Problem::new(404, "no-such-path", "There is no such path", format!("/{path} is no path of this appliance"))
+    Problem::new(Kind::NoSuchPath, format!("/{path} is no path of this appliance"))
 }
 
 #[cfg(test)]
@@ -131,21 +234,41 @@ mod tests {
     #[test]
     fn a_problem_comes_back_as_it_was_sent() {
         let detail = "job \"a\\b\"\n\u{1}\u{e4} has no disk";
-        let problem = Problem::new(404, "unknown-job", "No such job", detail).with_remedy("declare it first");
+        let problem = Problem::new(Kind::UnknownJob, detail).with_remedy("declare it first");
         let response = Response::from(problem);
         assert_eq!((response.status, response.content_type), (404, "application/problem+json"));
         let json: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
         assert_eq!((&json["type"], &json["status"]), (&"urn:waybill:problem:unknown-job".into(), &404.into()));
         let back = read(&response.body).unwrap();
-        assert_eq!((back.title.as_str(), back.detail.as_str()), ("No such job", detail));
+        assert_eq!((back.title.as_str(), back.detail.as_str()), ("The job is not known", detail));
         assert_eq!(back.remedy.as_deref(), Some("declare it first"));
     }
 
     #[test]
     fn a_remedy_that_is_unknown_is_left_out() {
-        let response = Response::from(Problem::new(400, "k", "t", "d"));
-        let expected = r#"{"type":"urn:waybill:problem:k","title":"t","status":400,"detail":"d"}"#;
+        let response = Response::from(Problem::new(Kind::BadQuery, "d"));
+        let expected =
+            r#"{"type":"urn:waybill:problem:bad-query","title":"The query cannot be read","status":400,"detail":"d"}"#;
         assert_eq!(String::from_utf8(response.body).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_documentation_explains_every_kind() {
+        let page = include_str!("../../packaging/doc/problems.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        let expected: Vec<String> = Kind::ALL
+            .iter()
+            .map(|kind| format!("| `{}` | {} | {} | {} |", kind.name(), kind.status(), kind.title(), kind.meaning()))
+            .collect();
+        assert_eq!(rows, expected, "packaging/doc/problems.md needs exactly these rows:\n{}", expected.join("\n"));
+    }
+
+    #[test]
+    fn every_fault_of_a_request_has_the_status_of_its_kind() {
+        let faults = [Fault::Framing, Fault::TooSlow, Fault::BodyTooLarge, Fault::TargetTooLong, Fault::Expectation];
+        for fault in faults.into_iter().chain([Fault::HeadTooLarge, Fault::Connect, Fault::Version]) {
+            assert_eq!(Problem::from(fault).kind.status(), fault.status(), "{fault}");
+        }
     }
 
     #[test]

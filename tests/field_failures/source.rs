@@ -281,9 +281,9 @@ fn r32_what_can_never_be_taken_is_told_apart_from_what_has_no_room_now() {
     let disks: Vec<String> = (0..=limits::DISKS_PER_JOB).map(|n| format!(r#"{{"id":"disk-{n}"}}"#)).collect();
     let refusal = world.declare("job-1", &format!(r#"{{"disks":[{}]}}"#, disks.join(","))).expect_err("refused");
     assert!(matches!(refusal, Refusal::TooMany { .. }), "{refusal}");
-    assert_eq!(waybill::runtime::service::refuse(&refusal).status, 422);
+    assert_eq!(waybill::runtime::service::refuse(&refusal).kind.status(), 422);
     let full = Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS };
-    assert_eq!(waybill::runtime::service::refuse(&full).status, 503);
+    assert_eq!(waybill::runtime::service::refuse(&full).kind.status(), 503);
 }
 
 #[test]
