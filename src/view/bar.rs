@@ -8,6 +8,12 @@ pub fn bar(percent: Percent, width: usize) -> String {
     format!("[{}{}]", "#".repeat(full), ".".repeat(width - full))
 }
 
+/// The bar with its percent, `[####......]  42.17%`; the percent alone where the bar has no width.
+pub fn with_percent(percent: Percent, width: usize) -> String {
+    let figure = format!("{:>6}%", percent.to_string());
+    if width == 0 { figure } else { format!("{} {figure}", bar(percent, width)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

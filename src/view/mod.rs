@@ -5,6 +5,7 @@
 
 pub mod bar;
 pub mod detail;
+mod grid;
 pub mod json;
 pub mod note;
 pub mod paint;
