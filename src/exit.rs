@@ -22,6 +22,8 @@ pub enum Exit {
     Refused,
     /// 7: verification found faults.
     Faults,
+    /// 130: interrupted before what was waited for had come.
+    Interrupted,
     /// A mover's own status, passed through.
     Mover(u8),
 }
@@ -38,6 +40,7 @@ impl Exit {
             Self::Unreachable => 5,
             Self::Refused => 6,
             Self::Faults => 7,
+            Self::Interrupted => 130,
             Self::Mover(status) => status,
         }
     }

@@ -9,7 +9,7 @@ use crate::exit::{Exit, Failure};
 pub struct Spec {
     /// Its name.
     pub name: &'static str,
-    /// Words that must be given, in order, as the help calls them.
+    /// Its words, in order, as the help calls them; one in brackets, `[JOB]`, may be left out.
     pub words: &'static [&'static str],
     /// Options with a value: name, what the help calls the value, and whether it may be given more than once.
     pub options: &'static [(&'static str, &'static str, bool)],
@@ -55,8 +55,8 @@ pub fn read(spec: &Spec, args: Vec<OsString>) -> Result<Option<Given>, Failure> 
         }
     }
     match spec.words.get(given.words.len()) {
-        Some(missing) => Err(refuse(&format!("{missing} is missing"))),
-        None => Ok(Some(given)),
+        Some(missing) if !missing.starts_with('[') => Err(refuse(&format!("{missing} is missing"))),
+        Some(_) | None => Ok(Some(given)),
     }
 }
 
@@ -79,6 +79,10 @@ impl Given {
     pub fn word(&self, spec: &Spec, index: usize) -> Result<String, Failure> {
         let word = self.words.get(index).cloned().unwrap_or_default();
         text(spec, spec.words.get(index).copied().unwrap_or_default(), word)
+    }
+    /// The word, where it was given.
+    pub fn optional_word(&self, spec: &Spec, index: usize) -> Result<Option<String>, Failure> {
+        (index < self.words.len()).then(|| self.word(spec, index)).transpose()
     }
     /// The word as it is, for paths.
     pub fn raw_word(&self, index: usize) -> OsString {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::output;
 use crate::config::{ConfigErrors, OmaConfig, VmaConfig};
 use crate::exit::{Exit, Failure};
+use crate::model::id::JobId;
 use crate::store::{Reader, StoreError};
 use crate::view::units;
 
@@ -15,12 +16,19 @@ const CONFIGURATION: &str = "/etc/waybill";
 
 /// Opens the database for reading. It works while a daemon writes, and when none runs.
 pub fn open(db: Option<OsString>) -> Result<Reader, Failure> {
+    Reader::open(&path(db)?).map_err(|error| failure(&error))
+}
+
+/// The file that is to be read.
+pub fn path(db: Option<OsString>) -> Result<PathBuf, Failure> {
     let named = db.or_else(|| std::env::var_os("WAYBILL_DB")).filter(|path| !path.is_empty());
-    let path = match named {
-        Some(path) => PathBuf::from(path),
-        None => configured(Path::new(CONFIGURATION))?,
-    };
-    Reader::open(&path).map_err(|error| failure(&error))
+    named.map_or_else(|| configured(Path::new(CONFIGURATION)), |path| Ok(PathBuf::from(path)))
+}
+
+/// The job is not in the database.
+pub fn no_such_job(id: &JobId) -> Failure {
+    let remedy = "`waybill jobs --all` lists the jobs of this database";
+    Failure::new(Exit::NotFound, format!("job {id}"), "not in this database").with_remedy(remedy)
 }
 
 /// A question that the database did not answer; the error names file, reason and remedy.

@@ -1,7 +1,21 @@
 //! The help texts, each of at most 80 columns. The top one fits a screen and explains the four words that all others use.
 
 /// Every command, for `waybill help COMMAND` and for suggestions.
-pub const COMMANDS: [&str; 9] = ["vma", "oma", "demo", "run", "jobs", "show", "track", "finish", "check-config"];
+pub const COMMANDS: [&str; 13] = [
+    "vma",
+    "oma",
+    "demo",
+    "run",
+    "jobs",
+    "show",
+    "watch",
+    "log",
+    "history",
+    "track",
+    "cancel",
+    "finish",
+    "check-config",
+];
 
 /// `waybill --help`.
 pub const TOP: &str = "\
@@ -16,10 +30,14 @@ Usage: waybill COMMAND [ARGUMENTS]        waybill COMMAND --help tells more
 See what happens (reads the database file, with or without a daemon):
   jobs            all jobs: how far, how fast, how long still
   show JOB        all about one job: disks, stages, log, errors
+  watch [JOB]     the same as it changes, until the job ends
+  log JOB         what happened to a job, in order
+  history [JOB]   what ended runs left behind: change ids, bytes, durations
 
 Make it happen:
   run             run a mover and report for it
   track JOB       let the OMA follow a job
+  cancel JOB      end a job that is tracked, with a reason
   finish JOB      say that a job has ended, where its mover cannot
 
 Set it up:
@@ -31,10 +49,10 @@ Set it up:
 Examples:
   waybill jobs
   waybill run --job web01 --disk disk-2000 -- nbdcopy nbd://src nbd://dst
-  waybill track web01 --vma site-a && waybill show web01
+  waybill track web01 --vma site-a && waybill watch web01
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 not found,
-5 unreachable, 6 refused by the state of the job, 7 faults found.
+5 unreachable or silent, 6 refused by the state of the job, 7 faults found.
 ";
 
 /// `waybill vma --help`.
@@ -97,20 +115,106 @@ Exit codes: 0 done (also where there is no job), 1 the database cannot be read,
 
 /// `waybill show --help`.
 pub const SHOW: &str = "\
-Show everything that is remembered of one job: progress, what it waits for, its
-error and since when, disks with their change ids, stages, the log.
+Show everything that is remembered of one job: progress, what it waits for, what
+was tried and what to do, its error and since when, disks with their change ids,
+stages, the log.
 
-Usage: waybill show JOB [--json] [--db FILE]
+Usage: waybill show JOB [--json] [--check] [--db FILE]
 
   --json      one JSON object, with all entries of the log
+  --check     let the exit code say how the job stands
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
 
-Example:
+Examples:
   waybill show job-20250925-134230.513-8034ee
+  waybill show web01 --check >/dev/null || echo look after web01
+
+Exit codes: 0 done, 1 the database cannot be read, 2 usage, 3 no database is
+known, 4 no such job. With --check: 0 it goes on or has ended well, 1 it has
+failed, 4 its VMA no longer knows it, 5 tunnel, VMA, mover or this appliance's
+daemon is silent, or such a silence has failed it.
+";
+
+/// `waybill watch --help`.
+pub const WATCH: &str = "\
+Watch one job until it ends, or all jobs until you interrupt it.
+
+Usage: waybill watch [JOB] [--json] [--db FILE]
+
+  --json      one JSON object for each change of a row, as `waybill jobs --json`
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+On a terminal the picture is drawn anew every second: bar, bytes, present rate,
+elapsed and remaining time, each disk, the stages that are done and those to
+come, what is worked on or waited for. Elsewhere it is one line for each change
+of status, stage, contact or disk, and for each percent. NO_COLOR turns colour
+off.
+
+Examples:
+  waybill watch
+  waybill watch web01 >>web01.log && echo web01 is there
+
+Exit codes: 0 the job has ended well (without JOB: interrupted), 1 it has
+failed, or the database cannot be read, 2 usage, 3 no database is known, 4 no
+such job, 5 a silence has failed it, 130 interrupted before its end.
+";
+
+/// `waybill log --help`.
+pub const LOG: &str = "\
+Tell what happened to one job, in order: stages, statuses, silences, refusals,
+change ids, ends, each with its time and its distance from the beginning.
+
+Usage: waybill log JOB [--json] [--db FILE]
+
+  --json      one JSON object a line, with the figures behind each entry
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+Examples:
+  waybill log web01
+  waybill log web01 --json | jq -r 'select(.level != \"info\") | .message'
 
 Exit codes: 0 done, 1 the database cannot be read, 2 usage, 3 no database is
 known, 4 no such job.
+";
+
+/// `waybill history --help`.
+pub const HISTORY: &str = "\
+List what each ended run left behind of each disk: how it ended, bytes, length,
+and the change ids from which the next incremental starts. Oldest first.
+
+Usage: waybill history [JOB] [--all] [--json] [--db FILE]
+
+  --all       also rows that a later one of the same run supersedes
+  --json      one JSON object a line
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+Examples:
+  waybill history web01
+  waybill history --json | jq -r 'select(.sync_success) | .change_id'
+
+Exit codes: 0 done (also where no run has ended), 1 the database cannot be read,
+2 usage, 3 no database is known, 4 no such job.
+";
+
+/// `waybill cancel --help`.
+pub const CANCEL: &str = "\
+End a job that the OMA tracks: its row becomes `failed` with your reason, and
+its VMA is told. The mover itself is not stopped by this.
+
+Usage: waybill cancel JOB --reason TEXT [--oma URL]
+
+  --reason TEXT   why; it stands in the row as `cancelled: TEXT`
+  --oma URL       the OMA (default http://127.0.0.1:8082); this machine only
+
+Example:
+  waybill cancel web01 --reason \"wrong target volume\"
+
+Exit codes: 0 cancelled, 1 failed, 2 usage, 4 no such job, 5 the OMA does not
+answer, 6 refused: the job has ended.
 ";
 
 /// `waybill track --help`.

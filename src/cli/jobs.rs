@@ -24,7 +24,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let now = Clock::start().now().wall;
     let jobs = reader.jobs().map_err(|error| database::failure(&error))?;
     database::tell_odd_values(&reader);
-    let jobs = listed(jobs, given.has("all"), now);
+    let jobs = listed(jobs, if given.has("all") { u64::MAX } else { RECENT_SECONDS }, now);
     if given.has("json") {
         let lines: Vec<String> = jobs.iter().map(|job| view::json::job(job) + "\n").collect();
         return output::print(&lines.concat());
@@ -38,10 +38,10 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     output::print(&view::table::jobs(&jobs, now, screen.width, screen.colour))
 }
 
-/// Unfinished jobs, oldest first, then the ended ones, the latest first; without `all` only those that ended lately.
-fn listed(mut jobs: Vec<Job>, all: bool, now: Wall) -> Vec<Job> {
+/// Unfinished jobs, oldest first, then those that ended less than so many seconds ago, the latest first.
+pub(super) fn listed(mut jobs: Vec<Job>, recent_seconds: u64, now: Wall) -> Vec<Job> {
     let ended_at = |job: &Job| job.status.is_final().then(|| job.completed_at.unwrap_or(job.updated_at));
-    jobs.retain(|job| all || ended_at(job).is_none_or(|at| now.seconds_since(at) < RECENT_SECONDS));
+    jobs.retain(|job| ended_at(job).is_none_or(|at| now.seconds_since(at) < recent_seconds));
     jobs.sort_by_cached_key(|job| match ended_at(job) {
         None => (false, Reverse(Wall::default()), job.created_at, job.id.clone()),
         Some(at) => (true, Reverse(at), job.created_at, job.id.clone()),

@@ -2,18 +2,22 @@
 //! told once, here, with its remedy. Nothing here decides about jobs.
 
 mod args;
+mod cancel;
 mod check_config;
 mod daemon;
 mod database;
 pub mod demo;
 mod finish;
 mod help;
+mod history;
 mod jobs;
+mod log;
 mod output;
 mod request;
 pub mod run;
 mod show;
 mod track;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -42,6 +46,10 @@ fn dispatch(args: Vec<OsString>) -> Result<Exit, Failure> {
         "run" => Ok(run::main(rest)),
         "jobs" => jobs::main(rest),
         "show" => show::main(rest),
+        "watch" => watch::main(rest),
+        "log" => log::main(rest),
+        "history" => history::main(rest),
+        "cancel" => cancel::main(rest),
         "track" => track::main(rest),
         "finish" => finish::main(rest),
         "check-config" => check_config::main(rest),

@@ -9,6 +9,8 @@ use crate::exit::{Exit, Failure};
 pub struct Screen {
     /// Characters in a line; `None` where nothing limits them, as in a file.
     pub width: Option<usize>,
+    /// Lines of the terminal; `None` where nothing limits them.
+    pub height: Option<usize>,
     /// True where colour is wanted: a terminal, and no `NO_COLOR`.
     pub colour: bool,
 }
@@ -18,25 +20,69 @@ impl Screen {
     pub fn of_stdout() -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|columns| *columns > 0);
-        let width = columns.or_else(|| is_terminal.then(terminal_width));
-        Self { width, colour: is_terminal && !dumb && !set("NO_COLOR") }
+        let (own_width, own_height) = if is_terminal { terminal_size() } else { (None, None) };
+        let width = columns.or(own_width);
+        Self { width, height: own_height, colour: is_terminal && !is_dumb() && !set("NO_COLOR") }
     }
 }
 
-/// The terminal's width; 100 where it does not know its own.
-fn terminal_width() -> usize {
-    match rustix::termios::tcgetwinsize(std::io::stdout()) {
-        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
-        _ => 100,
+/// True where the terminal understands no control sequences.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}
+
+/// The terminal's width and height; 100 by 40 where it does not know its own.
+fn terminal_size() -> (Option<usize>, Option<usize>) {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let known = |length: u16, otherwise| if length > 0 { usize::from(length) } else { otherwise };
+    size.map_or((Some(100), Some(40)), |size| (Some(known(size.ws_col, 100)), Some(known(size.ws_row, 40))))
+}
+
+/// A terminal whose whole screen is drawn anew for each frame. What stood there before comes back at the end.
+#[derive(Debug)]
+pub struct Canvas(());
+
+impl Canvas {
+    /// Takes the terminal over; `None` where stdout is none, or one that cannot be drawn on.
+    pub fn of_stdout() -> Option<Self> {
+        (std::io::stdout().is_terminal() && !is_dumb()).then(|| {
+            // A terminal that is gone is met again by the first frame.
+            let _ = write(ENTER);
+            Self(())
+        })
     }
+    /// What it can show now; a window may have been resized.
+    pub fn screen(&self) -> Screen {
+        Screen::of_stdout()
+    }
+    /// Draws a frame over the one before. Lines below the window's last are not drawn, since they would scroll it.
+    pub fn draw(&self, frame: &str) -> std::io::Result<()> {
+        let height = self.screen().height.unwrap_or(usize::MAX);
+        let lines: Vec<&str> = frame.lines().take(height).collect();
+        write(&format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\n")))
+    }
+}
+
+impl Drop for Canvas {
+    fn drop(&mut self) {
+        let _ = write(LEAVE);
+    }
+}
+
+/// The other screen, without a cursor and without going on in the next line; and back.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+/// Writes to stdout at once.
+pub fn write(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
 /// Writes data to stdout.
 pub fn print(text: &str) -> Result<Exit, Failure> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match write(text) {
         Ok(()) => Ok(Exit::Done),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
         Err(error) => Err(Failure::new(Exit::Failed, "cannot write to stdout", error)),

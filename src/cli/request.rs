@@ -8,6 +8,8 @@ use crate::wire::problem;
 
 /// Where a VMA of this machine answers, unless told otherwise.
 pub const DEFAULT_VMA: &str = "http://127.0.0.1:8081";
+/// Where an OMA of this machine answers, unless told otherwise.
+pub const DEFAULT_OMA: &str = "http://127.0.0.1:8082";
 /// Limit of the whole request; a person waits.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are read.

@@ -1,4 +1,5 @@
-//! `waybill show`: everything that is remembered of one job, from the database file alone.
+//! `waybill show`: everything that is remembered of one job, from the database file alone; `--check` makes its exit
+//! code say how the job stands.
 
 use std::ffi::OsString;
 
@@ -6,11 +7,19 @@ use super::args::{self, Spec};
 use super::{database, help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;
+use crate::model::job::Job;
+use crate::model::time::Wall;
 use crate::runtime::clock::Clock;
 use crate::view;
+use crate::view::note::{Standing, standing};
 
-const SPEC: Spec =
-    Spec { name: "show", words: &["JOB"], options: &[("db", "FILE", false)], switches: &["json"], help: help::SHOW };
+const SPEC: Spec = Spec {
+    name: "show",
+    words: &["JOB"],
+    options: &[("db", "FILE", false)],
+    switches: &["json", "check"],
+    help: help::SHOW,
+};
 
 /// Runs the command with the arguments after `show`.
 pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
@@ -20,12 +29,21 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let now = Clock::start().now().wall;
     let record = reader.record(&id).map_err(|error| database::failure(&error))?;
     database::tell_odd_values(&reader);
-    let Some(record) = record else {
-        let remedy = "`waybill jobs --all` lists the jobs of this database";
-        return Err(Failure::new(Exit::NotFound, format!("job {id}"), "not in this database").with_remedy(remedy));
+    let record = record.ok_or_else(|| database::no_such_job(&id))?;
+    let text = match given.has("json") {
+        true => view::json::record(&record, now) + "\n",
+        false => view::detail::job(&record, now, output::Screen::of_stdout().colour),
     };
-    if given.has("json") {
-        return output::print(&(view::json::record(&record, now) + "\n"));
+    let printed = output::print(&text)?;
+    Ok(if given.has("check") { exit_of(&record.job, now) } else { printed })
+}
+
+/// How a job stands, as an exit code.
+pub(super) fn exit_of(job: &Job, now: Wall) -> Exit {
+    match standing(job, now) {
+        Standing::Well => Exit::Done,
+        Standing::Failed => Exit::Failed,
+        Standing::Unknown => Exit::NotFound,
+        Standing::Silent => Exit::Unreachable,
     }
-    output::print(&view::detail::job(&record, now, output::Screen::of_stdout().colour))
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::args::{self, Spec};
-use super::request::{self, Appliance};
+use super::request::{self, Appliance, DEFAULT_OMA};
 use super::{help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{DiskId, JobId, VmaName};
@@ -18,9 +18,6 @@ const SPEC: Spec = Spec {
     switches: &[],
     help: help::TRACK,
 };
-
-/// Where an OMA of this machine answers.
-const DEFAULT_OMA: &str = "http://127.0.0.1:8082";
 
 /// Runs the command with the arguments after `track`.
 pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use async_io::Timer;
 use async_signal::{Signal, Signals};
 use smol::stream::{Stream, StreamExt};
 
@@ -19,6 +21,45 @@ pub fn termination() -> io::Result<impl Future<Output = ()>> {
             log::info!("asked to end by {signal:?}: finishing the transaction in hand");
         }
     })
+}
+
+/// Why a command that watches something goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// The time is over.
+    Elapsed,
+    /// The terminal's window has another size.
+    Resized,
+    /// Somebody asked the process to end (SIGTERM, SIGINT).
+    Ended,
+}
+
+/// What wakes a command that watches something.
+#[derive(Debug)]
+pub struct Wakes(Signals);
+
+impl Wakes {
+    /// From now on the signals are this command's.
+    ///
+    /// # Errors
+    /// Where the signals cannot be watched.
+    pub fn new() -> io::Result<Self> {
+        Signals::new([Signal::Term, Signal::Int, Signal::Winch]).map(Self)
+    }
+    /// Waits for a signal, at most for so long.
+    pub fn next(&mut self, longest: Duration) -> Wake {
+        let elapsed = async {
+            Timer::after(longest).await;
+            Wake::Elapsed
+        };
+        let signal = async {
+            match self.0.next().await {
+                Some(Ok(Signal::Winch)) => Wake::Resized,
+                Some(_) | None => Wake::Ended,
+            }
+        };
+        async_io::block_on(smol::future::or(signal, elapsed))
+    }
 }
 
 /// A new configuration for each SIGHUP, read from its file again. A file with faults is told in the log and changes

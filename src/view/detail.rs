@@ -2,7 +2,8 @@
 //! still, what it waits for, what went wrong since when; then each disk, the stages, the log.
 
 use crate::model::disk::Disk;
-use crate::model::job::Job;
+use crate::model::event::Event;
+use crate::model::job::{Contact, Job};
 use crate::model::record::{JobRecord, LogRecord, StepRecord};
 use crate::model::time::Wall;
 
@@ -17,7 +18,7 @@ const BAR: usize = 30;
 /// The page. Ends with a line end.
 pub fn job(record: &JobRecord, now: Wall, colour: bool) -> String {
     let mut page = Page { out: String::new(), colour };
-    head(&mut page, &record.job, now);
+    head(&mut page, record, now);
     disks(&mut page, &record.job, now);
     steps(&mut page, &record.steps);
     received(&mut page, record);
@@ -55,7 +56,19 @@ fn stamp(at: Option<Wall>) -> String {
     at.map_or_else(|| " ".repeat(24), |at| at.to_string())
 }
 
-fn head(page: &mut Page, job: &Job, now: Wall) {
+/// What the log says of a silence that lasts: how it began, and how seldom the VMA is asked by now.
+fn tried(record: &JobRecord) -> Vec<&str> {
+    if !matches!(record.job.contact, Contact::Silent(_)) {
+        return Vec::new();
+    }
+    let of = |event: Event| record.log.iter().rev().find(|entry| entry.event == event.stored_name());
+    let begun = of(Event::ContactLost);
+    let slowed = of(Event::BackoffChanged).filter(|slowed| begun.is_some_and(|begun| slowed.at >= begun.at));
+    begun.into_iter().chain(slowed).map(|entry| entry.message.as_str()).collect()
+}
+
+fn head(page: &mut Page, record: &JobRecord, now: Wall) {
+    let job = &record.job;
     page.fact("job", job.id.as_str(), Tone::Head);
     let vm = [&job.vm.name, &job.vm.path].map(|text| units::plain(text)).join("  ");
     page.fact("VM", if vm.trim().is_empty() { "unknown" } else { vm.trim() }, Tone::Plain);
@@ -65,6 +78,12 @@ fn head(page: &mut Page, job: &Job, now: Wall) {
     page.fact("status", &format!("{}{stage}{kind}", job.status), Tone::of_job(job.status));
     if let Some(waits) = note::waits_for(job, now) {
         page.fact("waits for", &waits.text, waits.tone);
+        for tried in tried(record) {
+            page.fact("tried", &units::plain(tried), Tone::Plain);
+        }
+        if let Some(remedy) = waits.remedy {
+            page.fact("to do", remedy, Tone::Plain);
+        }
     }
     if let Some(error) = &job.error {
         let since = job.completed_at.map_or_else(String::new, |at| format!(", since {}", moment(at, now)));

@@ -7,7 +7,7 @@ use crate::model::change::ReceivedChangeId;
 use crate::model::disk::{Basis, Disk};
 use crate::model::id::{CorrelationId, JobId};
 use crate::model::job::{Job, SyncKind};
-use crate::model::record::{JobRecord, LogRecord, StepRecord};
+use crate::model::record::{HistoryRecord, JobRecord, LogRecord, StepRecord};
 use crate::model::time::Wall;
 
 #[derive(SerJson)]
@@ -100,6 +100,23 @@ struct ReceivedRow {
     received_at: String,
 }
 
+#[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
+struct HistoryRow {
+    job_id: String,
+    vm_path: String,
+    disk_id: String,
+    change_id: Option<String>,
+    previous_change_id: Option<String>,
+    sync_type: String,
+    blocks_changed: Option<u64>,
+    bytes_transferred: u64,
+    sync_duration_seconds: u64,
+    sync_success: bool,
+    created_at: String,
+    superseded: bool,
+}
+
 /// JSON that is JSON already.
 struct Raw(String);
 
@@ -112,6 +129,18 @@ impl SerJson for Raw {
 /// One job with its disks, `{"id": ..., "disks": [...]}`, without a line end.
 pub fn job(job: &Job) -> String {
     job_row(job).serialize_json()
+}
+
+/// One entry of a job's log, without a line end.
+pub fn log_entry(job: &JobId, entry: &LogRecord) -> String {
+    let mut out = format!("{{\"job_id\":{},", job.as_str().to_owned().serialize_json());
+    out.push_str(&event_row(entry).serialize_json()[1..]); // without the opening brace: the object has begun
+    out
+}
+
+/// One row of the history, `superseded` with it, without a line end.
+pub fn history(row: &HistoryRecord) -> String {
+    history_row(row).serialize_json()
 }
 
 /// One job with all that is remembered of it: as [`job`], with `waits_for`, `steps`, `events` and `received_change_ids`.
@@ -231,6 +260,24 @@ fn event_row(event: &LogRecord) -> EventRow {
         // JSON may be spread over lines; the object is one line.
         attributes: Raw(attributes.replace(['\n', '\r'], " ")),
         correlation_id: text(event.correlation.as_ref()),
+    }
+}
+
+fn history_row(row: &HistoryRecord) -> HistoryRow {
+    let entry = &row.entry;
+    HistoryRow {
+        job_id: entry.job.to_string(),
+        vm_path: entry.vm_path.clone(),
+        disk_id: entry.disk.to_string(),
+        change_id: entry.change_id.as_ref().map(|id| id.as_str().to_owned()),
+        previous_change_id: entry.previous_change_id.as_ref().map(|id| id.as_str().to_owned()),
+        sync_type: entry.sync.wire_name().to_owned(),
+        blocks_changed: entry.blocks_changed,
+        bytes_transferred: entry.bytes_transferred,
+        sync_duration_seconds: entry.sync_duration_seconds,
+        sync_success: entry.sync_success,
+        created_at: entry.created_at.to_string(),
+        superseded: row.superseded,
     }
 }
 

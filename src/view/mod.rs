@@ -6,8 +6,13 @@
 pub mod bar;
 pub mod detail;
 mod grid;
+pub mod history;
 pub mod json;
+pub mod line;
+pub mod live;
 pub mod note;
 pub mod paint;
 pub mod table;
+pub mod timeline;
 pub mod units;
+mod wrap;

@@ -1,8 +1,10 @@
 //! One short sentence on each job: what it waits for, or how it ended (U7, R-24, R-45).
 
 use crate::model::job::{Contact, Job, Silence};
+use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Wall;
+use crate::policy::contact;
 
 use super::paint::Tone;
 use super::units;
@@ -11,17 +13,52 @@ use super::units;
 /// word is not running.
 const BELIEVED_SECONDS: u64 = 300;
 
-/// A sentence and how it is meant.
+/// A sentence, how it is meant, and what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The sentence.
     pub text: String,
     /// How it is meant.
     pub tone: Tone,
+    /// What an operator can do, where something can be done.
+    pub remedy: Option<&'static str>,
 }
 
 fn note(text: impl Into<String>, tone: Tone) -> Note {
-    Note { text: text.into(), tone }
+    Note { text: text.into(), tone, remedy: None }
+}
+
+impl Note {
+    fn with_remedy(self, remedy: &'static str) -> Self {
+        Self { remedy: Some(remedy), ..self }
+    }
+}
+
+/// How a job stands, for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It goes on, waits for what is still to come, or has ended well.
+    Well,
+    /// It has failed.
+    Failed,
+    /// The VMA knew it and no longer does.
+    Unknown,
+    /// Tunnel, VMA, mover or this appliance's own daemon is silent, or such a silence has failed it.
+    Silent,
+}
+
+/// How a job stands.
+pub fn standing(job: &Job, now: Wall) -> Standing {
+    match (job.status, job.contact) {
+        (JobStatus::Succeeded, _) => Standing::Well,
+        (JobStatus::Failed, Contact::Lost) => Standing::Silent,
+        (JobStatus::Failed, _) => Standing::Failed,
+        (_, Contact::Silent(Silence::JobUnknown)) if job.source_updated_at.is_none() => Standing::Well,
+        (_, Contact::Silent(Silence::JobUnknown)) => Standing::Unknown,
+        (_, Contact::Silent(_) | Contact::Lost) => Standing::Silent,
+        _ if job.stalled_since.is_some() || !is_live(job, now) => Standing::Silent,
+        _ => Standing::Well,
+    }
 }
 
 /// The sentence on a job.
@@ -39,6 +76,35 @@ pub fn of_job(job: &Job, now: Wall) -> Note {
     }
 }
 
+/// What is being done for a job, or what it waits for; never neither, so that waiting and working look different (U7).
+pub fn activity(job: &Job, now: Wall) -> Note {
+    if job.status.is_final() {
+        return of_job(job, now);
+    }
+    if let Some(waits) = waits_for(job, now) {
+        let text = if waits.text.contains("waiting") { waits.text } else { format!("waiting: {}", waits.text) };
+        return Note { text, tone: waits.tone, remedy: waits.remedy };
+    }
+    let is_still = job.status == JobStatus::Streaming && job.totals.throughput_bps == 0;
+    let still = if is_still { ", no data moves at the moment" } else { "" };
+    note(format!("working: {}{still}", job.stage.map_or("the source has not said on what", in_words)), Tone::Plain)
+}
+
+/// What is done in a stage.
+fn in_words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Discover => "looking up the VM and its disks",
+        Stage::EnableCbt => "switching on Changed Block Tracking",
+        Stage::QueryCbt => "asking VMware what is to be copied",
+        Stage::Snapshot => "taking the VM's snapshot",
+        Stage::PrepareVolumes => "making the target volumes",
+        Stage::StartExports => "starting the NBD exports",
+        Stage::Transfer => "copying blocks",
+        Stage::Finalize => "cleaning up after the copy",
+        Stage::PersistChangeIds => "storing the change ids",
+    }
+}
+
 /// What an unfinished job waits for; `None` where it is finished, or simply goes on.
 pub fn waits_for(job: &Job, now: Wall) -> Option<Note> {
     if job.status.is_final() {
@@ -49,17 +115,22 @@ pub fn waits_for(job: &Job, now: Wall) -> Option<Note> {
     }
     if job.stalled_since.is_some() {
         let since = job.source_updated_at.or(job.stalled_since).unwrap_or(now);
-        return Some(note(format!("stalled, mover silent for {}", units::age(since, now)), Tone::Warn));
+        let text = format!("stalled, mover silent for {}", units::age(since, now));
+        return Some(note(text, Tone::Warn).with_remedy(contact::MOVER_REMEDY));
     }
     if !job.disks.is_empty() && job.disks.iter().all(|disk| disk.status == DiskStatus::Completed) {
-        return Some(note("all known disks done, waiting for finish", Tone::Plain));
+        let remedy = "its mover's wrapper, the change ids of all declared disks or `waybill finish` end it";
+        return Some(note("all known disks done, waiting for finish", Tone::Plain).with_remedy(remedy));
     }
     match (job.contact, job.source_updated_at) {
         (Contact::Late, _) => Some(note("late, the last poll brought nothing", Tone::Plain)),
-        (_, None) => Some(note("waiting for the first report", Tone::Plain)),
+        (_, None) => Some(note("waiting for the first report", Tone::Plain).with_remedy(START_REMEDY)),
         _ => None,
     }
 }
+
+/// What can be done about a job that nobody has reported on.
+const START_REMEDY: &str = "start its mover; it reports to the VMA under this job id or a declared name";
 
 fn silence(job: &Job, now: Wall) -> Option<Note> {
     let lasting = |what: &str| {
@@ -69,15 +140,20 @@ fn silence(job: &Job, now: Wall) -> Option<Note> {
         };
         note(text, Tone::Warn)
     };
+    let lasting_silence = |what, silence| lasting(what).with_remedy(contact::remedy(silence));
     match job.contact {
         Contact::Lost => Some(lasting("contact lost")),
-        Contact::Silent(Silence::TunnelDown) => Some(lasting("tunnel down")),
-        Contact::Silent(Silence::VmaUnreachable) => Some(lasting("VMA unreachable")),
+        Contact::Silent(silence @ Silence::TunnelDown) => Some(lasting_silence("tunnel down", silence)),
+        Contact::Silent(silence @ Silence::VmaUnreachable) => Some(lasting_silence("VMA unreachable", silence)),
         Contact::Silent(Silence::JobUnknown) if job.source_updated_at.is_none() => {
-            Some(note("waiting until the VMA knows the job", Tone::Plain))
+            Some(note("waiting until the VMA knows the job", Tone::Plain).with_remedy(START_REMEDY))
         }
-        Contact::Silent(Silence::JobUnknown) => Some(note("the VMA no longer knows the job", Tone::Warn)),
-        Contact::Fresh | Contact::Late if !is_live(job, now) => Some(lasting("not polled")),
+        Contact::Silent(silence @ Silence::JobUnknown) => {
+            Some(note("the VMA no longer knows the job", Tone::Warn).with_remedy(contact::remedy(silence)))
+        }
+        Contact::Fresh | Contact::Late if !is_live(job, now) => {
+            Some(lasting("not polled").with_remedy("see whether `waybill oma` runs on this appliance"))
+        }
         Contact::Fresh | Contact::Late => None,
     }
 }
@@ -136,6 +212,48 @@ mod tests {
         assert_eq!(text(unseen), "waiting until the VMA knows the job");
         assert_eq!(text(|job| job.stalled_since = Some(at(190))), "stalled, mover silent for 1m 40s");
         assert_eq!(text(|job| job.source_updated_at = None), "waiting for the first report");
+    }
+
+    #[test]
+    fn u07_waiting_and_working_never_look_the_same() {
+        let activity = |change: fn(&mut Job)| {
+            let mut job = running();
+            job.stage = Some(Stage::Transfer);
+            job.totals.throughput_bps = 5;
+            change(&mut job);
+            activity(&job, at(200)).text
+        };
+        assert_eq!(activity(|_| ()), "working: copying blocks");
+        let still = activity(|job| job.totals.throughput_bps = 0);
+        assert_eq!(still, "working: copying blocks, no data moves at the moment");
+        let stalled = activity(|job| job.stalled_since = Some(at(190)));
+        assert_eq!(stalled, "waiting: stalled, mover silent for 1m 40s");
+        assert_eq!(activity(|job| job.source_updated_at = None), "waiting for the first report");
+        let texts: Vec<&str> = Stage::ALL.into_iter().map(in_words).collect();
+        assert!(texts.iter().all(|text| texts.iter().filter(|other| *other == text).count() == 1), "{texts:?}");
+    }
+
+    #[test]
+    fn scripts_tell_silence_from_failure() {
+        let of = |change: fn(&mut Job)| {
+            let mut job = running();
+            change(&mut job);
+            standing(&job, at(200))
+        };
+        assert_eq!(of(|_| ()), Standing::Well);
+        assert_eq!(of(|job| job.contact = Contact::Late), Standing::Well);
+        for silence in [Silence::TunnelDown, Silence::VmaUnreachable] {
+            let mut job = running();
+            job.contact = Contact::Silent(silence);
+            assert_eq!(standing(&job, at(200)), Standing::Silent);
+        }
+        assert_eq!(of(|job| job.contact = Contact::Silent(Silence::JobUnknown)), Standing::Unknown);
+        assert_eq!(of(|job| job.stalled_since = Some(at(190))), Standing::Silent);
+        assert_eq!(standing(&running(), at(500)), Standing::Silent, "nobody polls it");
+        assert_eq!(of(|job| job.status = JobStatus::Failed), Standing::Failed);
+        let lost = |job: &mut Job| (job.status, job.contact) = (JobStatus::Failed, Contact::Lost);
+        assert_eq!(of(lost), Standing::Silent);
+        assert_eq!(of(|job| job.status = JobStatus::Succeeded), Standing::Well);
     }
 
     #[test]

@@ -87,7 +87,8 @@ pub(super) fn rate(job: &Job, now: Wall) -> Option<String> {
     (job.status == JobStatus::Streaming && note::is_live(job, now)).then(|| units::rate(job.totals.throughput_bps))
 }
 
-fn remaining(job: &Job, now: Wall) -> String {
+/// The remaining time; `-` where nothing remains, `?` where it is unknown.
+pub(super) fn remaining(job: &Job, now: Wall) -> String {
     match job.totals.eta_seconds {
         _ if job.status.is_final() => "-".to_owned(),
         Some(seconds) if note::is_live(job, now) => units::length(seconds),

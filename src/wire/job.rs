@@ -225,6 +225,16 @@ pub fn render_finish(outcome: &Outcome) -> String {
 }
 
 #[derive(SerJson)]
+struct WriteCancelDoc {
+    reason: String,
+}
+
+/// The body that cancels a job.
+pub fn render_cancel(reason: &str) -> String {
+    WriteCancelDoc { reason: reason.to_owned() }.serialize_json()
+}
+
+#[derive(SerJson)]
 struct StateDoc {
     job_id: String,
     status: String,

@@ -9,7 +9,22 @@ fn the_help_of_every_command_fits_the_screen_and_says_what_it_takes() {
     for word in ["job", "mover", "VMA", "OMA", "Examples:", "Exit codes:", "COMMAND --help"] {
         assert!(top.contains(word), "{word} in\n{top}");
     }
-    for command in ["vma", "oma", "demo", "run", "jobs", "show", "track", "finish", "check-config"] {
+    let commands = [
+        "vma",
+        "oma",
+        "demo",
+        "run",
+        "jobs",
+        "show",
+        "watch",
+        "log",
+        "history",
+        "track",
+        "cancel",
+        "finish",
+        "check-config",
+    ];
+    for command in commands {
         assert!(top.contains(&format!("\n  {command} ")), "{command} in\n{top}");
         let help = waybill(&[command, "--help"]).succeeded();
         assert_eq!(waybill(&["help", command]).succeeded(), help);

@@ -1,0 +1,281 @@
+//! `waybill watch` on a terminal: one frame, made anew for each moment, that fits the window. A small window loses the log
+//! first, then the disks that need nobody's eyes; what is left out is counted.
+
+use crate::model::disk::Disk;
+use crate::model::job::Job;
+use crate::model::record::{JobRecord, LogRecord, StepRecord};
+use crate::model::stage::Stage;
+use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::time::Wall;
+
+use super::grid::{self, Column};
+use super::paint::Tone;
+use super::wrap::{Line, labelled};
+use super::{bar, note, table, units};
+
+/// What a frame has to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Characters in a line.
+    pub width: usize,
+    /// Lines; `None` where nothing limits them.
+    pub height: Option<usize>,
+    /// True where colour is wanted.
+    pub colour: bool,
+}
+
+/// Log entries that are shown where there is room.
+const LOG: usize = 8;
+/// Characters beside the bar in the line of the whole job: percent, bytes, rate, remaining time.
+const BESIDE_BAR: usize = 56;
+
+/// One job. Every line ends with a line end.
+pub fn job(record: &JobRecord, now: Wall, window: Window) -> String {
+    let job = &record.job;
+    let mut frame = head(job, now, window.width);
+    let stages = stages(record, now, window.width);
+    // The heading of the disks, the foot, and the empty lines between the parts.
+    let fixed = frame.len() + stages.len() + 5;
+    let room = window.height.map_or(usize::MAX, |height| height.saturating_sub(fixed));
+    let (disks, more) = shown_disks(job, room.max(1));
+    let used = disks.len() + usize::from(more.is_some());
+    frame.push(Line::default());
+    let mut out = render(&frame, window);
+    if job.disks.is_empty() {
+        out += &render(&[Line::new("no disk is known yet", Tone::Plain)], window);
+    } else if !disks.is_empty() {
+        out += &disk_table(job, &disks, now, window);
+    }
+    let mut rest: Vec<Line> = more.into_iter().map(|text| Line::new(text, Tone::Plain)).collect();
+    rest.push(Line::default());
+    rest.extend(stages);
+    let for_log = room.saturating_sub(used + 1).min(LOG);
+    let entries = &record.log[record.log.len().saturating_sub(for_log)..];
+    if !entries.is_empty() {
+        rest.push(Line::default());
+        rest.extend(entries.iter().map(entry));
+    }
+    rest.extend([Line::default(), foot(job, now)]);
+    out + &render(&rest, window)
+}
+
+/// All jobs, those that run first; `jobs` is in the order in which they are wanted.
+pub fn jobs(jobs: &[Job], now: Wall, window: Window) -> String {
+    let room = window.height.map_or(usize::MAX, |height| height.saturating_sub(4)).max(1);
+    let shown = &jobs[..jobs.len().min(room)];
+    let mut out = render(&[summary(jobs, now), Line::default()], window);
+    out += &table::jobs(shown, now, Some(window.width), window.colour);
+    if shown.len() < jobs.len() {
+        let more = format!("and {} more: `waybill jobs` lists all", jobs.len() - shown.len());
+        out += &render(&[Line::new(more, Tone::Plain)], window);
+    }
+    out
+}
+
+fn render(lines: &[Line], window: Window) -> String {
+    lines.iter().map(|line| line.render(window.width, window.colour) + "\n").collect()
+}
+
+fn summary(jobs: &[Job], now: Wall) -> Line {
+    let running = jobs.iter().filter(|job| !job.status.is_final());
+    let (mut count, mut rate, mut silent) = (0_usize, 0_u64, 0_usize);
+    for job in running {
+        count += 1;
+        silent += usize::from(note::standing(job, now) != note::Standing::Well);
+        rate = rate.saturating_add(if table::rate(job, now).is_some() { job.totals.throughput_bps } else { 0 });
+    }
+    let failed = jobs.iter().filter(|job| job.status == JobStatus::Failed).count();
+    let mut line = Line::new(clock(now), Tone::Head).and(format!("  {count} unfinished"), Tone::Plain);
+    if silent > 0 {
+        line = line.and(format!(", {silent} of them silent"), Tone::Warn);
+    }
+    if failed > 0 {
+        line = line.and(format!(", {failed} failed lately"), Tone::Bad);
+    }
+    line.and(format!(", {} in all", units::rate(rate)), Tone::Plain)
+}
+
+/// The time of day; a frame that is looked at needs no date.
+fn clock(at: Wall) -> String {
+    at.to_string().get(11..19).unwrap_or_default().to_owned() + "Z"
+}
+
+fn head(job: &Job, now: Wall, width: usize) -> Vec<Line> {
+    let vm = if job.vm.path.is_empty() { &job.vm.name } else { &job.vm.path };
+    let vm = if vm.is_empty() { "unknown".to_owned() } else { units::plain(vm) };
+    let mut lines = vec![
+        Line::new(job.id.as_str(), Tone::Head).and(format!("  VM {vm}  VMA {}", job.vma), Tone::Plain),
+        status(job, now),
+        figures(job, now, width),
+    ];
+    let activity = note::activity(job, now);
+    lines.extend(labelled("state", &activity.text, activity.tone, width));
+    if let Some(remedy) = activity.remedy {
+        lines.extend(labelled("to do", remedy, Tone::Plain, width));
+    }
+    lines
+}
+
+fn status(job: &Job, now: Wall) -> Line {
+    let kind = job.sync.map_or_else(String::new, |sync| format!(", {} copy", sync.wire_name()));
+    let begun = job.started_at.unwrap_or(job.created_at);
+    let elapsed = units::length(job.completed_at.unwrap_or(now).seconds_since(begun));
+    let elapsed = if job.status.is_final() { format!("took {elapsed}") } else { format!("elapsed {elapsed}") };
+    Line::new(job.status.to_string(), Tone::of_job(job.status))
+        .and(format!("{kind}, started {}, {elapsed}", clock(begun)), Tone::Plain)
+}
+
+fn figures(job: &Job, now: Wall, width: usize) -> Line {
+    let bar = bar::with_percent(job.totals.percent, width.saturating_sub(BESIDE_BAR).clamp(10, 60));
+    let moved = units::moved(job.totals.bytes_transferred, table::planned(job));
+    let mut text = format!("{bar}  {moved}");
+    if !job.status.is_final() {
+        let rate = table::rate(job, now).unwrap_or_else(|| "-".to_owned());
+        let eta = job.totals.eta_seconds.filter(|_| note::is_live(job, now));
+        let eta = eta.map_or("ETA unknown".to_owned(), |seconds| format!("{} left", units::length(seconds)));
+        text += &format!("  {rate}  {eta}");
+    }
+    let basis = job.totals.basis.map_or_else(String::new, |basis| format!("  total from {}", basis.wire_name()));
+    let has_room = text.chars().count() + basis.chars().count() <= width;
+    Line::new(if has_room { text + &basis } else { text }, Tone::Plain)
+}
+
+/// The disks that find room, and what is said of the others. Those that somebody may want to look at come first.
+fn shown_disks(job: &Job, room: usize) -> (Vec<&Disk>, Option<String>) {
+    let mut disks: Vec<&Disk> = job.disks.iter().collect();
+    if disks.len() <= room {
+        return (disks, None);
+    }
+    disks.sort_by_key(|disk| match disk.status {
+        DiskStatus::Failed => 0,
+        DiskStatus::Streaming => 1,
+        DiskStatus::Queued | DiskStatus::Snapshotting => 2,
+        DiskStatus::Completed => 3,
+    });
+    let hidden = disks.split_off(room.saturating_sub(1));
+    let counts = DiskStatus::ALL.iter().filter_map(|status| {
+        let count = hidden.iter().filter(|disk| disk.status == *status).count();
+        (count > 0).then(|| format!("{count} {status}"))
+    });
+    let text = format!("and {} more disks: {}", hidden.len(), counts.collect::<Vec<_>>().join(", "));
+    (disks, Some(text))
+}
+
+/// What a disk's line is made of.
+struct DiskPlan {
+    bar: usize,
+    label: bool,
+    rate: bool,
+}
+
+/// From wide to narrow; the first that fits is taken, the last one in any case.
+const DISK_PLANS: [DiskPlan; 5] = [
+    DiskPlan { bar: 20, label: true, rate: true },
+    DiskPlan { bar: 10, label: true, rate: true },
+    DiskPlan { bar: 10, label: false, rate: true },
+    DiskPlan { bar: 0, label: false, rate: true },
+    DiskPlan { bar: 0, label: false, rate: false },
+];
+/// Characters of a disk's note for which there must be space.
+const DISK_NOTE: usize = 16;
+
+fn disk_table(job: &Job, disks: &[&Disk], now: Wall, window: Window) -> String {
+    let is_live = note::is_live(job, now) && !job.status.is_final();
+    let mut columns = Vec::new();
+    for plan in &DISK_PLANS {
+        columns = disk_columns(disks, plan, is_live);
+        if grid::fits(&columns, DISK_NOTE, window.width) {
+            break;
+        }
+    }
+    grid::render(&columns, window.width, window.colour)
+}
+
+fn disk_columns(disks: &[&Disk], plan: &DiskPlan, is_live: bool) -> Vec<Column> {
+    let name = |disk: &&Disk| match disk.label.as_str() {
+        label if plan.label && !label.is_empty() => format!("{} {}", disk.id, units::plain(label)),
+        _ => disk.id.to_string(),
+    };
+    let rate = |disk: &&Disk| match disk.status {
+        DiskStatus::Streaming if is_live => units::rate(disk.throughput_bps),
+        _ => "-".to_owned(),
+    };
+    let mut columns = vec![
+        Column::words("DISK", disks.iter().map(name)),
+        Column::new("STATUS", disks.iter().map(|disk| (disk.status.to_string(), Tone::of_disk(disk.status)))),
+        Column::figures("DONE", disks.iter().map(|disk| bar::with_percent(disk.percent, plan.bar))),
+        Column::figures("MOVED", disks.iter().map(|disk| units::moved(disk.bytes_transferred, disk.planned_bytes))),
+    ];
+    if plan.rate {
+        columns.push(Column::figures("RATE", disks.iter().map(rate)));
+    }
+    columns.push(Column::new("NOTE", disks.iter().map(|disk| disk_note(disk))));
+    columns
+}
+
+fn disk_note(disk: &Disk) -> (String, Tone) {
+    match (&disk.error, &disk.suspect, &disk.change_id) {
+        (Some(error), ..) => (units::plain(error), Tone::Bad),
+        (None, Some(suspect), _) => (units::plain(suspect), Tone::Warn),
+        (None, None, Some(_)) => ("change id stored".to_owned(), Tone::Plain),
+        (None, None, None) if disk.status == DiskStatus::Completed => ("no change id yet".to_owned(), Tone::Plain),
+        (None, None, None) => (String::new(), Tone::Plain),
+    }
+}
+
+/// Stages that are done, the present one and those to come. One that no poll met may have been too short.
+fn stages(record: &JobRecord, now: Wall, width: usize) -> Vec<Line> {
+    let step = |stage: Stage| record.steps.iter().find(|step| step.stage == stage.wire_name());
+    let (mut done, mut unmet, mut to_come) = (Vec::new(), Vec::new(), Vec::new());
+    let is_over = record.job.status.is_final();
+    let present = record.job.stage;
+    for stage in Stage::ALL {
+        match step(stage) {
+            _ if present == Some(stage) && !is_over => {}
+            Some(step) => done.push(with_length(step, now)),
+            None if present.is_some_and(|present| stage < present) => unmet.push(stage.wire_name()),
+            None if !is_over => to_come.push(stage.wire_name()),
+            None => {}
+        }
+    }
+    let mut lines = Vec::new();
+    let mut part = |label, text: String, tone| {
+        if !text.is_empty() {
+            lines.extend(labelled(label, &text, tone, width));
+        }
+    };
+    part("done", done.join(", "), Tone::Plain);
+    part("not met", unmet.join(", "), Tone::Plain);
+    if let Some(stage) = present.filter(|_| !is_over) {
+        let text = step(stage).map_or_else(|| stage.to_string(), |step| with_length(step, now));
+        part("now", text, Tone::Head);
+    }
+    part("to come", to_come.join(", "), Tone::Plain);
+    lines
+}
+
+/// A stage with its length, so far where it lasts.
+fn with_length(step: &StepRecord, now: Wall) -> String {
+    let so_far = || step.started_at.map(|started| now.seconds_since(started).saturating_mul(1000));
+    let length = step.duration_ms.or_else(so_far).map_or_else(String::new, |ms| format!(" {}", units::length_ms(ms)));
+    let failed = if step.succeeded == Some(false) { " failed" } else { "" };
+    format!("{}{length}{failed}", units::plain(&step.stage))
+}
+
+fn entry(entry: &LogRecord) -> Line {
+    let at = entry.at.map_or_else(|| " ".repeat(9), clock);
+    Line::new(at, Tone::Plain).and(format!(" {}", units::plain(&entry.message)), Tone::of_level(entry.level))
+}
+
+/// How fresh the figures are.
+fn foot(job: &Job, now: Wall) -> Line {
+    let ago = |at: Option<Wall>| at.map_or("never".to_owned(), |at| format!("{} ago", units::age(at, now)));
+    let report = ago(job.source_updated_at);
+    let text = match job.last_contact_at {
+        Some(at) if !job.status.is_final() => {
+            format!("{}  last report {report}, contact {} {}", clock(now), job.contact, ago(Some(at)))
+        }
+        _ => format!("{}  last report {report}", clock(now)),
+    };
+    Line::new(text, Tone::Plain)
+}

@@ -1,0 +1,204 @@
+//! `waybill watch`, `log` and `history`: whole frames and lines at one fixed moment. Goal: what is shown fits the window and
+//! tells what is worked on, what is waited for, what comes next and what can be done (U7, U9).
+
+use waybill::model::change::CbtEntry;
+use waybill::model::disk::Disk;
+use waybill::model::id::{ChangeId, DiskId, JobId};
+use waybill::model::job::{Contact, Silence, SyncKind};
+use waybill::model::record::{HistoryRecord, JobRecord};
+use waybill::model::status::{DiskStatus, JobStatus};
+use waybill::view::line::{self, Shown};
+use waybill::view::live::{self, Window};
+use waybill::view::{history, json, timeline};
+
+use crate::sample::{at, failed, now, record, streaming};
+
+fn frame(record: &JobRecord, width: usize, height: usize) -> String {
+    let text = live::job(record, now(), Window { width, height: Some(height), colour: false });
+    for line in text.lines() {
+        assert!(line.chars().count() <= width, "{} of {width}: {line}", line.chars().count());
+    }
+    assert!(text.lines().count() <= height, "{} lines of {height}:\n{text}", text.lines().count());
+    text
+}
+
+#[test]
+fn a_frame_of_80_columns_has_every_answer() {
+    let text = frame(&record(), 80, 24);
+    let expected = "\
+job-1  VM /DC0/vm/web01  VMA site-a
+Streaming, full copy, started 17:00:00Z, elapsed 20m 00s
+[############............]  50.00%  20.0/40.0 GiB  100.0 MiB/s  3m 25s left
+state     working: copying blocks
+
+DISK       STATUS        DONE          MOVED         RATE  NOTE
+disk-2000  Completed  100.00%  10.0/10.0 GiB            -  change id stored
+disk-2001  Streaming   33.33%  10.0/30.0 GiB  100.0 MiB/s
+
+done      Snapshot 1.2s
+not met   Discover, EnableCBT, QueryCBT, PrepareVolumes, StartExports
+now       Transfer 19m 58s
+to come   Finalize, PersistChangeIDs
+
+17:00:00Z job declared with 2 disks
+17:01:00Z counter fell
+
+17:20:00Z  last report 2s ago, contact fresh 1s ago
+";
+    assert_eq!(text, expected, "\n{text}");
+}
+
+#[test]
+fn a_wide_frame_has_the_labels_and_the_basis() {
+    let text = frame(&record(), 200, 50);
+    let bar = "#".repeat(30) + &".".repeat(30);
+    let figures = format!("[{bar}]  50.00%  20.0/40.0 GiB  100.0 MiB/s  3m 25s left  total from layout\n");
+    assert!(text.contains(&figures), "{text}");
+    let disk =
+        "disk-2000 Hard disk 1  Completed  [####################] 100.00%  10.0/10.0 GiB            -  change id";
+    assert!(text.contains(disk), "{text}");
+}
+
+#[test]
+fn a_small_window_gives_up_the_log_then_the_disks_that_need_nobodys_eyes() {
+    let mut many = record();
+    for n in 0..40 {
+        let mut disk = Disk::new(DiskId::parse(&format!("d{n}")).expect("an id"));
+        disk.status = [DiskStatus::Completed, DiskStatus::Queued, DiskStatus::Failed][n % 3];
+        many.job.disks.push(disk);
+    }
+    let text = frame(&many, 80, 30);
+    assert!(!text.contains("job declared"), "{text}");
+    assert!(text.contains("d2 ") && text.contains("Failed") && text.contains("disk-2001"), "{text}");
+    let more = text.lines().find(|line| line.starts_with("and ")).expect("what is left out is counted");
+    let shown = text.lines().filter(|line| line.starts_with('d') && !line.starts_with("done")).count();
+    assert!(more.starts_with(&format!("and {} more disks: ", 42 - shown)), "{more}");
+    for width in [20, 40, 60, 79, 81, 99, 132] {
+        for height in [24, 40, 100] {
+            frame(&record(), width.max(60), height);
+        }
+        live::job(&many, now(), Window { width, height: Some(1), colour: true });
+    }
+}
+
+#[test]
+fn u07_u09_a_stalled_job_says_since_when_and_what_to_do() {
+    let mut stalled = record();
+    stalled.job.stalled_since = Some(at("2026-11-23T17:10:00Z"));
+    stalled.job.source_updated_at = Some(at("2026-11-23T17:10:00Z"));
+    stalled.job.totals.throughput_bps = 0;
+    stalled.job.totals.eta_seconds = None;
+    let text = frame(&stalled, 80, 30);
+    for part in [
+        "  0 B/s  ETA unknown\n",
+        "state     waiting: stalled, mover silent for 10m 00s\n",
+        "to do     see on the VMA whether the mover still runs and reads; if it hangs,\n          end it and start",
+        "last report 10m 00s ago, contact fresh 1s ago\n",
+    ] {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+}
+
+#[test]
+fn a_failed_job_keeps_its_reason_whole() {
+    let mut ended = record();
+    ended.job = failed();
+    ended.job.started_at = Some(at("2026-11-23T17:00:00Z"));
+    ended.steps[1].succeeded = Some(false);
+    ended.steps[1].duration_ms = Some(3000);
+    let text = frame(&ended, 80, 24);
+    for part in [
+        "Failed, started 17:00:00Z, took 5m 00s\n",
+        "state     no contact since 17:00:03 after 41 tries: connect: connection refused\n",
+        "done      Snapshot 1.2s, Transfer 3.0s failed\n",
+    ] {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    assert!(!text.contains("to come") && !text.contains("left"), "nothing comes after the end:\n{text}");
+    let coloured = live::job(&ended, now(), Window { width: 80, height: None, colour: true });
+    assert!(coloured.contains("\u{1b}[31mFailed\u{1b}[0m") && !frame(&ended, 80, 24).contains('\u{1b}'), "{coloured}");
+}
+
+#[test]
+fn the_frame_of_all_jobs_counts_what_it_leaves_out() {
+    let mut silent = streaming();
+    silent.id = JobId::parse("job-9").expect("an id");
+    silent.contact = Contact::Silent(Silence::TunnelDown);
+    let jobs = [streaming(), silent, failed()];
+    let window = |height| Window { width: 120, height: Some(height), colour: false };
+    let text = live::jobs(&jobs, now(), window(24));
+    let first = "17:20:00Z  2 unfinished, 1 of them silent, 1 failed lately, 200.0 MiB/s in all\n\nJOB";
+    assert!(text.starts_with(first), "{text}");
+    assert!(text.contains("tunnel down for 1s"), "{text}");
+    let text = live::jobs(&jobs, now(), window(6));
+    assert!(text.ends_with("and 1 more: `waybill jobs` lists all\n") && text.lines().count() == 6, "{text}");
+}
+
+#[test]
+fn a_line_is_worth_it_for_a_percent_a_status_or_a_silence_and_for_nothing_else() {
+    let job = streaming();
+    let expected = "2026-11-23T17:20:00.000Z job-1 Streaming Transfer 50.00% 20.0/40.0 GiB 100.0 MiB/s 3m 25s | \
+                    disk-2000 Completed 100.00%, disk-2001 Streaming 33.33% | working: copying blocks";
+    assert_eq!(line::job(&job, now()), expected);
+    let is_news = |change: fn(&mut waybill::model::job::Job)| {
+        let mut other = job.clone();
+        change(&mut other);
+        Shown::of(&other) != Shown::of(&job)
+    };
+    use waybill::model::percent::Percent;
+    assert!(!is_news(|job| job.totals.throughput_bps += 1));
+    assert!(!is_news(|job| job.totals.percent = Percent::from_hundredths(5099)));
+    assert!(is_news(|job| job.totals.percent = Percent::from_hundredths(5100)));
+    assert!(is_news(|job| job.status = JobStatus::Finalizing));
+    assert!(is_news(|job| job.contact = Contact::Late));
+    assert!(is_news(|job| job.stalled_since = Some(now())));
+    assert!(is_news(|job| job.disks[1].status = DiskStatus::Failed));
+}
+
+#[test]
+fn the_log_is_a_timeline_with_the_distance_from_its_beginning() {
+    let expected = "\
+2026-11-23T17:00:00.000Z       +0s  info     job_declared     job declared with 2 disks
+2026-11-23T17:01:00.000Z   +1m 00s  warning  bytes_regressed  counter fell
+";
+    assert_eq!(timeline::log(&record(), false), expected);
+    let coloured = timeline::log(&record(), true);
+    assert!(coloured.contains("\u{1b}[33mwarning\u{1b}[0m"), "{coloured}");
+    let object = json::log_entry(&record().job.id, &record().log[0]);
+    let expected = r#"{"job_id":"job-1","at":"2026-11-23T17:00:00.000Z","level":"info","event":"job_declared","#;
+    assert!(object.starts_with(expected), "{object}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&object).expect("JSON")["attributes"]["disks"], 2);
+}
+
+#[test]
+fn the_history_tells_disk_by_disk_how_a_run_ended() {
+    let entry = CbtEntry {
+        job: JobId::parse("job-1").expect("an id"),
+        vm_path: "/DC0/vm/web01".to_owned(),
+        disk: DiskId::parse("disk-2000").expect("an id"),
+        change_id: ChangeId::from_text("52 de/81"),
+        previous_change_id: None,
+        sync: SyncKind::Full,
+        blocks_changed: None,
+        bytes_transferred: 10 << 30,
+        sync_duration_seconds: 600,
+        sync_success: true,
+        created_at: at("2026-11-23T17:10:00Z"),
+    };
+    let failed = CbtEntry { change_id: None, sync_success: false, ..entry.clone() };
+    let rows = [
+        HistoryRecord { entry: failed.clone(), superseded: true },
+        HistoryRecord { entry, superseded: false },
+        HistoryRecord { entry: failed, superseded: false },
+    ];
+    let text = history::table(&rows, None, false);
+    let expected = "\
+ENDED                     JOB    VM             DISK       SYNC  RESULT         MOVED     TOOK  CHANGE ID  PREVIOUS
+2026-11-23T17:10:00.000Z  job-1  /DC0/vm/web01  disk-2000  full  superseded  10.0 GiB  10m 00s  -          -
+2026-11-23T17:10:00.000Z  job-1  /DC0/vm/web01  disk-2000  full  done        10.0 GiB  10m 00s  52 de/81   -
+2026-11-23T17:10:00.000Z  job-1  /DC0/vm/web01  disk-2000  full  failed      10.0 GiB  10m 00s  -          -
+";
+    assert_eq!(text, expected, "\n{text}");
+    let object: serde_json::Value = serde_json::from_str(&json::history(&rows[1])).expect("JSON");
+    assert_eq!((&object["change_id"], &object["superseded"]), (&"52 de/81".into(), &false.into()));
+}
