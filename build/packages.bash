@@ -11,6 +11,7 @@ packages=(
   qemu-utils:qemu-img
   strace:strace
   procps:ps
+  tmux:tmux
 )
 
 # Prints a line before each thing that is done.

@@ -1,6 +1,9 @@
 //! The built binary as people and scripts meet it: texts, exit codes, and the reading commands on a database file alone
-//! . Real databases, real sockets, no daemon.
+//! . Real databases, real sockets, a real terminal, no daemon.
 
 mod binary;
 mod commands;
 mod reading;
+mod sample;
+mod terminal;
+mod watching;
