@@ -2,6 +2,7 @@
 //! operator or another program sees: answers, rows, log lines, exit codes.
 #![expect(clippy::unwrap_used, reason = "a test may end where its world is not as it should be")]
 
+mod four_silences;
 mod harness;
 mod http;
 mod mover;
