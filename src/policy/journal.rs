@@ -152,7 +152,8 @@ impl Journal {
             ("bytes", job.totals.bytes_transferred.into()),
             ("total", job.totals.total_bytes.into()),
         ];
-        self.note(now, job, Event::Milestone, format!("{percent} % reached"), attributes);
+        let (moved, total) = (job.totals.bytes_transferred, job.totals.total_bytes);
+        self.note(now, job, Event::Milestone, format!("{percent} % reached: {moved} of {total} bytes"), attributes);
     }
 
     fn step_ended(&mut self, now: Now, job: &Job, stage: Stage, succeeded: bool) {

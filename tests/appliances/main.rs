@@ -15,6 +15,7 @@ mod movers;
 mod names;
 mod oma_api;
 mod others;
+mod same_figures;
 mod signals;
 mod silence;
 mod two_disks;
