@@ -34,7 +34,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let body = job::render_track(&TrackRequest { job: job.clone(), vma: vma.clone(), vm, disks });
     let status = request::post(&oma, "/api/v1/jobs", &body, &format!("cannot track job {job}"))?;
     let already = if status == 201 { "" } else { " already" };
-    output::print(&format!("job {job} of VMA {vma} is{already} tracked; follow it with: waybill show {job}\n"))
+    output::print(&format!("job {job} of VMA {vma} is{already} tracked; follow it with: waybill watch {job}\n"))
 }
 
 /// A disk of which only the id is known.

@@ -111,7 +111,7 @@ fn head(page: &mut Page, record: &JobRecord, now: Wall) {
 fn pace(job: &Job, now: Wall) -> String {
     let rate = table::rate(job, now).unwrap_or_else(|| "no data moves".to_owned());
     match job.totals.eta_seconds {
-        Some(seconds) if note::is_live(job, now) => format!("{rate}, {} remain", units::length(seconds)),
+        Some(seconds) if note::has_present_rate(job, now) => format!("{rate}, {} remain", units::length(seconds)),
         _ => format!("{rate}, remaining time unknown"),
     }
 }
@@ -136,7 +136,7 @@ fn disks(page: &mut Page, job: &Job, now: Wall) {
         page.line("  none is known yet");
     }
     for one in &job.disks {
-        disk(page, one, note::is_live(job, now) && !job.status.is_final(), now);
+        disk(page, one, note::has_present_rate(job, now) && !job.status.is_final(), now);
     }
 }
 

@@ -131,7 +131,7 @@ fn figures(job: &Job, now: Wall, width: usize) -> Line {
     let mut text = format!("{bar}  {moved}");
     if !job.status.is_final() {
         let rate = table::rate(job, now).unwrap_or_else(|| "-".to_owned());
-        let eta = job.totals.eta_seconds.filter(|_| note::is_live(job, now));
+        let eta = job.totals.eta_seconds.filter(|_| note::has_present_rate(job, now));
         let eta = eta.map_or("ETA unknown".to_owned(), |seconds| format!("{} left", units::length(seconds)));
         text += &format!("  {rate}  {eta}");
     }
@@ -180,10 +180,10 @@ const DISK_PLANS: [DiskPlan; 5] = [
 const DISK_NOTE: usize = 16;
 
 fn disk_table(job: &Job, disks: &[&Disk], now: Wall, window: Window) -> String {
-    let is_live = note::is_live(job, now) && !job.status.is_final();
+    let is_present = note::has_present_rate(job, now) && !job.status.is_final();
     let mut columns = Vec::new();
     for plan in &DISK_PLANS {
-        columns = disk_columns(disks, plan, is_live);
+        columns = disk_columns(disks, plan, is_present);
         if grid::fits(&columns, DISK_NOTE, window.width) {
             break;
         }
@@ -191,13 +191,13 @@ fn disk_table(job: &Job, disks: &[&Disk], now: Wall, window: Window) -> String {
     grid::render(&columns, window.width, window.colour)
 }
 
-fn disk_columns(disks: &[&Disk], plan: &DiskPlan, is_live: bool) -> Vec<Column> {
+fn disk_columns(disks: &[&Disk], plan: &DiskPlan, is_present: bool) -> Vec<Column> {
     let name = |disk: &&Disk| match disk.label.as_str() {
         label if plan.label && !label.is_empty() => format!("{} {}", disk.id, units::plain(label)),
         _ => disk.id.to_string(),
     };
     let rate = |disk: &&Disk| match disk.status {
-        DiskStatus::Streaming if is_live => units::rate(disk.throughput_bps),
+        DiskStatus::Streaming if is_present => units::rate(disk.throughput_bps),
         _ => "-".to_owned(),
     };
     let mut columns = vec![

@@ -5,6 +5,7 @@ use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Wall;
 use crate::policy::contact;
+use crate::policy::rate::WINDOW;
 
 use super::paint::Tone;
 use super::units;
@@ -123,6 +124,10 @@ pub fn waits_for(job: &Job, now: Wall) -> Option<Note> {
         return Some(note("all known disks done, waiting for finish", Tone::Plain).with_remedy(remedy));
     }
     match (job.contact, job.source_updated_at) {
+        (_, Some(at)) if job.status == JobStatus::Streaming && is_of_source(job) && is_overdue(job, now) => {
+            let text = format!("no report of the mover for {}", units::age(at, now));
+            Some(note(text, Tone::Warn).with_remedy(contact::MOVER_REMEDY))
+        }
         (Contact::Late, _) => Some(note("late, the last poll brought nothing", Tone::Plain)),
         (_, None) => Some(note("waiting for the first report", Tone::Plain).with_remedy(START_REMEDY)),
         _ => None,
@@ -158,9 +163,25 @@ fn silence(job: &Job, now: Wall) -> Option<Note> {
     }
 }
 
-/// False where the row is so old that its rate and remaining time mean nothing: its daemon does not run.
-pub fn is_live(job: &Job, now: Wall) -> bool {
+/// False where the row is so old that the daemon which would refresh it does not run.
+fn is_live(job: &Job, now: Wall) -> bool {
     job.last_contact_at.is_none_or(|at| now.seconds_since(at) <= BELIEVED_SECONDS)
+}
+
+/// True where the rate and the remaining time of a row are those of now: the source is heard, by the OMA's polls or, in the
+/// VMA's own database, by reports within the window of the rate.
+pub fn has_present_rate(job: &Job, now: Wall) -> bool {
+    let is_heard = matches!(job.contact, Contact::Fresh | Contact::Late) && is_live(job, now);
+    is_heard && !(is_of_source(job) && is_overdue(job, now))
+}
+
+/// True for a row of the VMA's own database, which knows no polls.
+fn is_of_source(job: &Job) -> bool {
+    job.last_contact_at.is_none() && job.source_updated_at.is_some()
+}
+
+fn is_overdue(job: &Job, now: Wall) -> bool {
+    job.source_updated_at.is_some_and(|at| now.seconds_since(at) > WINDOW.as_secs())
 }
 
 /// Seconds from the declaration at the source to the end, or to now; `None` before anything was declared.
@@ -231,6 +252,21 @@ mod tests {
         assert_eq!(activity(|job| job.source_updated_at = None), "waiting for the first report");
         let texts: Vec<&str> = Stage::ALL.into_iter().map(in_words).collect();
         assert!(texts.iter().all(|text| texts.iter().filter(|other| *other == text).count() == 1), "{texts:?}");
+    }
+
+    #[test]
+    fn u05_f21_a_rate_of_the_past_is_not_shown_as_the_present_one() {
+        let present = |job: &Job| has_present_rate(job, at(200));
+        assert!(present(&running()), "the OMA polls it");
+        let mut silent = running();
+        silent.contact = Contact::Silent(Silence::VmaUnreachable);
+        assert!(!present(&silent), "nobody knows what it does");
+        let mut source = running();
+        (source.last_contact_at, source.source_updated_at) = (None, Some(at(195)));
+        assert!(present(&source), "the VMA's own row, reported on 5 s ago");
+        source.source_updated_at = Some(at(189));
+        assert!(!present(&source));
+        assert_eq!(of_job(&source, at(200)).text, "no report of the mover for 11s");
     }
 
     #[test]

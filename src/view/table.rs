@@ -84,14 +84,15 @@ pub(super) fn planned(job: &Job) -> Option<u64> {
 
 /// The rate of a job that moves or could move; `None` where the figure would be of the past.
 pub(super) fn rate(job: &Job, now: Wall) -> Option<String> {
-    (job.status == JobStatus::Streaming && note::is_live(job, now)).then(|| units::rate(job.totals.throughput_bps))
+    (job.status == JobStatus::Streaming && note::has_present_rate(job, now))
+        .then(|| units::rate(job.totals.throughput_bps))
 }
 
 /// The remaining time; `-` where nothing remains, `?` where it is unknown.
 pub(super) fn remaining(job: &Job, now: Wall) -> String {
     match job.totals.eta_seconds {
         _ if job.status.is_final() => "-".to_owned(),
-        Some(seconds) if note::is_live(job, now) => units::length(seconds),
+        Some(seconds) if note::has_present_rate(job, now) => units::length(seconds),
         _ => "?".to_owned(),
     }
 }

@@ -116,7 +116,7 @@ fn track_sends_what_it_was_told_and_says_whether_that_was_news() {
     let oma = Appliance::answering(201, "{}");
     let args = ["track", "job 1/2", "--vma", "site-a", "--vm", "/DC0/vm/web01", "--disk", "d0", "--disk", "d1"];
     let said = waybill(&[&args[..], &["--oma", &oma.url()]].concat()).succeeded();
-    assert_eq!(said, "job job 1/2 of VMA site-a is tracked; follow it with: waybill show job 1/2\n");
+    assert_eq!(said, "job job 1/2 of VMA site-a is tracked; follow it with: waybill watch job 1/2\n");
     let request = oma.request();
     assert!(request.starts_with("POST /api/v1/jobs HTTP/1.1\r\n"), "{request}");
     let body = r#"{"id":"job 1/2","vma":"site-a","vm":{"path":"/DC0/vm/web01"},"disks":[{"id":"d0"},{"id":"d1"}]}"#;
@@ -127,6 +127,17 @@ fn track_sends_what_it_was_told_and_says_whether_that_was_news() {
     let said = waybill(&["track", "job-1", "--vma", "site-a", "--oma", &oma.url()]).succeeded();
     assert!(said.contains("is already tracked"), "{said}");
     assert!(oma.request().ends_with(r#"{"id":"job-1","vma":"site-a","disks":[]}"#));
+}
+
+#[test]
+fn u04_cancel_ends_a_job_with_a_reason_and_says_that_the_mover_goes_on() {
+    let oma = Appliance::answering(200, "{}");
+    let said = waybill(&["cancel", "job 1/2", "--reason", "wrong \"volume\"", "--oma", &oma.url()]).succeeded();
+    assert_eq!(said, "job job 1/2 is cancelled; its mover is not stopped by this: end it on the VMA\n");
+    let request = oma.request();
+    assert!(request.starts_with("POST /api/v1/jobs/job%201%2F2/cancel HTTP/1.1\r\n"), "{request}");
+    assert!(request.ends_with(r#"{"reason":"wrong \"volume\""}"#), "{request}");
+    assert!(waybill(&["cancel", "job-1"]).refused_with(2).contains("--reason TEXT is missing"));
 }
 
 #[test]

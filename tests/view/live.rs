@@ -127,7 +127,7 @@ fn the_frame_of_all_jobs_counts_what_it_leaves_out() {
     let jobs = [streaming(), silent, failed()];
     let window = |height| Window { width: 120, height: Some(height), colour: false };
     let text = live::jobs(&jobs, now(), window(24));
-    let first = "17:20:00Z  2 unfinished, 1 of them silent, 1 failed lately, 200.0 MiB/s in all\n\nJOB";
+    let first = "17:20:00Z  2 unfinished, 1 of them silent, 1 failed lately, 100.0 MiB/s in all\n\nJOB";
     assert!(text.starts_with(first), "{text}");
     assert!(text.contains("tunnel down for 1s"), "{text}");
     let text = live::jobs(&jobs, now(), window(6));

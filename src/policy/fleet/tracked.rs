@@ -137,6 +137,21 @@ impl Tracked {
             self.note_pace(now, journal, delay, settings.backoff.is_slowed(failures));
         }
         self.show_contact(now, is_contact);
+        if matches!(state, Contact::Silent(_)) {
+            self.show_no_rate();
+        }
+    }
+
+    /// Nobody knows how fast the source is: the figures of the last document are of the past (R-7, F21).
+    fn show_no_rate(&mut self) {
+        let totals = &mut self.job.totals;
+        if totals.throughput_bps > 0 || totals.eta_seconds.is_some() {
+            (totals.throughput_bps, totals.eta_seconds) = (0, None);
+            self.throttle.note_difference();
+        }
+        for disk in &mut self.job.disks {
+            disk.throughput_bps = 0;
+        }
     }
 
     /// Notes that the polls became fewer, each time by a good deal, and that they are back at their pace.
