@@ -15,7 +15,7 @@ use crate::model::time::{Mono, Now};
 use crate::model::{disk::Disk, job::Totals};
 
 /// The changes of one wake-up.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Journal {
     changes: Vec<Change>,
     /// When the stage that each job is in began; absent where that was before the process started.

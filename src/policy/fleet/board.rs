@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::discover::Discovery;
 use super::merge;
+use super::order;
 use super::port::{Action, FleetSettings, Input};
 use super::tracked::Tracked;
 use crate::model::change::Change;
@@ -21,7 +22,7 @@ use crate::policy::journal::Journal;
 use crate::policy::schedule::Schedule;
 
 /// All jobs that an OMA tracks. Ended jobs leave it at once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fleet {
     pub(super) settings: FleetSettings,
     pub(super) jobs: BTreeMap<JobId, Tracked>,
@@ -133,7 +134,9 @@ impl Fleet {
 
     pub(super) fn answered(&mut self, now: Now, id: &JobId, progress: &Progress) {
         let Some(tracked) = self.jobs.get_mut(id) else { return self.answered_late(now, id, progress) };
-        tracked.poll_ended();
+        if !tracked.ends_poll() {
+            return;
+        }
         if progress.job != *id && progress.epoch.is_some() {
             return self.redirect(now, id, progress);
         }
@@ -142,9 +145,8 @@ impl Fleet {
             return self.missed_poll(now, id, Miss::Rubbish(text));
         }
         tracked.heard(now, &mut self.journal, &self.settings);
-        let exports = progress.exports.iter().map(|export| export.name.to_string());
-        tracked.names = exports.chain(progress.aliases.iter().map(ToString::to_string)).collect();
-        let is_over = merge::merge(now, tracked, progress, &mut self.journal);
+        let is_over = order::is_news(now, tracked, progress, &mut self.journal)
+            && merge::merge(now, tracked, progress, &mut self.journal);
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
         self.place_early_change_ids(id);
         if is_over {
@@ -180,9 +182,9 @@ impl Fleet {
 
     fn missed(&mut self, now: Now, id: &JobId, miss: Miss) {
         self.ended_in_flight.remove(id);
-        let Some(tracked) = self.jobs.get_mut(id) else { return };
-        tracked.poll_ended();
-        self.missed_poll(now, id, miss);
+        if self.jobs.get_mut(id).is_some_and(Tracked::ends_poll) {
+            self.missed_poll(now, id, miss);
+        }
     }
 
     pub(super) fn missed_poll(&mut self, now: Now, id: &JobId, miss: Miss) {
@@ -266,7 +268,7 @@ impl Fleet {
         let message = format!("another program set this job to {}; polling stops", status.stored_name());
         self.journal.note(now, &tracked.job, Event::EndedElsewhere, message, Vec::new());
         self.journal.ended_elsewhere(now, &tracked.job);
-        self.record_history(now, &tracked.job);
+        self.record_history(now, &tracked);
     }
 
     /// The job is no longer tracked.

@@ -3,6 +3,7 @@
 //! Nothing goes back: stages and statuses follow the one table, bytes never fall, a percent falls only with a revised
 //! plan. What is not taken is one entry in the job's log.
 
+use super::copies::Copies;
 use super::tracked::Tracked;
 use crate::limits;
 use crate::model::change::Change;
@@ -18,12 +19,14 @@ use crate::policy::transition::{self, Moved};
 /// Takes a document into a tracked job. True where the source says that the job is over.
 pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &mut Journal) -> bool {
     let mut differs = adopt_facts(now, tracked, said, journal);
-    let Tracked { job, refusals, .. } = &mut *tracked;
+    let exports = said.exports.iter().map(|export| export.name.to_string());
+    tracked.names = exports.chain(said.aliases.iter().map(ToString::to_string)).collect();
+    let Tracked { job, refusals, copies, .. } = &mut *tracked;
     // Before the job's own status, because a row that is finished is not written again.
     stream_again(now, job, said, journal);
     differs |= merge_stage(now, job, refusals, said, journal);
     for disk in &said.disks {
-        differs |= merge_disk(now, job, refusals, disk, journal);
+        differs |= merge_disk(now, job, copies, refusals, disk, journal);
     }
     differs |= merge_totals(now, job, refusals, said, journal);
     if differs {
@@ -100,9 +103,16 @@ fn journal_refusal(now: Now, job: &Job, journal: &mut Journal, message: String) 
     journal.note(now, job, Event::TransitionRefused, message, Vec::new());
 }
 
-fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: &mut Journal) -> bool {
+fn merge_disk(
+    now: Now,
+    job: &mut Job,
+    copies: &mut Copies,
+    refusals: &mut Once,
+    said: &Disk,
+    journal: &mut Journal,
+) -> bool {
     let Some(at) = job.disks.iter().position(|disk| disk.id == said.id) else {
-        return add_disk(now, job, refusals, said, journal);
+        return add_disk(now, job, copies, refusals, said, journal);
     };
     let mut disk = job.disks[at].clone();
     let moved = transition::set_disk_status(&mut disk.status, said.status);
@@ -132,9 +142,13 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
     match moved {
         Ok(Moved::From(_)) if disk.status == DiskStatus::Completed || disk.status == DiskStatus::Failed => {
             disk.ended_at = Some(now.wall);
+            copies.ends(now, &disk.id);
         }
-        Ok(Moved::From(_)) => disk.started_at = disk.started_at.or(Some(now.wall)),
-        Ok(Moved::Not) | Err(_) => {}
+        Ok(Moved::From(_)) if disk.started_at.is_none() => {
+            disk.started_at = Some(now.wall);
+            copies.begins(now, &disk.id);
+        }
+        Ok(Moved::From(_) | Moved::Not) | Err(_) => {}
     }
     let differs = disk != job.disks[at];
     job.disks[at] = disk;
@@ -194,7 +208,14 @@ fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {
     disk.updated_at = said.updated_at.or(disk.updated_at);
 }
 
-fn add_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: &mut Journal) -> bool {
+fn add_disk(
+    now: Now,
+    job: &mut Job,
+    copies: &mut Copies,
+    refusals: &mut Once,
+    said: &Disk,
+    journal: &mut Journal,
+) -> bool {
     if job.disks.len() >= limits::DISKS_PER_JOB {
         if refusals.is_first("disks", limits::REFUSALS_PER_JOB) {
             let message =
@@ -204,7 +225,7 @@ fn add_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: 
         return false;
     }
     job.add_disk(Disk::new(said.id.clone()));
-    merge_disk(now, job, refusals, said, journal);
+    merge_disk(now, job, copies, refusals, said, journal);
     true
 }
 
