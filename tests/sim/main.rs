@@ -5,6 +5,8 @@
 mod invariants;
 mod link;
 mod movers;
+mod traffic;
+mod vma;
 mod world;
 
 mod chaos;
