@@ -26,7 +26,8 @@ pub struct Link {
     pub is_late: bool,
     /// What happens while it is down.
     pub down: Down,
-    is_up: Box<dyn Fn(u64) -> bool>,
+    /// True at the moments at which it carries.
+    pub is_up: Box<dyn Fn(u64) -> bool>,
 }
 
 impl Link {

@@ -6,7 +6,6 @@ use waybill::limits;
 use waybill::model::change::Change;
 use waybill::model::id::{JobId, VmaName};
 use waybill::model::request::Outcome;
-use waybill::model::time::Mono;
 use waybill::policy::contact::Miss;
 use waybill::policy::fleet::{Action, FinishAnswer, Input, Listed};
 use waybill::policy::refusal::Refusal;
@@ -248,15 +247,16 @@ impl World {
         self.vmas.iter().position(|vma: &Vma| vma.name == *name).expect("a VMA")
     }
 
+    /// An answer comes now that no poll asked for.
+    pub fn stray(&mut self, input: Input) {
+        let came = Came::Core(input);
+        self.happen(Happening::Arrived { came, process: self.process, is_awaited: false });
+        self.settle();
+    }
+
     pub fn schedule(&mut self, at_ms: u64, happening: Happening) {
         self.serial += 1;
         self.events.insert((at_ms.max(self.now_ms), self.serial), happening);
-    }
-
-    /// What is waiting for the fleet, by its time alone: for tests that try each such moment.
-    pub fn next_moment(&self) -> Option<u64> {
-        let first = self.events.first_key_value().map(|((at, _), _)| *at);
-        first.into_iter().chain(self.fleet.next_deadline().map(Mono::as_millis)).min()
     }
 }
 
