@@ -25,3 +25,7 @@ mod source_restarts;
 mod wall_clock;
 mod slow_store;
 mod full_store;
+mod cancel;
+mod reused_ids;
+mod resumed_disks;
+mod revised_plans;
