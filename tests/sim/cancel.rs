@@ -61,7 +61,10 @@ fn cancelled_at(link: Link, at: u64) {
     assert_eq!((world.row("job-1"), world.polls.len()), (row, polls), "{at}: nothing changes, nobody asks");
     assert_eq!((world.count("job-1", "job_failed"), world.count("job-1", "job_succeeded")), (1, 0), "{at}");
     let history = world.store.history(None).expect("readable");
-    assert!(history.iter().all(|row| !row.entry.sync_success), "{at}: what was cancelled is no base for an incremental");
+    assert!(
+        history.iter().all(|row| !row.entry.sync_success),
+        "{at}: what was cancelled is no base for an incremental"
+    );
     let document = world.document("job-1").expect("a document");
     let told = (document["status"].as_str(), document["error"].as_str());
     // The VMA may have been told of the success an instant before.

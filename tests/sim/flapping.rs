@@ -41,7 +41,10 @@ fn three_seconds_up_and_more_down_keep_the_bar_moving() {
         let behind = 720 * GB - world.row("job-1").totals.bytes_transferred;
         assert!(behind <= 20 * GB, "{down:?} {period}: {behind}");
         let (lost, regained) = (world.count("job-1", "contact_lost"), world.count("job-1", "contact_regained"));
-        assert!(losses.contains(&lost) && (regained..=regained + 1).contains(&lost), "{down:?} {period}: {lost} {regained}");
+        assert!(
+            losses.contains(&lost) && (regained..=regained + 1).contains(&lost),
+            "{down:?} {period}: {lost} {regained}"
+        );
         let lines = world.events("job-1").len();
         assert!(lines <= 5 + 8 * lost, "{down:?} {period}: {lines} lines for {lost} losses");
     }

@@ -22,7 +22,8 @@ fn world() -> World {
 /// What a mover sends in one run of two disks; the first disk has `n` GB.
 fn pushes(world: &mut World, n: u64) {
     let begin = (n - 1) * RUN;
-    let bodies = [stage("Initializing", 5), stage("Creating Snapshot", 10), start(), run(GB, n * GB), completed(n * GB)];
+    let bodies =
+        [stage("Initializing", 5), stage("Creating Snapshot", 10), start(), run(GB, n * GB), completed(n * GB)];
     let more = [start(), completed(10 * GB)];
     for (at, body) in bodies.into_iter().chain(more).enumerate() {
         world.push_at(begin + 1000 + 3000 * at as u64, "job", body);
@@ -46,7 +47,8 @@ fn three_runs_under_one_id_are_three_jobs() {
         let (row, n) = (world.row(id), n as u64 + 1);
         assert_eq!((row.status.stored_name(), row.totals.bytes_transferred), ("completed", (n + 10) * GB), "{id}");
         assert_eq!(row.vm.path, "/DC0/vm/db", "{id}");
-        let ids: Vec<&str> = row.disks.iter().filter_map(|disk| disk.change_id.as_ref()).map(|id| id.as_str()).collect();
+        let ids: Vec<&str> =
+            row.disks.iter().filter_map(|disk| disk.change_id.as_ref()).map(|id| id.as_str()).collect();
         assert_eq!(ids, [change_id(10 * n as u32), change_id(10 * n as u32 + 1)], "{id}");
         assert_eq!((world.count(id, "job_succeeded"), world.count(id, "job_failed")), (1, 0), "{id}");
     }
@@ -68,7 +70,11 @@ fn a_run_that_was_cancelled_is_followed_by_one_that_is_polled_anew() {
     assert_eq!(world.row("job"), ended);
     let row = world.row("job~2");
     assert_eq!((row.status.stored_name(), row.totals.bytes_transferred), ("streaming", 12 * GB));
-    assert_eq!(world.count("job", "transition_refused"), 0, "the OMA hears of the late pushes through the new run only");
+    assert_eq!(
+        world.count("job", "transition_refused"),
+        0,
+        "the OMA hears of the late pushes through the new run only"
+    );
 }
 
 #[test]

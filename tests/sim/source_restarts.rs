@@ -37,10 +37,14 @@ fn f27_a_database_that_is_set_back_to_a_backup_is_told_once_and_costs_no_byte() 
     world.run_until(40_000);
     let (row, document) = (world.row("job-1"), world.document("job-1").expect("a document"));
     assert_eq!(document["sequence"], row.source_sequence);
-    assert_eq!((row.totals.bytes_transferred, row.totals.percent), (before.totals.bytes_transferred, before.totals.percent));
+    assert_eq!(
+        (row.totals.bytes_transferred, row.totals.percent),
+        (before.totals.bytes_transferred, before.totals.percent)
+    );
     let told = world.messages("job-1", "source_replaced");
     let (known, said) = (before.source_sequence, row.source_sequence);
-    let sentence = format!("the VMA's database was set back from sequence {known} to {said}, as by restoring a backup: ");
+    let sentence =
+        format!("the VMA's database was set back from sequence {known} to {said}, as by restoring a backup: ");
     assert!(told.len() == 1 && told[0].starts_with(&sentence), "{told:?}");
     assert_eq!(world.count("job-1", "bytes_regressed"), 2, "of the disk and of the job");
     // The mover goes on from where it is, and the job ends as if nothing had been.
@@ -93,10 +97,13 @@ fn f31_a_mover_that_counts_from_zero_again_takes_nothing_away_and_is_one_line() 
     let row = world.row("job-1");
     assert_eq!((row.totals.bytes_transferred, row.totals.percent.to_string()), (10 * GB, "50.00".to_owned()));
     let vma = world.vmas[0].store.events(&row.id).expect("readable");
-    let told: Vec<_> = vma.iter().filter(|row| row.event == "bytes_regressed").map(|row| row.message.as_str()).collect();
+    let told: Vec<_> =
+        vma.iter().filter(|row| row.event == "bytes_regressed").map(|row| row.message.as_str()).collect();
     assert_eq!(
         told,
-        ["disk a: the source says 1000000000 bytes after 10000000000; it has probably started again, the larger count stays"]
+        [
+            "disk a: the source says 1000000000 bytes after 10000000000; it has probably started again, the larger count stays"
+        ]
     );
     world.run_until(70_000);
     let row = world.row("job-1");

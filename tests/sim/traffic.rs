@@ -105,8 +105,7 @@ impl World {
 
     fn listed(&mut self, vma: VmaName, body: &str) {
         let listing = progress::parse_listing(body.as_bytes()).expect("our own list");
-        let jobs: Vec<_> =
-            listing.jobs.into_iter().filter(|said| self.stored(&said.job).is_none()).collect();
+        let jobs: Vec<_> = listing.jobs.into_iter().filter(|said| self.stored(&said.job).is_none()).collect();
         let new: Vec<JobId> = jobs.iter().map(|said| said.job.clone()).collect();
         let epoch = listing.epoch.and_then(|text| waybill::model::id::Epoch::parse(&text).ok());
         let listed = Listed { epoch, sequence: listing.sequence, more: listing.more, jobs };
@@ -269,9 +268,7 @@ fn vma_of(action: &Action) -> &VmaName {
 fn missed(action: &Action, why: &str) -> Came {
     Came::Core(match action {
         Action::Poll { job, .. } => Input::Missed(job.clone(), Miss::Unreachable(why.to_owned())),
-        Action::TellFinish { job, .. } => {
-            Input::FinishAnswered(job.clone(), FinishAnswer::Unreachable(why.to_owned()))
-        }
+        Action::TellFinish { job, .. } => Input::FinishAnswered(job.clone(), FinishAnswer::Unreachable(why.to_owned())),
         Action::List { vma, .. } => Input::ListMissed(vma.clone()),
     })
 }

@@ -105,7 +105,8 @@ impl Vma {
     }
 }
 
-fn source_settings(name: &VmaName, database: u32) -> SourceSettings {
+/// How a VMA's source behaves; each database has its own epoch.
+pub fn source_settings(name: &VmaName, database: u32) -> SourceSettings {
     SourceSettings {
         name: name.clone(),
         // Not the store's own, which is another in every run.

@@ -10,7 +10,8 @@ const GB: u64 = 1_000_000_000;
 
 /// Sets the clock of one appliance.
 type Set = fn(&mut World, i64);
-const CLOCKS: [(&str, Set); 2] = [("OMA", |world, ms| world.ahead_ms += ms), ("VMA", |world, ms| world.vmas[0].ahead_ms += ms)];
+const CLOCKS: [(&str, Set); 2] =
+    [("OMA", |world, ms| world.ahead_ms += ms), ("VMA", |world, ms| world.vmas[0].ahead_ms += ms)];
 
 /// A job of two disks, 60 s each, and clocks that are set at the moments.
 fn run(set: Set, steps: &[(u64, i64)]) -> World {
@@ -33,8 +34,14 @@ fn run(set: Set, steps: &[(u64, i64)]) -> World {
 
 fn check(world: &World, what: &str) {
     let row = world.row("job-1");
-    assert_eq!((row.status.stored_name(), row.totals.bytes_transferred), ("completed", 12 * GB), "{what}: {:?}", row.error);
-    for event in ["job_failed", "job_stalled", "contact_lost", "bytes_regressed", "source_replaced", "backoff_changed"] {
+    assert_eq!(
+        (row.status.stored_name(), row.totals.bytes_transferred),
+        ("completed", 12 * GB),
+        "{what}: {:?}",
+        row.error
+    );
+    for event in ["job_failed", "job_stalled", "contact_lost", "bytes_regressed", "source_replaced", "backoff_changed"]
+    {
         assert_eq!(world.count("job-1", event), 0, "{what}: {event}");
     }
     for entry in world.store.history(None).expect("readable") {
