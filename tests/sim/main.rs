@@ -5,12 +5,12 @@
 mod invariants;
 mod link;
 mod movers;
+mod storm;
 mod traffic;
 mod vma;
 mod world;
 
 mod cancel;
-mod chaos;
 mod crowd;
 mod every_order;
 mod every_pair;
@@ -18,6 +18,7 @@ mod flapping;
 mod full_store;
 mod intermittent;
 mod late_answers;
+mod random_walk;
 mod restart;
 mod resumed_disks;
 mod reused_ids;

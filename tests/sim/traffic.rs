@@ -238,11 +238,19 @@ impl World {
                 assert!(self.in_flight.insert(job.clone()), "two polls of {job} are on the way at {sent} ms");
                 self.polls.push((sent, job.clone()));
             }
-            self.send(action);
+            match action {
+                // A VMA is not told of an end that rests on what is not written yet; polls never wait.
+                Action::TellFinish { .. } => self.to_tell.push(action),
+                Action::Poll { .. } | Action::List { .. } => self.send(action),
+            }
+        }
+        if self.outbox.is_empty() {
+            std::mem::take(&mut self.to_tell).into_iter().for_each(|action| self.send(action));
         }
     }
 
-    fn place_of(&self, name: &VmaName) -> usize {
+    /// Where a VMA stands.
+    pub fn place_of(&self, name: &VmaName) -> usize {
         self.vmas.iter().position(|vma: &Vma| vma.name == *name).expect("a VMA")
     }
 

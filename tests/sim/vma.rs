@@ -1,10 +1,12 @@
 //! One VMA of the world: its source, its database, its clock, and what a test may do to it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use waybill::model::change::Change;
 use waybill::model::id::{Epoch, JobId, VmaName};
 use waybill::model::job::Job;
+use waybill::model::status::JobStatus;
 use waybill::model::time::Now;
 use waybill::policy::outbox::Outbox;
 use waybill::policy::refusal::Refusal;
@@ -31,6 +33,10 @@ pub struct Vma {
     pub ahead_ms: i64,
     /// Which database this is; each replaced one gets the next number.
     pub databases: u32,
+    /// True once the database was replaced or restored: it may know less than was told before.
+    pub was_set_back: bool,
+    /// Jobs that have ever succeeded here.
+    pub succeeded: BTreeSet<JobId>,
     outbox: Outbox,
     rules: Invariants,
 }
@@ -55,6 +61,8 @@ impl Vma {
             is_down: false,
             ahead_ms: 0,
             databases: 1,
+            was_set_back: false,
+            succeeded: BTreeSet::new(),
             outbox,
             rules,
         }
@@ -67,6 +75,9 @@ impl Vma {
         let result = what(&mut self.source);
         let changes = self.source.changes();
         self.rules.check(&changes);
+        let ended = changes.iter().filter_map(|change| if let Change::Ended(job) = change { Some(job) } else { None });
+        let succeeded = ended.filter(|job| job.status == JobStatus::Succeeded);
+        self.succeeded.extend(succeeded.map(|job| job.id.clone()));
         self.outbox.extend(changes);
         commit(&mut self.store, &mut self.outbox, &mut self.rules);
         result
@@ -94,6 +105,7 @@ impl Vma {
     }
     /// A copy takes the place of the database: the same epoch, an earlier sequence.
     pub fn restore(&mut self, now: Now, backup: &Backup) {
+        self.was_set_back = true;
         self.store = Store::in_memory().expect("a database");
         self.rules = Invariants::knowing(&backup.jobs);
         let rows = backup.jobs.iter().map(|job| Change::Declared(Box::new(job.clone())));

@@ -12,7 +12,7 @@ use waybill::model::percent::Percent;
 use waybill::model::time::{Mono, Now, Wall};
 use waybill::policy::backoff::Backoff;
 use waybill::policy::dice::Dice;
-use waybill::policy::fleet::{Admitted, Fleet, FleetSettings, Input, OnStall};
+use waybill::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall};
 use waybill::policy::outbox::Outbox;
 use waybill::policy::refusal::Refusal;
 use waybill::policy::source::{Declared, Pushed};
@@ -55,6 +55,7 @@ pub struct World {
     pub(crate) process: u32,
     pub(crate) dice: Dice,
     pub(crate) outbox: Outbox,
+    pub(crate) to_tell: Vec<Action>,
     pub(crate) rules: Invariants,
     pub(crate) in_flight: BTreeSet<JobId>,
     pub(crate) touched: BTreeSet<JobId>,
@@ -117,6 +118,7 @@ impl World {
             process: 0,
             dice: Dice::new(seed),
             outbox: Outbox::default(),
+            to_tell: Vec::new(),
             rules: Invariants::default(),
             in_flight: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -236,10 +238,12 @@ impl World {
         self.settle();
     }
 
-    /// The OMA stops between two transactions and starts again: what was on the way is lost.
+    /// The OMA stops between two transactions and starts again: what was on the way or unwritten is lost.
     pub fn restart_oma(&mut self) {
         self.settle();
         let jobs = self.store.unfinished_jobs().expect("readable");
+        (self.outbox, self.to_tell) = Default::default();
+        self.rules = Invariants::knowing(&self.store.jobs().expect("readable"));
         self.process += 1;
         self.in_flight.clear();
         self.busy_until = self.now_ms;
@@ -249,6 +253,10 @@ impl World {
         self.settle();
     }
 
+    /// True where nothing waits for the OMA's database.
+    pub fn is_written(&self) -> bool {
+        self.outbox.is_empty()
+    }
     /// The job's row as SQLite has it.
     pub fn row(&self, id: &str) -> Job {
         self.store.job(&job_id(id)).expect("readable").expect("a row")
