@@ -15,6 +15,7 @@ mod crowd;
 mod every_order;
 mod every_pair;
 mod flapping;
+mod found;
 mod full_store;
 mod intermittent;
 mod late_answers;

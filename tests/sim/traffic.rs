@@ -96,6 +96,10 @@ impl World {
         if let Input::Answered(job, _) | Input::Missed(job, _) = &input {
             // The fleet knows polls by their job: a stray answer ends the poll on the way, and that one's is the stray.
             self.strays += u64::from(!is_awaited);
+            if !self.in_flight.contains(job) {
+                // What is decided is sent before anything stray comes, as if that had a wake-up of its own.
+                self.settle();
+            }
             let was_in_flight = self.in_flight.remove(job);
             assert!(was_in_flight || self.strays > 0, "an answer for {job} that nobody asked for");
             self.touched.insert(job.clone());
@@ -214,9 +218,14 @@ impl World {
 
     /// The second half of a wake-up: one transaction, the invariants, then the actions.
     pub fn settle(&mut self) {
-        let changes = self.fleet.changes();
-        self.rules.check(&changes);
-        self.outbox.extend(changes);
+        self.take_changes();
+        while let Some(request) = self.fleet.next_redirected() {
+            let (now, stored) = (self.now(), self.stored(&request.job));
+            if self.fleet.track(now, &request, stored.as_ref()).is_ok() {
+                self.recall(&request.job);
+            }
+            self.take_changes();
+        }
         if self.is_writable {
             if !self.outbox.is_empty() {
                 self.busy_until = self.now_ms.max(self.busy_until) + self.commit_ms;
@@ -247,6 +256,12 @@ impl World {
         if self.outbox.is_empty() {
             std::mem::take(&mut self.to_tell).into_iter().for_each(|action| self.send(action));
         }
+    }
+
+    fn take_changes(&mut self) {
+        let changes = self.fleet.changes();
+        self.rules.check(&changes);
+        self.outbox.extend(changes);
     }
 
     /// Where a VMA stands.

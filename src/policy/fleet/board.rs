@@ -28,6 +28,7 @@ pub struct Fleet {
     pub(super) jobs: BTreeMap<JobId, Tracked>,
     pub(super) schedule: Schedule,
     pub(super) actions: VecDeque<Action>,
+    redirected: VecDeque<TrackRequest>,
     pub(super) journal: Journal,
     pub(super) dice: Dice,
     pub(super) is_paused: bool,
@@ -47,6 +48,7 @@ impl Fleet {
             jobs: BTreeMap::new(),
             schedule: Schedule::default(),
             actions: VecDeque::new(),
+            redirected: VecDeque::new(),
             journal: Journal::default(),
             dice,
             is_paused: false,
@@ -96,6 +98,11 @@ impl Fleet {
     /// The next thing to send; `None` when all is said.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+    /// The next job that is to be tracked because a poll under one of its other names found it. The caller has its row,
+    /// which may say that it has ended, and gives it to [`Fleet::track`]; a refusal is well: then it stays as it is.
+    pub fn next_redirected(&mut self) -> Option<TrackRequest> {
+        self.redirected.pop_front()
     }
     /// When to come back with [`Input::Elapsed`] if nothing else happens.
     pub fn next_deadline(&self) -> Option<Mono> {
@@ -167,9 +174,7 @@ impl Fleet {
         let (vma, vm) = (tracked.job.vma.clone(), progress.vm.clone());
         let own = progress.job.clone();
         self.fail(now, id, format!("{id} is another name of job {own}, which is tracked under its own id instead"));
-        let request = TrackRequest { job: own, vma, vm, disks: Vec::new() };
-        // A refusal means that the job is tracked already, from another VMA; there it stays.
-        let _known_or_new = self.track(now, &request, None);
+        self.redirected.push_back(TrackRequest { job: own, vma, vm, disks: Vec::new() });
     }
 
     /// A document that was on the way when its job ended: it changes nothing and is recorded once (R-42, F28).

@@ -1,0 +1,44 @@
+//! Found: what the random walk found, each in a few steps and named after what a user saw.
+
+use crate::movers::{run, start};
+use crate::world::World;
+
+#[test]
+fn f28_another_name_of_a_job_that_has_ended_does_not_revive_it() {
+    let mut world = World::new(1);
+    world.declare("job-1", r#"{"disks":[{"id":"a","export":{"name":"volume"}}]}"#).expect("declared");
+    world.track_id("job-1");
+    world.push_at(1000, "job-1", start());
+    world.run_until(5000);
+    // The VMA is never told: it goes on with the job.
+    world.vmas[0].link = crate::link::Link::when(crate::link::Down::Refuses, |ms| ms > 10_000);
+    world.cancel("job-1", "wrong VM").expect("cancelled");
+    let ended = world.row("job-1");
+    world.run_until(12_000);
+    world.track_id("volume");
+    world.run_until(60_000);
+    let text = "volume is another name of job job-1, which is tracked under its own id instead";
+    assert_eq!(world.row("volume").error.as_deref(), Some(text));
+    assert_eq!((world.row("job-1"), world.count("job-1", "tracking_started")), (ended, 1));
+}
+
+#[test]
+fn u05_a_plan_that_was_revised_and_revised_back_between_two_polls_leaves_no_bar_that_is_too_long() {
+    let mut world = World::new(2);
+    world.vmas[0].link = crate::link::Link::when(crate::link::Down::Refuses, |ms| !(7000..15_000).contains(&ms));
+    world.track_id("job-1");
+    // One per mille more is no revision, and the bar holds its place.
+    let reports = [(1000, 990, 1000), (4000, 990, 1005), (8000, 990, 5000), (9000, 990, 1005)];
+    world.push_at(100, "job-1", start());
+    for (at, bytes, total) in reports {
+        world.push_at(at, "job-1", run(bytes, total));
+    }
+    world.run_until(6500);
+    assert_eq!(world.row("job-1").totals.percent.to_string(), "99.00");
+    world.run_until(30_000);
+    assert_eq!(world.document("job-1").expect("a document")["aggregate"]["percent"], 98.5);
+    assert_eq!(world.row("job-1").totals.percent.to_string(), "98.50");
+    let told = world.messages("job-1", "plan_revised");
+    let of = |whose| format!("plan of {whose} was revised in between and is 1005 bytes again: 99.00 % is now 98.50 %");
+    assert_eq!(told, [of("disk disk-0"), of("job")]);
+}
