@@ -97,7 +97,12 @@ impl Journal {
     pub fn plan_revised(&mut self, now: Now, job: &Job, whose: &str, from: u64, to: u64, percent: (Percent, Percent)) {
         let attributes = vec![("of", whose.into()), ("from", from.into()), ("to", to.into())];
         let (before, after) = percent;
-        let message = format!("plan of {whose} revised from {from} to {to} bytes: {before} % is now {after} %");
+        let how = if from == to {
+            format!("was revised in between and is {to} bytes again")
+        } else {
+            format!("revised from {from} to {to} bytes")
+        };
+        let message = format!("plan of {whose} {how}: {before} % is now {after} %");
         self.note(now, job, Event::PlanRevised, message, attributes);
     }
 

@@ -123,8 +123,8 @@ fn merge_disk(
         journal_refusal(now, job, journal, message);
     }
     adopt_disk_facts(&mut disk, said);
-    let (planned, is_revised) =
-        (disk.planned_bytes, said.planned_bytes.is_some() && disk.planned_bytes != said.planned_bytes);
+    let planned = disk.planned_bytes;
+    let is_revised = (said.planned_bytes.is_some() && planned != said.planned_bytes) || holds_its_bar(job);
     disk.planned_bytes = said.planned_bytes.or(disk.planned_bytes);
     disk.basis = said.basis.or(disk.basis);
     let regressed = note_regression(refusals, said.id.as_str(), disk.bytes_transferred, said.bytes_transferred);
@@ -243,7 +243,7 @@ fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, j
     if totals.total_bytes == 0 && !is_copied {
         totals.total_bytes = before.total_bytes;
     }
-    let is_revised = before.total_bytes > 0 && totals.total_bytes != before.total_bytes;
+    let is_revised = (before.total_bytes > 0 && totals.total_bytes != before.total_bytes) || holds_its_bar(job);
     let is_anew = said.totals.bytes_transferred < before.bytes_transferred;
     if percent < before.percent && is_revised && !is_anew {
         totals.percent = percent;
@@ -257,6 +257,12 @@ fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, j
         journal.milestones(now, job, before);
     }
     before != totals
+}
+
+/// True where the source lets its bar fall for nothing but a revised plan, which may have been revised back before a poll
+/// saw it. Older VMAs, which have no epoch, promise nothing.
+fn holds_its_bar(job: &Job) -> bool {
+    job.source_epoch.is_some()
 }
 
 /// True at the beginning of an episode in which the source's counter is below the known one.
