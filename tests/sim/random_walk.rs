@@ -4,6 +4,7 @@
 //!
 //! 60 walks here, more with `build/test --long`; `build/test --seed N` repeats one. A seed is the same walk each time.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::time::Instant;
@@ -11,6 +12,7 @@ use std::time::Instant;
 use waybill::model::id::ChangeId;
 use waybill::model::job::{Contact, Job, Silence};
 use waybill::model::progress::Progress;
+use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::policy::fleet::Input;
 
@@ -29,6 +31,7 @@ fn walk(seed: u64) -> World {
     let mut storm = Storm::new(seed);
     let settings = storm.settings(seed);
     let mut world = World::with(settings);
+    storm.prepare(&mut world);
     while world.now_ms() < STORM_MS {
         storm.happen(&mut world);
         let pause = storm.dice.below(4000);
@@ -37,13 +40,17 @@ fn walk(seed: u64) -> World {
     turn_fine(&mut world);
     check_evidence(&world);
     check_agreement(&world);
+    for row in world.store.jobs().expect("readable") {
+        check_steps(&world, &row);
+        check_history(&world, &row);
+    }
     world
 }
 
 fn turn_fine(world: &mut World) {
     // What scripted movers still have to say is said first.
     world.run_until(STORM_MS + 2 * CALM_MS);
-    world.vmas.iter_mut().for_each(|vma| vma.link = Link::good());
+    world.vmas.iter_mut().for_each(|vma| (vma.link, vma.stub) = (Link::good(), None));
     (world.is_writable, world.most_unwritten, world.commit_ms) = (true, 50_000, 0);
     world.tell_fleet(Input::Elapsed);
     world.run_until(STORM_MS + 3 * CALM_MS);
@@ -76,15 +83,19 @@ fn check_agreement(world: &World) {
             continue;
         };
         assert_eq!(row.contact, Contact::Fresh, "{}", row.id);
-        assert_eq!((Some(row.source_sequence), &row.source_epoch), (said.sequence, &said.epoch), "{}", row.id);
         assert!(!said.status.is_final(), "{}: ended there as {}, and here it is {}", row.id, said.status, row.status);
-        if world.vmas[at].was_set_back {
+        let vma = &world.vmas[at];
+        if !vma.is_old {
+            assert_eq!((Some(row.source_sequence), &row.source_epoch), (said.sequence, &said.epoch), "{}", row.id);
+        }
+        if vma.was_set_back || vma.is_old {
             check_nothing_fell(&row, &said);
         } else {
             check_same(&row, &said);
         }
     }
-    for (at, vma) in world.vmas.iter().enumerate().filter(|_| world.settings.discover) {
+    let lists = world.vmas.iter().enumerate().filter(|(_, vma)| world.settings.discover && !vma.is_old);
+    for (at, vma) in lists {
         for said in vma.source.listing(world.vma_now(at), 0, None).jobs {
             assert!(world.store.job(&said.job).expect("readable").is_some(), "{} was listed and has no row", said.job);
         }
@@ -111,6 +122,32 @@ fn check_nothing_fell(row: &Job, said: &Progress) {
     for disk in &said.disks {
         let known = row.disk(&disk.id).map_or(0, |known| known.bytes_transferred);
         assert!(known >= disk.bytes_transferred, "{} disk {}", row.id, disk.id);
+    }
+}
+
+/// One step a stage, in their order; the last is open for as long as the job is.
+fn check_steps(world: &World, row: &Job) {
+    let steps = world.store.steps(&row.id).expect("readable");
+    let stages: Vec<Option<Stage>> = steps.iter().map(|step| Stage::from_wire_name(&step.stage)).collect();
+    assert!(stages.windows(2).all(|pair| pair[0] < pair[1]), "{}: {stages:?}", row.id);
+    assert_eq!(stages.last().copied().flatten(), row.stage, "{}", row.id);
+    for (n, step) in steps.iter().enumerate() {
+        let is_open = n + 1 == steps.len() && !row.status.is_final();
+        assert_eq!(step.completed_at.is_none(), is_open, "{}: step {}", row.id, step.stage);
+    }
+}
+
+/// A row for each disk of a job that has ended, and none for another; a success only where there was one.
+fn check_history(world: &World, row: &Job) {
+    let history = world.store.history(None).expect("readable");
+    let of_job: Vec<_> = history.iter().map(|known| &known.entry).filter(|entry| entry.job == row.id).collect();
+    let disks: BTreeSet<_> = of_job.iter().map(|entry| &entry.disk).collect();
+    let expected: BTreeSet<_> = row.disks.iter().map(|disk| &disk.id).filter(|_| row.status.is_final()).collect();
+    assert_eq!(disks, expected, "{}", row.id);
+    for entry in of_job {
+        let is_completed = row.disk(&entry.disk).is_some_and(|disk| disk.status == DiskStatus::Completed);
+        let is_success = row.status == JobStatus::Succeeded && is_completed;
+        assert_eq!(entry.sync_success, is_success, "{} {}", row.id, entry.disk);
     }
 }
 

@@ -32,11 +32,32 @@ pub struct Storm {
     backups: [Option<Backup>; 2],
 }
 
+/// A VMA ends and starts again: it tells the same story of every job.
+fn restart(world: &mut World, vma: usize) {
+    let now = world.vma_now(vma);
+    let story = |world: &World| {
+        let mut jobs = world.vmas[vma].source.listing(now, 0, None).jobs;
+        for job in &mut jobs {
+            (job.totals.throughput_bps, job.totals.eta_seconds) = (0, None);
+            job.disks.iter_mut().for_each(|disk| disk.throughput_bps = 0);
+        }
+        jobs
+    };
+    let before = story(world);
+    world.vmas[vma].restart(now);
+    assert_eq!(story(world), before, "a VMA that started again tells another story");
+}
+
 impl Storm {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let has_disasters = dice.below(2) == 0;
         Self { dice, has_disasters, backups: [None, None] }
+    }
+
+    /// The second VMA is an older one, now and then.
+    pub fn prepare(&mut self, world: &mut World) {
+        world.vmas[1].is_old = self.is(30);
     }
 
     /// Two VMAs, and rules that are the default's or so short that a walk meets their ends.
@@ -90,10 +111,7 @@ impl Storm {
             }
             80..=89 => self.blow(world, vma),
             90..=92 => world.restart_oma(),
-            93..=95 => {
-                let now = world.vma_now(vma);
-                world.vmas[vma].restart(now);
-            }
+            93..=95 => restart(world, vma),
             96..=98 => self.strike(world, vma),
             _ => self.backups[vma] = Some(world.vmas[vma].backup()),
         }
@@ -101,7 +119,7 @@ impl Storm {
 
     /// The weather changes.
     fn blow(&mut self, world: &mut World, vma: usize) {
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0..=2 => {
                 let (down, period) = (self.one(&[Down::Hangs, Down::Refuses]), 1000 + self.dice.below(60_000));
                 let share = self.dice.below(100);
@@ -119,6 +137,11 @@ impl Storm {
             }
             7 => world.commit_ms = self.one(&[0, 0, 100, 3000, 15_000]),
             8 => world.is_writable = !world.is_writable,
+            9 => {
+                let nothing: crate::vma::Stub = |_| (404, "404 page not found".to_owned());
+                let rubbish: crate::vma::Stub = |_| (200, "job not found".to_owned());
+                world.vmas[vma].stub = self.one(&[None, Some(nothing), Some(rubbish)]);
+            }
             _ => world.most_unwritten = self.one(&[5, 50, 50_000]),
         }
     }

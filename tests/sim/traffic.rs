@@ -5,6 +5,7 @@
 use waybill::limits;
 use waybill::model::change::Change;
 use waybill::model::id::{JobId, VmaName};
+use waybill::model::progress::Progress;
 use waybill::model::request::Outcome;
 use waybill::policy::contact::Miss;
 use waybill::policy::fleet::{Action, FinishAnswer, Input, Listed};
@@ -123,6 +124,7 @@ impl World {
             Action::TellFinish { job, vma, outcome, .. } => {
                 Came::Core(Input::FinishAnswered(job.clone(), self.tell(job, vma, outcome)))
             }
+            Action::List { vma, .. } if self.vmas[self.place_of(vma)].is_old => missed(action, "status 404"),
             Action::List { vma, since, epoch } => {
                 let at = self.place_of(vma);
                 let epoch = epoch.as_ref().map(waybill::model::id::Epoch::as_str);
@@ -144,7 +146,8 @@ impl World {
                 (status, body) => return Input::Missed(job.clone(), Miss::Rubbish(format!("status {status}: {body}"))),
             },
             None => match vma.source.document(self.vma_now(at), job) {
-                Some(document) => progress::render(&document),
+                Some(said) if vma.is_old => progress::render(&Progress { sequence: None, epoch: None, ..said }),
+                Some(said) => progress::render(&said),
                 None => return Input::Missed(job.clone(), Miss::Unknown),
             },
         };

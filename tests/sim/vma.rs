@@ -27,6 +27,8 @@ pub struct Vma {
     pub link: Link,
     /// Answers in place of the source.
     pub stub: Option<Stub>,
+    /// An older VMA: its documents have no sequence and no epoch, and it has no list.
+    pub is_old: bool,
     /// True while the mover's host or the daemon is down: pushes are lost.
     pub is_down: bool,
     /// How far its wall clock is ahead of the world's, in milliseconds.
@@ -58,6 +60,7 @@ impl Vma {
             store: Store::in_memory().expect("a database"),
             link: Link::good(),
             stub: None,
+            is_old: false,
             is_down: false,
             ahead_ms: 0,
             databases: 1,
