@@ -37,6 +37,13 @@ impl Journal {
     pub fn has_noted(&self, job: &JobId) -> bool {
         self.noted.contains(job)
     }
+    /// The last row of a job that has ended in this wake-up; whoever reads its stored row reads too old a one.
+    pub fn end_of(&self, job: &JobId) -> Option<&Job> {
+        self.changes.iter().find_map(|change| match change {
+            Change::Ended(ended) if ended.id == *job => Some(&**ended),
+            _ => None,
+        })
+    }
     /// Adds a change as it is.
     pub fn push(&mut self, change: Change) {
         self.changes.push(change);

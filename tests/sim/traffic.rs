@@ -261,7 +261,8 @@ impl World {
         }
     }
 
-    fn take_changes(&mut self) {
+    /// What the fleet has decided is to be written.
+    pub fn take_changes(&mut self) {
         let changes = self.fleet.changes();
         self.rules.check(&changes);
         self.outbox.extend(changes);

@@ -193,6 +193,7 @@ impl World {
     }
     /// Tracks a job now, as `POST /api/v1/jobs` does.
     pub fn track(&mut self, body: &str) -> Result<Admitted, Refusal> {
+        self.wait_for_oma();
         let request = job::parse_track(body.as_bytes()).expect(body);
         let (now, stored) = (self.now(), self.stored(&request.job));
         let admitted = self.fleet.track(now, &request, stored.as_ref());
@@ -208,6 +209,8 @@ impl World {
     }
     /// A mover hands over a change id now.
     pub fn change_id(&mut self, path: &str, body: &str) {
+        self.wait_for_oma();
+        self.take_changes();
         let report = changeid::parse(body.as_bytes()).expect(body);
         let ended = Some(job_id(path)).filter(|id| self.fleet.job(id).is_none());
         let ended = ended.and_then(|id| self.stored(&id));
@@ -228,14 +231,22 @@ impl World {
         self.outbox.row(id).cloned().or_else(|| self.store.job(id).expect("readable"))
     }
     pub fn cancel(&mut self, id: &str, reason: &str) -> Result<(), Refusal> {
+        self.wait_for_oma();
         let cancelled = self.fleet.cancel(self.now(), &job_id(id), reason);
         self.settle();
         cancelled
     }
     /// Something that the OMA's shell noticed.
     pub fn tell_fleet(&mut self, input: Input) {
+        self.wait_for_oma();
         self.fleet.handle(self.now(), input);
         self.settle();
+    }
+    /// Who asks the OMA for something waits until its commit is over.
+    fn wait_for_oma(&mut self) {
+        if self.now_ms < self.busy_until {
+            self.run_until(self.busy_until);
+        }
     }
 
     /// The OMA stops between two transactions and starts again: what was on the way or unwritten is lost.
