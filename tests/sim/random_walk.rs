@@ -1,8 +1,8 @@
-//! The random walk: two VMAs, an OMA and a few jobs in ten virtual minutes of everything that `storm` has, from a seed.
+//! The random walk: two VMAs, an OMA and a few jobs in ten virtual minutes, or three hours, of everything that `storm` has, from a seed.
 //! The invariants judge every step; at the end the weather turns fine, and within a minute the OMA shows what the VMAs
 //! say, nothing is unwritten, and nothing has succeeded without its evidence.
 //!
-//! 60 walks here, more with `build/test --long`; `build/test --seed N` repeats one. A seed is the same walk each time.
+//! 120 walks here, more with `build/test --long`; `build/test --seed N` repeats one. A seed is the same walk each time.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,11 +20,12 @@ use crate::link::Link;
 use crate::storm::Storm;
 use crate::world::World;
 
-const STORM_MS: u64 = 600_000;
+/// The longest that a mover of the storm needs for its story.
+const STORY_MS: u64 = 90_000;
 /// Half a minute until the slowest poll, three polls for a source that was set back, and some.
 const CALM_MS: u64 = 60_000;
 /// The seeds of every day.
-const SEEDS: Range<u64> = 0..60;
+const SEEDS: Range<u64> = 0..120;
 
 /// One walk; gives its world at its end.
 fn walk(seed: u64) -> World {
@@ -32,9 +33,9 @@ fn walk(seed: u64) -> World {
     let settings = storm.settings(seed);
     let mut world = World::with(settings);
     storm.prepare(&mut world);
-    while world.now_ms() < STORM_MS {
+    while world.now_ms() < storm.length_ms() {
         storm.happen(&mut world);
-        let pause = storm.dice.below(4000);
+        let pause = storm.pause_ms();
         world.run_until(world.now_ms() + pause);
     }
     turn_fine(&mut world);
@@ -49,11 +50,11 @@ fn walk(seed: u64) -> World {
 
 fn turn_fine(world: &mut World) {
     // What scripted movers still have to say is said first.
-    world.run_until(STORM_MS + 2 * CALM_MS);
+    world.run_until(world.now_ms() + STORY_MS);
     world.vmas.iter_mut().for_each(|vma| (vma.link, vma.stub) = (Link::good(), None));
     (world.is_writable, world.most_unwritten, world.commit_ms) = (true, 50_000, 0);
     world.tell_fleet(Input::Elapsed);
-    world.run_until(STORM_MS + 3 * CALM_MS);
+    world.run_until(world.now_ms() + CALM_MS);
     assert!(world.is_written(), "what waited for the database is written");
 }
 

@@ -1,6 +1,8 @@
 //! What may happen in a random walk, and how often: movers with and without ids, users who declare, track, cancel and end,
 //! and the weather: links, clocks, databases and processes. What is refused is refused; nobody is asked to like it.
 
+use std::time::Duration;
+
 use waybill::policy::dice::Dice;
 use waybill::policy::fleet::{FleetSettings, OnStall};
 
@@ -29,6 +31,7 @@ pub struct Storm {
     pub dice: Dice,
     /// VMAs may lose their database or get an older one back.
     pub has_disasters: bool,
+    is_long: bool,
     backups: [Option<Backup>; 2],
 }
 
@@ -51,18 +54,29 @@ fn restart(world: &mut World, vma: usize) {
 impl Storm {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x5eed);
-        let has_disasters = dice.below(2) == 0;
-        Self { dice, has_disasters, backups: [None, None] }
+        let (has_disasters, is_long) = (dice.below(2) == 0, dice.below(4) == 0);
+        Self { dice, has_disasters, is_long, backups: [None, None] }
     }
 
-    /// The second VMA is an older one, now and then.
+    /// Some walks go over hours, with VMAs that soon forget what has ended; in some the second VMA is an older one.
     pub fn prepare(&mut self, world: &mut World) {
         world.vmas[1].is_old = self.is(30);
+        if self.is_long {
+            world.vmas.iter_mut().for_each(|vma| vma.keep_finished = Duration::from_secs(1200));
+        }
+        (0..2).for_each(|vma| restart(world, vma));
+    }
+    /// How long the storm lasts.
+    pub fn length_ms(&self) -> u64 {
+        if self.is_long { 3 * 3600 * 1000 } else { 600_000 }
+    }
+    /// How long until the next thing happens.
+    pub fn pause_ms(&mut self) -> u64 {
+        self.dice.below(if self.is_long { 40_000 } else { 4000 })
     }
 
     /// Two VMAs, and rules that are the default's or so short that a walk meets their ends.
     pub fn settings(&mut self, seed: u64) -> FleetSettings {
-        use std::time::Duration;
         let mut settings = default_settings(seed);
         settings.vmas.push(waybill::model::id::VmaName::parse("site-b").expect("a name"));
         settings.discover = self.is(50);

@@ -33,6 +33,8 @@ pub struct Vma {
     pub is_down: bool,
     /// How far its wall clock is ahead of the world's, in milliseconds.
     pub ahead_ms: i64,
+    /// How long it answers for jobs that have ended.
+    pub keep_finished: Duration,
     /// Which database this is; each replaced one gets the next number.
     pub databases: u32,
     /// True once the database was replaced or restored: it may know less than was told before.
@@ -53,6 +55,7 @@ pub struct Backup {
 impl Vma {
     pub fn new(name: VmaName, now: Now) -> Self {
         let source = Source::resume(source_settings(&name, 1), 0, Vec::new(), now);
+        let keep_finished = source_settings(&name, 1).keep_finished;
         let (outbox, rules) = Default::default();
         Self {
             name,
@@ -63,6 +66,7 @@ impl Vma {
             is_old: false,
             is_down: false,
             ahead_ms: 0,
+            keep_finished,
             databases: 1,
             was_set_back: false,
             succeeded: BTreeSet::new(),
@@ -94,7 +98,9 @@ impl Vma {
     /// The same, with the rows in another order.
     pub fn restart_with(&mut self, now: Now, jobs: Vec<Job>) {
         let sequence = self.store.sequence().expect("readable");
-        self.source = Source::resume(source_settings(&self.name, self.databases), sequence, jobs, now);
+        let settings =
+            SourceSettings { keep_finished: self.keep_finished, ..source_settings(&self.name, self.databases) };
+        self.source = Source::resume(settings, sequence, jobs, now);
     }
 
     /// The database is lost: another one begins, empty and under another epoch.
