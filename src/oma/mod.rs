@@ -245,6 +245,14 @@ impl Appliance for Oma {
 
     fn settle(&mut self, now: Now) {
         self.ledger.take(self.fleet.changes());
+        while let Some(request) = self.fleet.next_redirected() {
+            let stored = self.stored(&request.job);
+            match self.fleet.track(now, &request, stored.as_ref()) {
+                Ok(_) => self.recall(&request.job),
+                Err(refusal) => log::info!("job={:?} {refusal}", request.job.as_str()),
+            }
+            self.ledger.take(self.fleet.changes());
+        }
         for refused in self.ledger.settle(now) {
             self.fleet.handle(
                 now,

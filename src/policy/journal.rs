@@ -15,7 +15,7 @@ use crate::model::time::{Mono, Now};
 use crate::model::{disk::Disk, job::Totals};
 
 /// The changes of one wake-up.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Journal {
     changes: Vec<Change>,
     /// When the stage that each job is in began; absent where that was before the process started.
@@ -36,6 +36,13 @@ impl Journal {
     /// True where the log of this job gets an entry in this wake-up; its row belongs into the same transaction.
     pub fn has_noted(&self, job: &JobId) -> bool {
         self.noted.contains(job)
+    }
+    /// The last row of a job that has ended in this wake-up; whoever reads its stored row reads too old a one.
+    pub fn end_of(&self, job: &JobId) -> Option<&Job> {
+        self.changes.iter().find_map(|change| match change {
+            Change::Ended(ended) if ended.id == *job => Some(&**ended),
+            _ => None,
+        })
     }
     /// Adds a change as it is.
     pub fn push(&mut self, change: Change) {
@@ -97,7 +104,12 @@ impl Journal {
     pub fn plan_revised(&mut self, now: Now, job: &Job, whose: &str, from: u64, to: u64, percent: (Percent, Percent)) {
         let attributes = vec![("of", whose.into()), ("from", from.into()), ("to", to.into())];
         let (before, after) = percent;
-        let message = format!("plan of {whose} revised from {from} to {to} bytes: {before} % is now {after} %");
+        let how = if from == to {
+            format!("was revised in between and is {to} bytes again")
+        } else {
+            format!("revised from {from} to {to} bytes")
+        };
+        let message = format!("plan of {whose} {how}: {before} % is now {after} %");
         self.note(now, job, Event::PlanRevised, message, attributes);
     }
 

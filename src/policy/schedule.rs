@@ -8,7 +8,7 @@ use crate::model::id::JobId;
 use crate::model::time::Mono;
 
 /// The next moment of every job. One entry a job.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Schedule {
     queue: BTreeSet<(Mono, JobId)>,
     moments: BTreeMap<JobId, Mono>,

@@ -12,6 +12,12 @@ mod link;
 #[path = "../sim/movers.rs"]
 mod movers;
 #[allow(dead_code)]
+#[path = "../sim/traffic.rs"]
+mod traffic;
+#[allow(dead_code)]
+#[path = "../sim/vma.rs"]
+mod vma;
+#[allow(dead_code)]
 #[path = "../sim/world.rs"]
 mod world;
 

@@ -14,7 +14,7 @@ use waybill::policy::transition::{disk_may, job_may};
 use waybill::store::Store;
 
 /// What was last given out of every job.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Invariants {
     given: BTreeMap<JobId, Job>,
     /// What SQLite holds of each.
@@ -23,6 +23,11 @@ pub struct Invariants {
 }
 
 impl Invariants {
+    /// Of a database that holds these jobs already.
+    pub fn knowing(jobs: &[Job]) -> Self {
+        let rows: BTreeMap<JobId, Job> = jobs.iter().map(|job| (job.id.clone(), job.clone())).collect();
+        Self { given: rows.clone(), stored: rows, changed: BTreeSet::new() }
+    }
     /// The changes of one wake-up, which are one transaction.
     pub fn check(&mut self, changes: &[Change]) {
         let mut concerned: BTreeMap<&JobId, Vec<&LogEntry>> = BTreeMap::new();

@@ -1,58 +1,32 @@
-//! The world: one virtual clock, VMAs behind links, one OMA with its database. The OMA's wake-up is that of the real
-//! loop: take what happened, drain the changes into the outbox, one commit, then carry out the actions.
+//! The world: one virtual clock, VMAs behind links, one OMA with its database, and what a test may do to them and see of
+//! them. How time passes is in `traffic`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use waybill::limits;
 use waybill::model::change::Change;
-use waybill::model::id::{Epoch, JobId, VmaName};
+use waybill::model::id::{JobId, VmaName};
 use waybill::model::job::Job;
 use waybill::model::percent::Percent;
 use waybill::model::record::LogRecord;
-use waybill::model::request::Outcome;
 use waybill::model::time::{Mono, Now, Wall};
 use waybill::policy::backoff::Backoff;
-use waybill::policy::contact::Miss;
-use waybill::policy::fleet::{Action, Admitted, FinishAnswer, Fleet, FleetSettings, Input, OnStall};
+use waybill::policy::dice::Dice;
+use waybill::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall};
 use waybill::policy::outbox::Outbox;
 use waybill::policy::refusal::Refusal;
-use waybill::policy::source::{Declared, Pushed, Source, SourceSettings};
+use waybill::policy::source::{Declared, Pushed};
 use waybill::policy::throttle::ThrottleSettings;
-use waybill::store::{Durability, Store};
+use waybill::store::Store;
 use waybill::wire::{changeid, job, progress, update};
 
 use crate::invariants::Invariants;
-use crate::link::{Down, Link, TIMEOUT};
+use crate::traffic::Happening;
+use crate::vma::Vma;
 
 /// The wall clock at the world's beginning: 2026-11-23T17:00:00Z.
 const BEGINNING: i64 = 1_795_453_200_000;
-/// Wake-ups after which a run is taken for one that spins.
-const MOST_STEPS: u64 = 5_000_000;
-
-/// What a VMA that is no waybill answers to a poll: status and body.
-pub type Stub = fn(&JobId) -> (u16, String);
-
-/// One VMA behind its link.
-pub struct Vma {
-    pub name: VmaName,
-    pub source: Source,
-    pub store: Store,
-    pub link: Link,
-    /// Answers in place of the source.
-    pub stub: Option<Stub>,
-    /// True while the mover's host or the daemon is down: pushes are lost.
-    pub is_down: bool,
-    outbox: Outbox,
-    rules: Invariants,
-}
-
-enum Happening {
-    Poll { job: JobId, vma: VmaName, sent: u64, process: u32 },
-    Tell { job: JobId, vma: VmaName, outcome: Outcome, process: u32 },
-    Arrived { input: Input, process: u32 },
-    Script(Box<dyn FnOnce(&mut World)>),
-}
 
 /// Everything there is.
 pub struct World {
@@ -68,15 +42,25 @@ pub struct World {
     pub is_writable: bool,
     /// Unwritten changes at which the polls pause.
     pub most_unwritten: usize,
-    now_ms: u64,
-    steps: u64,
-    serial: u64,
-    process: u32,
-    outbox: Outbox,
-    rules: Invariants,
-    in_flight: BTreeSet<JobId>,
-    touched: BTreeSet<JobId>,
-    events: BTreeMap<(u64, u64), Happening>,
+    /// How long a commit of the OMA takes, in which nothing else of the OMA runs.
+    pub commit_ms: u64,
+    /// How far the OMA's wall clock is ahead of the world's, in milliseconds.
+    pub ahead_ms: i64,
+    /// Wake-ups and happenings so far.
+    pub steps: u64,
+    /// Answers that came to the OMA though no poll waited for them.
+    pub strays: u64,
+    pub(crate) now_ms: u64,
+    pub(crate) busy_until: u64,
+    pub(crate) serial: u64,
+    pub(crate) process: u32,
+    pub(crate) dice: Dice,
+    pub(crate) outbox: Outbox,
+    pub(crate) to_tell: Vec<Action>,
+    pub(crate) rules: Invariants,
+    pub(crate) in_flight: BTreeSet<JobId>,
+    pub(crate) touched: BTreeSet<JobId>,
+    pub(crate) events: BTreeMap<(u64, u64), Happening>,
 }
 
 /// as the configuration has them by default.
@@ -114,21 +98,28 @@ impl World {
     }
     /// The same with other settings; a VMA for each that they name.
     pub fn with(settings: FleetSettings) -> Self {
-        let vmas = settings.vmas.iter().map(|name| Vma::new(name.clone(), at(0))).collect();
+        let vmas = settings.vmas.iter().map(|name| Vma::new(name.clone(), at(0, 0))).collect();
+        let seed = settings.seed;
         Self {
             vmas,
-            fleet: Fleet::resume(settings.clone(), Vec::new(), at(0)),
+            fleet: Fleet::resume(settings.clone(), Vec::new(), at(0, 0)),
             store: Store::in_memory().expect("a database"),
             settings,
             polls: Vec::new(),
             writes: Vec::new(),
             is_writable: true,
             most_unwritten: limits::UNWRITTEN_CHANGES,
-            now_ms: 0,
+            commit_ms: 0,
+            ahead_ms: 0,
             steps: 0,
+            strays: 0,
+            now_ms: 0,
+            busy_until: 0,
             serial: 0,
             process: 0,
+            dice: Dice::new(seed),
             outbox: Outbox::default(),
+            to_tell: Vec::new(),
             rules: Invariants::default(),
             in_flight: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -136,8 +127,13 @@ impl World {
         }
     }
 
+    /// The OMA's clocks.
     pub fn now(&self) -> Now {
-        at(self.now_ms)
+        at(self.now_ms, self.ahead_ms)
+    }
+    /// The clocks of a VMA, by its place.
+    pub fn vma_now(&self, vma: usize) -> Now {
+        at(self.now_ms, self.vmas[vma].ahead_ms)
     }
     pub fn now_ms(&self) -> u64 {
         self.now_ms
@@ -171,24 +167,40 @@ impl World {
 
     /// A push to `site-a` now.
     pub fn push(&mut self, id: &str, body: &str) -> Result<Pushed, Refusal> {
-        let (now, push) = (self.now(), update::parse(body.as_bytes()).expect(body));
-        self.vmas[0].act(now, |source| source.push(now, &job_id(id), &push))
+        self.push_to(0, id, body)
+    }
+    /// A push to the VMA at a place.
+    pub fn push_to(&mut self, vma: usize, id: &str, body: &str) -> Result<Pushed, Refusal> {
+        let (now, push) = (self.vma_now(vma), update::parse(body.as_bytes()).expect(body));
+        self.vmas[vma].act(now, |source| source.push(now, &job_id(id), &push))
     }
     /// A declaration on `site-a` now.
     pub fn declare(&mut self, id: &str, body: &str) -> Result<Declared, Refusal> {
-        let (now, declaration) = (self.now(), job::parse_declaration(body.as_bytes()).expect(body));
-        self.vmas[0].act(now, |source| source.declare(now, &job_id(id), &declaration))
+        self.declare_to(0, id, body)
+    }
+    /// A declaration on the VMA at a place.
+    pub fn declare_to(&mut self, vma: usize, id: &str, body: &str) -> Result<Declared, Refusal> {
+        let (now, declaration) = (self.vma_now(vma), job::parse_declaration(body.as_bytes()).expect(body));
+        self.vmas[vma].act(now, |source| source.declare(now, &job_id(id), &declaration))
     }
     /// Ends a job on `site-a` now.
     pub fn finish(&mut self, id: &str, body: &str) -> Result<(), Refusal> {
-        let (now, outcome) = (self.now(), job::parse_finish(body.as_bytes()).expect(body));
-        self.vmas[0].act(now, |source| source.finish(now, &job_id(id), &outcome))
+        self.finish_at(0, id, body)
+    }
+    /// Ends a job on the VMA at a place.
+    pub fn finish_at(&mut self, vma: usize, id: &str, body: &str) -> Result<(), Refusal> {
+        let (now, outcome) = (self.vma_now(vma), job::parse_finish(body.as_bytes()).expect(body));
+        self.vmas[vma].act(now, |source| source.finish(now, &job_id(id), &outcome))
     }
     /// Tracks a job now, as `POST /api/v1/jobs` does.
     pub fn track(&mut self, body: &str) -> Result<Admitted, Refusal> {
+        self.wait_for_oma();
         let request = job::parse_track(body.as_bytes()).expect(body);
         let (now, stored) = (self.now(), self.stored(&request.job));
         let admitted = self.fleet.track(now, &request, stored.as_ref());
+        if admitted.is_ok() {
+            self.recall(&request.job);
+        }
         self.settle();
         admitted
     }
@@ -198,37 +210,65 @@ impl World {
     }
     /// A mover hands over a change id now.
     pub fn change_id(&mut self, path: &str, body: &str) {
+        self.wait_for_oma();
+        self.take_changes();
         let report = changeid::parse(body.as_bytes()).expect(body);
         let ended = Some(job_id(path)).filter(|id| self.fleet.job(id).is_none());
         let ended = ended.and_then(|id| self.stored(&id));
         self.fleet.change_id(self.now(), path, &report, ended.as_ref());
         self.settle();
     }
+    /// Gives a job the change ids that arrived before it was tracked, as the shell does.
+    pub(crate) fn recall(&mut self, id: &JobId) {
+        let mut received = self.store.received_change_ids(id).expect("readable");
+        received.extend(self.outbox.changes().iter().filter_map(|change| match change {
+            Change::ChangeIdReceived(waiting) if waiting.job == id.as_str() => Some(waiting.clone()),
+            _ => None,
+        }));
+        self.fleet.recall(id, received);
+    }
     /// The row of a job that is not tracked, also where it waits for the database.
-    fn stored(&self, id: &JobId) -> Option<Job> {
+    pub(crate) fn stored(&self, id: &JobId) -> Option<Job> {
         self.outbox.row(id).cloned().or_else(|| self.store.job(id).expect("readable"))
     }
     pub fn cancel(&mut self, id: &str, reason: &str) -> Result<(), Refusal> {
+        self.wait_for_oma();
         let cancelled = self.fleet.cancel(self.now(), &job_id(id), reason);
         self.settle();
         cancelled
     }
     /// Something that the OMA's shell noticed.
     pub fn tell_fleet(&mut self, input: Input) {
+        self.wait_for_oma();
         self.fleet.handle(self.now(), input);
         self.settle();
     }
+    /// Who asks the OMA for something waits until its commit is over.
+    fn wait_for_oma(&mut self) {
+        if self.now_ms < self.busy_until {
+            self.run_until(self.busy_until);
+        }
+    }
 
-    /// The OMA stops between two transactions and starts again: what was on the way is lost.
+    /// The OMA stops between two transactions and starts again: what was on the way or unwritten is lost.
     pub fn restart_oma(&mut self) {
         self.settle();
         let jobs = self.store.unfinished_jobs().expect("readable");
+        (self.outbox, self.to_tell) = Default::default();
+        self.rules = Invariants::knowing(&self.store.jobs().expect("readable"));
         self.process += 1;
         self.in_flight.clear();
+        self.busy_until = self.now_ms;
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         self.fleet = Fleet::resume(self.settings.clone(), jobs, self.now());
+        ids.iter().for_each(|id| self.recall(id));
         self.settle();
     }
 
+    /// True where nothing waits for the OMA's database.
+    pub fn is_written(&self) -> bool {
+        self.outbox.is_empty()
+    }
     /// The job's row as SQLite has it.
     pub fn row(&self, id: &str) -> Job {
         self.store.job(&job_id(id)).expect("readable").expect("a row")
@@ -247,221 +287,11 @@ impl World {
     }
     /// What `GET /api/v1/progress/{id}` of `site-a` answers now; `None` for its 404.
     pub fn document(&self, id: &str) -> Option<serde_json::Value> {
-        let document = self.vmas[0].source.document(self.now(), &job_id(id))?;
+        let document = self.vmas[0].source.document(self.vma_now(0), &job_id(id))?;
         Some(serde_json::from_str(&progress::render(&document)).expect("JSON"))
     }
-
-    /// Lets time pass up to a moment.
-    pub fn run_until(&mut self, end_ms: u64) {
-        while self.step(end_ms) {}
-        self.now_ms = end_ms;
-    }
-
-    fn step(&mut self, end_ms: u64) -> bool {
-        let first = self.events.first_key_value().map(|((at, _), _)| *at);
-        let deadline = self.fleet.next_deadline().map(Mono::as_millis);
-        let Some(next) = first.into_iter().chain(deadline).min().filter(|next| *next <= end_ms) else { return false };
-        self.steps += 1;
-        assert!(self.steps < MOST_STEPS, "the world spins at {} ms", self.now_ms);
-        self.now_ms = self.now_ms.max(next);
-        for _ in 0..limits::EVENTS_PER_WAKEUP {
-            let Some(entry) = self.events.first_entry().filter(|entry| entry.key().0 <= self.now_ms) else { break };
-            let happening = entry.remove();
-            self.happen(happening);
-        }
-        self.fleet.handle(self.now(), Input::Elapsed);
-        self.settle();
-        true
-    }
-
-    fn happen(&mut self, happening: Happening) {
-        match happening {
-            Happening::Poll { job, vma, sent, process } => {
-                let answer = self.read(&job, &vma);
-                self.travel_back(&vma, sent, process, |why| match why {
-                    None => answer,
-                    Some(why) => Input::Missed(job, Miss::Unreachable(why)),
-                });
-            }
-            Happening::Tell { job, vma, outcome, process } => {
-                let answer = self.tell(&job, &vma, &outcome);
-                let sent = self.now_ms;
-                self.travel_back(&vma, sent, process, |why| match why {
-                    None => Input::FinishAnswered(job, answer),
-                    Some(why) => Input::FinishAnswered(job, FinishAnswer::Unreachable(why)),
-                });
-            }
-            Happening::Arrived { input, process } if process == self.process => {
-                if let Input::Answered(job, _) | Input::Missed(job, _) = &input {
-                    assert!(self.in_flight.remove(job), "an answer for {job} that nobody asked for");
-                    self.touched.insert(job.clone());
-                }
-                self.fleet.handle(self.now(), input);
-            }
-            Happening::Arrived { .. } => {}
-            Happening::Script(script) => script(self),
-        }
-    }
-
-    /// What the VMA answers to a poll, through the wire's bytes.
-    fn read(&self, job: &JobId, vma: &VmaName) -> Input {
-        let vma = self.vma(vma);
-        let body = match vma.stub {
-            Some(stub) => match stub(job) {
-                (200, body) => body,
-                (404, _) => return Input::Missed(job.clone(), Miss::Unknown),
-                (status, body) => return Input::Missed(job.clone(), Miss::Rubbish(format!("status {status}: {body}"))),
-            },
-            None => match vma.source.document(self.now(), job) {
-                Some(document) => progress::render(&document),
-                None => return Input::Missed(job.clone(), Miss::Unknown),
-            },
-        };
-        match progress::parse(body.as_bytes()) {
-            Ok(progress) => Input::Answered(job.clone(), Box::new(progress)),
-            Err(why) => Input::Missed(job.clone(), Miss::Rubbish(why.to_string())),
-        }
-    }
-
-    fn tell(&mut self, job: &JobId, vma: &VmaName, outcome: &Outcome) -> FinishAnswer {
-        let now = self.now();
-        let outcome = job::parse_finish(job::render_finish(outcome).as_bytes()).expect("our own body");
-        let vma = self.vmas.iter_mut().find(|known| known.name == *vma).expect("a VMA");
-        match vma.act(now, |source| source.finish(now, job, &outcome)) {
-            Ok(()) => FinishAnswer::Taken,
-            Err(Refusal::UnknownJob { .. }) => FinishAnswer::Unknown,
-            Err(refusal) => FinishAnswer::Refused(refusal.to_string()),
-        }
-    }
-
-    /// The answer goes back over the link, if that is still up; `input` gets the reason where it is not.
-    fn travel_back(&mut self, vma: &VmaName, sent: u64, process: u32, input: impl FnOnce(Option<String>) -> Input) {
-        let link = &self.vma(vma).link;
-        let arrives = self.now_ms + link.latency_ms;
-        let is_up = link.is_up(self.now_ms) && link.is_up(arrives);
-        let (when, why) = match (is_up, link.down) {
-            (true, _) => (arrives, None),
-            (false, Down::Refuses) => (arrives, Some("body: connection reset by peer".to_owned())),
-            (false, Down::Hangs) => (sent + TIMEOUT.as_millis() as u64, Some("no first byte within 10 s".to_owned())),
-        };
-        self.schedule(when, Happening::Arrived { input: input(why), process });
-    }
-
-    fn send(&mut self, vma: &VmaName, at_vma: Happening, missed: impl FnOnce(String) -> Input) {
-        let (sent, process) = (self.now_ms, self.process);
-        let link = &self.vma(vma).link;
-        match (link.is_up(sent), link.down) {
-            (true, _) => self.schedule(sent + link.latency_ms, at_vma),
-            (false, Down::Refuses) => {
-                let input = missed("connect: connection refused".to_owned());
-                self.schedule(sent + 1, Happening::Arrived { input, process });
-            }
-            (false, Down::Hangs) => {
-                let input = missed("connect: no answer within 10 s".to_owned());
-                self.schedule(sent + TIMEOUT.as_millis() as u64, Happening::Arrived { input, process });
-            }
-        }
-    }
-
-    /// The second half of a wake-up: one transaction, the invariants, then the actions.
-    fn settle(&mut self) {
-        let changes = self.fleet.changes();
-        self.rules.check(&changes);
-        self.outbox.extend(changes);
-        if self.is_writable {
-            for change in self.outbox.changes() {
-                if let Change::Progress(job) | Change::Ended(job) = change {
-                    self.writes.push((self.now_ms, job.id.clone()));
-                }
-            }
-            commit(&mut self.store, &mut self.outbox, &mut self.rules);
-            self.rules.check_memory(&self.fleet, self.touched.iter());
-        }
-        self.touched.clear();
-        self.fleet.handle(self.now(), Input::Writable(self.outbox.changes().len() < self.most_unwritten));
-        assert!(self.fleet.len() <= limits::UNFINISHED_JOBS);
-        while let Some(action) = self.fleet.next_action() {
-            self.carry_out(action);
-        }
-    }
-
-    fn carry_out(&mut self, action: Action) {
-        let (sent, process) = (self.now_ms, self.process);
-        match action {
-            Action::Poll { job, vma, .. } => {
-                assert!(self.in_flight.insert(job.clone()), "two polls of {job} are on the way at {sent} ms");
-                self.polls.push((sent, job.clone()));
-                let poll = Happening::Poll { job: job.clone(), vma: vma.clone(), sent, process };
-                self.send(&vma, poll, |why| Input::Missed(job, Miss::Unreachable(why)));
-            }
-            Action::TellFinish { job, vma, outcome, .. } => {
-                let tell = Happening::Tell { job: job.clone(), vma: vma.clone(), outcome, process };
-                self.send(&vma, tell, |why| Input::FinishAnswered(job, FinishAnswer::Unreachable(why)));
-            }
-            Action::List { .. } => panic!("nobody configured discovery here"),
-        }
-    }
-
-    fn vma(&self, name: &VmaName) -> &Vma {
-        self.vmas.iter().find(|vma| vma.name == *name).expect("a VMA")
-    }
-    fn schedule(&mut self, at_ms: u64, happening: Happening) {
-        self.serial += 1;
-        self.events.insert((at_ms.max(self.now_ms), self.serial), happening);
-    }
 }
 
-impl Vma {
-    fn new(name: VmaName, now: Now) -> Self {
-        let store = Store::in_memory().expect("a database");
-        let source = Source::resume(source_settings(&name), 0, Vec::new(), now);
-        let (outbox, rules) = Default::default();
-        Self { name, source, store, link: Link::good(), stub: None, is_down: false, outbox, rules }
-    }
-
-    /// Does something to the source and writes what came of it before anybody is answered.
-    pub fn act<T>(&mut self, now: Now, what: impl FnOnce(&mut Source) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        assert!(!self.is_down, "a push to a VMA that is down");
-        self.source.elapse(now);
-        let result = what(&mut self.source);
-        let changes = self.source.changes();
-        self.rules.check(&changes);
-        self.outbox.extend(changes);
-        commit(&mut self.store, &mut self.outbox, &mut self.rules);
-        result
-    }
-
-    /// `kill -9` and a new start: only the database remembers.
-    pub fn restart(&mut self, now: Now) {
-        let jobs = self.store.jobs().expect("readable");
-        self.restart_with(now, jobs);
-    }
-    /// The same, with the rows in another order.
-    pub fn restart_with(&mut self, now: Now, jobs: Vec<Job>) {
-        let sequence = self.store.sequence().expect("readable");
-        self.source = Source::resume(source_settings(&self.name), sequence, jobs, now);
-    }
-}
-
-fn source_settings(name: &VmaName) -> SourceSettings {
-    SourceSettings {
-        name: name.clone(),
-        // Not the store's own, which is another in every run.
-        epoch: Epoch::parse("epoch-1").expect("an epoch"),
-        auto_initialize: true,
-        keep_finished: Duration::from_secs(7 * 24 * 3600),
-        seed: 42,
-    }
-}
-
-fn commit(store: &mut Store, outbox: &mut Outbox, rules: &mut Invariants) {
-    rules.check_edges(outbox.changes());
-    let refused = store.commit(outbox.changes(), Durability::HandedToSystem).expect("written");
-    assert!(refused.is_empty(), "rows were refused: {refused:?}");
-    outbox.written();
-    rules.check_rows(store);
-}
-
-fn at(ms: u64) -> Now {
-    Now { mono: Mono::from_millis(ms), wall: Wall::from_unix_millis(BEGINNING + ms as i64) }
+fn at(ms: u64, ahead_ms: i64) -> Now {
+    Now { mono: Mono::from_millis(ms), wall: Wall::from_unix_millis(BEGINNING + ms as i64 + ahead_ms) }
 }

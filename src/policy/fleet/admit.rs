@@ -35,7 +35,7 @@ impl Fleet {
         if request.disks.len() > limits::DISKS_PER_JOB {
             return Err(Refusal::TooMany { what: "disks of a job", limit: limits::DISKS_PER_JOB });
         }
-        if let Some(job) = self.job(&request.job).or(stored) {
+        if let Some(job) = self.job(&request.job).or_else(|| self.journal.end_of(&request.job)).or(stored) {
             if job.status.is_final() {
                 return Err(Refusal::Finished { job: job.id.clone(), status: job.status });
             }
@@ -87,7 +87,7 @@ impl Fleet {
 
     /// A row appeared that this process did not write.
     pub(super) fn noticed(&mut self, now: Now, mut job: Job) {
-        if job.status.is_final() || self.jobs.contains_key(&job.id) {
+        if job.status.is_final() || self.jobs.contains_key(&job.id) || self.journal.end_of(&job.id).is_some() {
             return;
         }
         let refusal = if !self.settings.vmas.contains(&job.vma) {

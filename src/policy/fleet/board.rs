@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::discover::Discovery;
 use super::merge;
+use super::order;
 use super::port::{Action, FleetSettings, Input};
 use super::tracked::Tracked;
 use crate::model::change::Change;
@@ -21,12 +22,13 @@ use crate::policy::journal::Journal;
 use crate::policy::schedule::Schedule;
 
 /// All jobs that an OMA tracks. Ended jobs leave it at once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fleet {
     pub(super) settings: FleetSettings,
     pub(super) jobs: BTreeMap<JobId, Tracked>,
     pub(super) schedule: Schedule,
     pub(super) actions: VecDeque<Action>,
+    redirected: VecDeque<TrackRequest>,
     pub(super) journal: Journal,
     pub(super) dice: Dice,
     pub(super) is_paused: bool,
@@ -46,6 +48,7 @@ impl Fleet {
             jobs: BTreeMap::new(),
             schedule: Schedule::default(),
             actions: VecDeque::new(),
+            redirected: VecDeque::new(),
             journal: Journal::default(),
             dice,
             is_paused: false,
@@ -96,6 +99,11 @@ impl Fleet {
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
+    /// The next job that is to be tracked because a poll under one of its other names found it. The caller has its row,
+    /// which may say that it has ended, and gives it to [`Fleet::track`]; a refusal is well: then it stays as it is.
+    pub fn next_redirected(&mut self) -> Option<TrackRequest> {
+        self.redirected.pop_front()
+    }
     /// When to come back with [`Input::Elapsed`] if nothing else happens.
     pub fn next_deadline(&self) -> Option<Mono> {
         let lists = self.discoveries.iter().filter_map(Discovery::due);
@@ -133,7 +141,9 @@ impl Fleet {
 
     pub(super) fn answered(&mut self, now: Now, id: &JobId, progress: &Progress) {
         let Some(tracked) = self.jobs.get_mut(id) else { return self.answered_late(now, id, progress) };
-        tracked.poll_ended();
+        if !tracked.ends_poll() {
+            return;
+        }
         if progress.job != *id && progress.epoch.is_some() {
             return self.redirect(now, id, progress);
         }
@@ -142,9 +152,8 @@ impl Fleet {
             return self.missed_poll(now, id, Miss::Rubbish(text));
         }
         tracked.heard(now, &mut self.journal, &self.settings);
-        let exports = progress.exports.iter().map(|export| export.name.to_string());
-        tracked.names = exports.chain(progress.aliases.iter().map(ToString::to_string)).collect();
-        let is_over = merge::merge(now, tracked, progress, &mut self.journal);
+        let is_over = order::is_news(now, tracked, progress, &mut self.journal)
+            && merge::merge(now, tracked, progress, &mut self.journal);
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
         self.place_early_change_ids(id);
         if is_over {
@@ -165,9 +174,7 @@ impl Fleet {
         let (vma, vm) = (tracked.job.vma.clone(), progress.vm.clone());
         let own = progress.job.clone();
         self.fail(now, id, format!("{id} is another name of job {own}, which is tracked under its own id instead"));
-        let request = TrackRequest { job: own, vma, vm, disks: Vec::new() };
-        // A refusal means that the job is tracked already, from another VMA; there it stays.
-        let _known_or_new = self.track(now, &request, None);
+        self.redirected.push_back(TrackRequest { job: own, vma, vm, disks: Vec::new() });
     }
 
     /// A document that was on the way when its job ended: it changes nothing and is recorded once (R-42, F28).
@@ -180,9 +187,9 @@ impl Fleet {
 
     fn missed(&mut self, now: Now, id: &JobId, miss: Miss) {
         self.ended_in_flight.remove(id);
-        let Some(tracked) = self.jobs.get_mut(id) else { return };
-        tracked.poll_ended();
-        self.missed_poll(now, id, miss);
+        if self.jobs.get_mut(id).is_some_and(Tracked::ends_poll) {
+            self.missed_poll(now, id, miss);
+        }
     }
 
     pub(super) fn missed_poll(&mut self, now: Now, id: &JobId, miss: Miss) {
@@ -266,7 +273,7 @@ impl Fleet {
         let message = format!("another program set this job to {}; polling stops", status.stored_name());
         self.journal.note(now, &tracked.job, Event::EndedElsewhere, message, Vec::new());
         self.journal.ended_elsewhere(now, &tracked.job);
-        self.record_history(now, &tracked.job);
+        self.record_history(now, &tracked);
     }
 
     /// The job is no longer tracked.

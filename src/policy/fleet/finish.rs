@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::board::Fleet;
+use super::copies::Copies;
 use super::port::{Action, FinishAnswer};
-use super::tracked::Judgement;
+use super::tracked::{Judgement, Tracked};
 use crate::limits;
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
 use crate::model::event::Event;
@@ -75,7 +76,7 @@ impl Fleet {
             return self.keep_early(id, early);
         }
         let (Some(disk), true) = (disk, is_sound) else { return };
-        let Some(entry) = history_of(job, &disk, now) else { return };
+        let Some(entry) = history_of(job, &disk, &Copies::default(), now) else { return };
         match tracked {
             Some(id) => self.keep_change_id(now, &id, &disk, given, previous),
             None if entry.change_id.is_none() || entry.change_id == given => {
@@ -273,24 +274,25 @@ impl Fleet {
         job.stalled_since = None;
         self.journal.note(now, job, Event::TrackingStopped, "Stopped progress polling for job", Vec::new());
         self.journal.ended(now, job);
-        self.record_history(now, &tracked.job);
+        self.record_history(now, &tracked);
     }
 
     /// One row for each disk of a job that has ended.
-    pub(super) fn record_history(&mut self, now: Now, job: &Job) {
-        for disk in &job.disks {
-            if let Some(entry) = history_of(job, &disk.id, now) {
+    pub(super) fn record_history(&mut self, now: Now, tracked: &Tracked) {
+        for disk in &tracked.job.disks {
+            if let Some(entry) = history_of(&tracked.job, &disk.id, &tracked.copies, now) {
                 self.journal.push(Change::History(entry));
             }
         }
     }
 }
 
-/// The history row of one disk of an ended job.
-fn history_of(job: &Job, disk: &DiskId, now: Now) -> Option<CbtEntry> {
+/// The history row of one disk of an ended job. What this process did not see begin is measured by wall times.
+fn history_of(job: &Job, disk: &DiskId, copies: &Copies, now: Now) -> Option<CbtEntry> {
     let disk = job.disk(disk)?;
     let implied = if disk.previous_change_id.is_some() { SyncKind::Incremental } else { SyncKind::Full };
-    let duration = disk.started_at.map(|started| disk.ended_at.unwrap_or(now.wall).seconds_since(started));
+    let by_wall = || disk.started_at.map(|started| disk.ended_at.unwrap_or(now.wall).seconds_since(started));
+    let duration = copies.length(now, disk).map(|length| length.as_secs()).or_else(by_wall);
     Some(CbtEntry {
         job: job.id.clone(),
         vm_path: job.vm.path.clone(),

@@ -3,6 +3,7 @@
 //! Nothing goes back: stages and statuses follow the one table, bytes never fall, a percent falls only with a revised
 //! plan. What is not taken is one entry in the job's log.
 
+use super::copies::Copies;
 use super::tracked::Tracked;
 use crate::limits;
 use crate::model::change::Change;
@@ -18,12 +19,14 @@ use crate::policy::transition::{self, Moved};
 /// Takes a document into a tracked job. True where the source says that the job is over.
 pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &mut Journal) -> bool {
     let mut differs = adopt_facts(now, tracked, said, journal);
-    let Tracked { job, refusals, .. } = &mut *tracked;
+    let exports = said.exports.iter().map(|export| export.name.to_string());
+    tracked.names = exports.chain(said.aliases.iter().map(ToString::to_string)).collect();
+    let Tracked { job, refusals, copies, .. } = &mut *tracked;
     // Before the job's own status, because a row that is finished is not written again.
     stream_again(now, job, said, journal);
     differs |= merge_stage(now, job, refusals, said, journal);
     for disk in &said.disks {
-        differs |= merge_disk(now, job, refusals, disk, journal);
+        differs |= merge_disk(now, job, copies, refusals, disk, journal);
     }
     differs |= merge_totals(now, job, refusals, said, journal);
     if differs {
@@ -100,9 +103,16 @@ fn journal_refusal(now: Now, job: &Job, journal: &mut Journal, message: String) 
     journal.note(now, job, Event::TransitionRefused, message, Vec::new());
 }
 
-fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: &mut Journal) -> bool {
+fn merge_disk(
+    now: Now,
+    job: &mut Job,
+    copies: &mut Copies,
+    refusals: &mut Once,
+    said: &Disk,
+    journal: &mut Journal,
+) -> bool {
     let Some(at) = job.disks.iter().position(|disk| disk.id == said.id) else {
-        return add_disk(now, job, refusals, said, journal);
+        return add_disk(now, job, copies, refusals, said, journal);
     };
     let mut disk = job.disks[at].clone();
     let moved = transition::set_disk_status(&mut disk.status, said.status);
@@ -113,8 +123,8 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
         journal_refusal(now, job, journal, message);
     }
     adopt_disk_facts(&mut disk, said);
-    let (planned, is_revised) =
-        (disk.planned_bytes, said.planned_bytes.is_some() && disk.planned_bytes != said.planned_bytes);
+    let planned = disk.planned_bytes;
+    let is_revised = (said.planned_bytes.is_some() && planned != said.planned_bytes) || holds_its_bar(job);
     disk.planned_bytes = said.planned_bytes.or(disk.planned_bytes);
     disk.basis = said.basis.or(disk.basis);
     let regressed = note_regression(refusals, said.id.as_str(), disk.bytes_transferred, said.bytes_transferred);
@@ -132,9 +142,13 @@ fn merge_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal
     match moved {
         Ok(Moved::From(_)) if disk.status == DiskStatus::Completed || disk.status == DiskStatus::Failed => {
             disk.ended_at = Some(now.wall);
+            copies.ends(now, &disk.id);
         }
-        Ok(Moved::From(_)) => disk.started_at = disk.started_at.or(Some(now.wall)),
-        Ok(Moved::Not) | Err(_) => {}
+        Ok(Moved::From(_)) if disk.started_at.is_none() => {
+            disk.started_at = Some(now.wall);
+            copies.begins(now, &disk.id);
+        }
+        Ok(Moved::From(_) | Moved::Not) | Err(_) => {}
     }
     let differs = disk != job.disks[at];
     job.disks[at] = disk;
@@ -194,7 +208,14 @@ fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {
     disk.updated_at = said.updated_at.or(disk.updated_at);
 }
 
-fn add_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: &mut Journal) -> bool {
+fn add_disk(
+    now: Now,
+    job: &mut Job,
+    copies: &mut Copies,
+    refusals: &mut Once,
+    said: &Disk,
+    journal: &mut Journal,
+) -> bool {
     if job.disks.len() >= limits::DISKS_PER_JOB {
         if refusals.is_first("disks", limits::REFUSALS_PER_JOB) {
             let message =
@@ -204,7 +225,7 @@ fn add_disk(now: Now, job: &mut Job, refusals: &mut Once, said: &Disk, journal: 
         return false;
     }
     job.add_disk(Disk::new(said.id.clone()));
-    merge_disk(now, job, refusals, said, journal);
+    merge_disk(now, job, copies, refusals, said, journal);
     true
 }
 
@@ -222,7 +243,7 @@ fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, j
     if totals.total_bytes == 0 && !is_copied {
         totals.total_bytes = before.total_bytes;
     }
-    let is_revised = before.total_bytes > 0 && totals.total_bytes != before.total_bytes;
+    let is_revised = (before.total_bytes > 0 && totals.total_bytes != before.total_bytes) || holds_its_bar(job);
     let is_anew = said.totals.bytes_transferred < before.bytes_transferred;
     if percent < before.percent && is_revised && !is_anew {
         totals.percent = percent;
@@ -236,6 +257,12 @@ fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, j
         journal.milestones(now, job, before);
     }
     before != totals
+}
+
+/// True where the source lets its bar fall for nothing but a revised plan, which may have been revised back before a poll
+/// saw it. Older VMAs, which have no epoch, promise nothing.
+fn holds_its_bar(job: &Job) -> bool {
+    job.source_epoch.is_some()
 }
 
 /// True at the beginning of an episode in which the source's counter is below the known one.

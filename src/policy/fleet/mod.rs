@@ -7,9 +7,11 @@
 
 mod admit;
 mod board;
+mod copies;
 mod discover;
 mod finish;
 mod merge;
+mod order;
 mod port;
 mod tracked;
 

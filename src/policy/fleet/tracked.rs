@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::copies::Copies;
 use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
@@ -26,7 +27,7 @@ pub(super) enum Judgement {
 }
 
 /// One tracked job.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tracked {
     /// On the heap: the nodes of the table are not all full.
     pub(super) job: Box<Job>,
@@ -38,6 +39,9 @@ pub(super) struct Tracked {
     pub(super) names: Vec<String>,
     /// Change ids that came before their disk was known, as the movers called it.
     pub(super) early_change_ids: Vec<(DiskId, ChangeId, Option<ChangeId>)>,
+    /// How often in a row the source said less than it had said before.
+    pub(super) older: u32,
+    pub(super) copies: Copies,
     contact: ContactClock,
     tracked_since: Mono,
     poll_due: Mono,
@@ -57,6 +61,8 @@ impl Tracked {
             refusals: Once::default(),
             names: Vec::new(),
             early_change_ids: Vec::new(),
+            older: 0,
+            copies: Copies::default(),
             contact: ContactClock::start(now),
             tracked_since: now.mono,
             poll_due: first_poll,
@@ -77,8 +83,10 @@ impl Tracked {
     pub(super) fn is_polling(&self) -> bool {
         self.is_polling
     }
-    pub(super) fn poll_ended(&mut self) {
-        self.is_polling = false;
+    /// The poll on the way has come to its end. False where none was: an answer that came twice, or after its time, is
+    /// nobody's.
+    pub(super) fn ends_poll(&mut self) -> bool {
+        std::mem::take(&mut self.is_polling)
     }
     /// Keeps the job's own beat: the next poll is a whole number of intervals after the last.
     pub(super) fn next_poll_on_pace(&mut self, now: Now, interval: Duration) {

@@ -38,7 +38,7 @@ pub struct SourceSettings {
 }
 
 /// One job with what is not stored of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entry {
     /// On the heap: the nodes of the table are not all full.
     pub(super) job: Box<Job>,
@@ -63,7 +63,7 @@ pub(super) struct Watched {
 }
 
 /// The entries of a job that are worth their line once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Told {
     /// Texts that nobody knows.
     pub(super) unknown: Once,
@@ -97,7 +97,7 @@ pub(super) struct Revision {
 }
 
 /// All jobs that a VMA knows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     pub(super) settings: SourceSettings,
     pub(super) jobs: BTreeMap<JobId, Entry>,

@@ -9,7 +9,7 @@ use crate::model::job::Job;
 type Holder = (JobId, Option<DiskId>);
 
 /// Declared names of unfinished jobs, names of finished ones, and the runs of re-used ids.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     held: BTreeMap<String, Holder>,
     /// Names whose last holder has finished. They can be claimed again; until then they tell a late push from a new job.
@@ -19,7 +19,7 @@ pub(super) struct Names {
 }
 
 /// The runs of one id.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Runs {
     /// The present one; the id itself where its last run is no longer answered for.
     latest: JobId,

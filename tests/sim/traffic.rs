@@ -1,0 +1,301 @@
+//! What happens in the world when time passes: requests travel to a VMA and answers back, over links that lose, delay
+//! and double them, and the OMA wakes up as in the real loop: take what happened, drain the changes into the outbox, one
+//! commit, then carry out the actions.
+
+use waybill::limits;
+use waybill::model::change::Change;
+use waybill::model::id::{JobId, VmaName};
+use waybill::model::progress::Progress;
+use waybill::model::request::Outcome;
+use waybill::policy::contact::Miss;
+use waybill::policy::fleet::{Action, FinishAnswer, Input, Listed};
+use waybill::policy::refusal::Refusal;
+use waybill::wire::{job, progress};
+
+use crate::link::{Down, Link, TIMEOUT};
+use crate::vma::{Vma, commit};
+use crate::world::World;
+
+/// Wake-ups after which a run is taken for one that spins.
+const MOST_STEPS: u64 = 5_000_000;
+const LIMIT_MS: u64 = TIMEOUT.as_millis() as u64;
+/// How long after the first the second of two equal answers may come.
+const DOUBLED_WITHIN_MS: u64 = 5000;
+
+/// One thing that happens at its moment.
+pub enum Happening {
+    /// A request reaches its VMA.
+    Asked(Request),
+    /// An answer reaches the OMA; `is_awaited` is false where it comes twice, or after the limit.
+    Arrived { came: Came, process: u32, is_awaited: bool },
+    /// Something that a test wants.
+    Script(Box<dyn FnOnce(&mut World)>),
+}
+
+/// A request on its way.
+pub struct Request {
+    action: Action,
+    sent: u64,
+    /// The OMA's process that sent it; its successor waits for nothing.
+    process: u32,
+    is_awaited: bool,
+}
+
+/// What comes to the OMA.
+#[derive(Clone)]
+pub enum Came {
+    Core(Input),
+    /// A VMA's list, as bytes: which of its jobs have a row here is looked up when it arrives.
+    List(VmaName, String),
+}
+
+impl World {
+    /// Lets time pass up to a moment.
+    pub fn run_until(&mut self, end_ms: u64) {
+        while self.step(end_ms) {}
+        self.now_ms = end_ms;
+    }
+
+    fn step(&mut self, end_ms: u64) -> bool {
+        let first = self.events.first_key_value().map(|((at, _), _)| *at);
+        let deadline = self.fleet.next_deadline().map(|due| due.as_millis().max(self.busy_until));
+        let Some(next) = first.into_iter().chain(deadline).min().filter(|next| *next <= end_ms) else { return false };
+        self.steps += 1;
+        assert!(self.steps < MOST_STEPS, "the world spins at {} ms", self.now_ms);
+        self.now_ms = self.now_ms.max(next);
+        for _ in 0..limits::EVENTS_PER_WAKEUP {
+            let Some(entry) = self.events.first_entry().filter(|entry| entry.key().0 <= self.now_ms) else { break };
+            let happening = entry.remove();
+            self.happen(happening);
+        }
+        // Until its commit is over the OMA does nothing else.
+        if self.now_ms >= self.busy_until {
+            self.fleet.handle(self.now(), Input::Elapsed);
+            self.settle();
+        }
+        true
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Asked(request) => {
+                let came = self.vma_answers(&request.action);
+                self.travel_back(request, came);
+            }
+            Happening::Arrived { process, .. } if process != self.process => {}
+            Happening::Arrived { .. } if self.now_ms < self.busy_until => self.schedule(self.busy_until, happening),
+            Happening::Arrived { came, is_awaited, .. } => self.arrive(came, is_awaited),
+            Happening::Script(script) => script(self),
+        }
+    }
+
+    fn arrive(&mut self, came: Came, is_awaited: bool) {
+        let input = match came {
+            Came::Core(input) => input,
+            Came::List(vma, body) => return self.listed(vma, &body),
+        };
+        if let Input::Answered(job, _) | Input::Missed(job, _) = &input {
+            // The fleet knows polls by their job: a stray answer ends the poll on the way, and that one's is the stray.
+            self.strays += u64::from(!is_awaited);
+            if !self.in_flight.contains(job) {
+                // What is decided is sent before anything stray comes, as if that had a wake-up of its own.
+                self.settle();
+            }
+            let was_in_flight = self.in_flight.remove(job);
+            assert!(was_in_flight || self.strays > 0, "an answer for {job} that nobody asked for");
+            self.touched.insert(job.clone());
+        }
+        self.fleet.handle(self.now(), input);
+    }
+
+    fn listed(&mut self, vma: VmaName, body: &str) {
+        let listing = progress::parse_listing(body.as_bytes()).expect("our own list");
+        let jobs: Vec<_> = listing.jobs.into_iter().filter(|said| self.stored(&said.job).is_none()).collect();
+        let new: Vec<JobId> = jobs.iter().map(|said| said.job.clone()).collect();
+        let epoch = listing.epoch.and_then(|text| waybill::model::id::Epoch::parse(&text).ok());
+        let listed = Listed { epoch, sequence: listing.sequence, more: listing.more, jobs };
+        self.fleet.handle(self.now(), Input::Listed(vma, listed));
+        new.iter().for_each(|id| self.recall(id));
+    }
+
+    fn vma_answers(&mut self, action: &Action) -> Came {
+        match action {
+            Action::Poll { job, vma, .. } => Came::Core(self.read(job, vma)),
+            Action::TellFinish { job, vma, outcome, .. } => {
+                Came::Core(Input::FinishAnswered(job.clone(), self.tell(job, vma, outcome)))
+            }
+            Action::List { vma, .. } if self.vmas[self.place_of(vma)].is_old => missed(action, "status 404"),
+            Action::List { vma, since, epoch } => {
+                let at = self.place_of(vma);
+                let epoch = epoch.as_ref().map(waybill::model::id::Epoch::as_str);
+                let list = self.vmas[at].source.listing(self.vma_now(at), *since, epoch);
+                let body = progress::render_listing(&list.epoch, list.sequence, list.more, &list.jobs);
+                Came::List(vma.clone(), body)
+            }
+        }
+    }
+
+    /// What the VMA answers to a poll, through the wire's bytes.
+    fn read(&self, job: &JobId, vma: &VmaName) -> Input {
+        let at = self.place_of(vma);
+        let vma = &self.vmas[at];
+        let body = match vma.stub {
+            Some(stub) => match stub(job) {
+                (200, body) => body,
+                (404, _) => return Input::Missed(job.clone(), Miss::Unknown),
+                (status, body) => return Input::Missed(job.clone(), Miss::Rubbish(format!("status {status}: {body}"))),
+            },
+            None => match vma.source.document(self.vma_now(at), job) {
+                Some(said) if vma.is_old => progress::render(&Progress { sequence: None, epoch: None, ..said }),
+                Some(said) => progress::render(&said),
+                None => return Input::Missed(job.clone(), Miss::Unknown),
+            },
+        };
+        match progress::parse(body.as_bytes()) {
+            Ok(progress) => Input::Answered(job.clone(), Box::new(progress)),
+            Err(why) => Input::Missed(job.clone(), Miss::Rubbish(why.to_string())),
+        }
+    }
+
+    fn tell(&mut self, job: &JobId, vma: &VmaName, outcome: &Outcome) -> FinishAnswer {
+        let at = self.place_of(vma);
+        let now = self.vma_now(at);
+        let outcome = job::parse_finish(job::render_finish(outcome).as_bytes()).expect("our own body");
+        match self.vmas[at].act(now, |source| source.finish(now, job, &outcome)) {
+            Ok(()) => FinishAnswer::Taken,
+            Err(Refusal::UnknownJob { .. }) => FinishAnswer::Unknown,
+            Err(refusal) => FinishAnswer::Refused(refusal.to_string()),
+        }
+    }
+
+    fn send(&mut self, action: Action) {
+        // What a commit has held up is sent when it is over.
+        let sent = self.now_ms.max(self.busy_until);
+        let (place, process) = (self.place_of(vma_of(&action)), self.process);
+        let delay = self.delay(place);
+        let link = &self.vmas[place].link;
+        let (is_up, down) = (link.is_up(sent), link.down);
+        let miss = |why: &str| Happening::Arrived { came: missed(&action, why), process, is_awaited: true };
+        match (is_up, down) {
+            (true, _) => {
+                let is_awaited = delay < LIMIT_MS;
+                if !is_awaited {
+                    self.schedule(sent + LIMIT_MS, miss("connect: no answer within 10 s"));
+                }
+                self.schedule(sent + delay, Happening::Asked(Request { action, sent, process, is_awaited }));
+            }
+            (false, Down::Refuses) => self.schedule(sent + 1, miss("connect: connection refused")),
+            (false, Down::Hangs) => self.schedule(sent + LIMIT_MS, miss("connect: no answer within 10 s")),
+        }
+    }
+
+    /// The answer goes back over the link, if that is still up, and within the limit, if it is fast enough.
+    fn travel_back(&mut self, request: Request, came: Came) {
+        let Request { action, sent, process, is_awaited } = request;
+        let (place, limit) = (self.place_of(vma_of(&action)), sent + LIMIT_MS);
+        let arrives = self.now_ms + self.delay(place);
+        let link = &self.vmas[place].link;
+        let Link { doubled, is_late, down, .. } = *link;
+        let is_up = link.is_up(self.now_ms) && link.is_up(arrives);
+        let is_in_time = is_awaited && arrives <= limit;
+        if is_awaited {
+            let (at, came) = match (is_up, down) {
+                (true, _) if is_in_time => (arrives, came.clone()),
+                (false, Down::Refuses) if is_in_time => (arrives, missed(&action, "body: connection reset by peer")),
+                (true | false, _) => (limit, missed(&action, "no first byte within 10 s")),
+            };
+            self.schedule(at, Happening::Arrived { came, process, is_awaited: true });
+        }
+        if is_up && is_late && !is_in_time {
+            self.schedule(arrives, Happening::Arrived { came, process, is_awaited: false });
+        } else if is_up && is_in_time && doubled > 0 && self.dice.below(100) < doubled {
+            let again = arrives + self.dice.below(DOUBLED_WITHIN_MS);
+            self.schedule(again, Happening::Arrived { came, process, is_awaited: false });
+        }
+    }
+
+    fn delay(&mut self, place: usize) -> u64 {
+        let Link { latency_ms, jitter_ms, .. } = self.vmas[place].link;
+        latency_ms + if jitter_ms > 0 { self.dice.below(jitter_ms + 1) } else { 0 }
+    }
+
+    /// The second half of a wake-up: one transaction, the invariants, then the actions.
+    pub fn settle(&mut self) {
+        self.take_changes();
+        while let Some(request) = self.fleet.next_redirected() {
+            let (now, stored) = (self.now(), self.stored(&request.job));
+            if self.fleet.track(now, &request, stored.as_ref()).is_ok() {
+                self.recall(&request.job);
+            }
+            self.take_changes();
+        }
+        if self.is_writable {
+            if !self.outbox.is_empty() {
+                self.busy_until = self.now_ms.max(self.busy_until) + self.commit_ms;
+            }
+            for change in self.outbox.changes() {
+                if let Change::Progress(job) | Change::Ended(job) = change {
+                    self.writes.push((self.now_ms, job.id.clone()));
+                }
+            }
+            commit(&mut self.store, &mut self.outbox, &mut self.rules);
+            self.rules.check_memory(&self.fleet, self.touched.iter());
+        }
+        self.touched.clear();
+        self.fleet.handle(self.now(), Input::Writable(self.outbox.changes().len() < self.most_unwritten));
+        assert!(self.fleet.len() <= limits::UNFINISHED_JOBS);
+        while let Some(action) = self.fleet.next_action() {
+            if let Action::Poll { job, .. } = &action {
+                let sent = self.now_ms;
+                assert!(self.in_flight.insert(job.clone()), "two polls of {job} are on the way at {sent} ms");
+                self.polls.push((sent, job.clone()));
+            }
+            match action {
+                // A VMA is not told of an end that rests on what is not written yet; polls never wait.
+                Action::TellFinish { .. } => self.to_tell.push(action),
+                Action::Poll { .. } | Action::List { .. } => self.send(action),
+            }
+        }
+        if self.outbox.is_empty() {
+            std::mem::take(&mut self.to_tell).into_iter().for_each(|action| self.send(action));
+        }
+    }
+
+    /// What the fleet has decided is to be written.
+    pub fn take_changes(&mut self) {
+        let changes = self.fleet.changes();
+        self.rules.check(&changes);
+        self.outbox.extend(changes);
+    }
+
+    /// Where a VMA stands.
+    pub fn place_of(&self, name: &VmaName) -> usize {
+        self.vmas.iter().position(|vma: &Vma| vma.name == *name).expect("a VMA")
+    }
+
+    /// An answer comes now that no poll asked for.
+    pub fn stray(&mut self, input: Input) {
+        let came = Came::Core(input);
+        self.happen(Happening::Arrived { came, process: self.process, is_awaited: false });
+        self.settle();
+    }
+
+    pub fn schedule(&mut self, at_ms: u64, happening: Happening) {
+        self.serial += 1;
+        self.events.insert((at_ms.max(self.now_ms), self.serial), happening);
+    }
+}
+
+fn vma_of(action: &Action) -> &VmaName {
+    match action {
+        Action::Poll { vma, .. } | Action::TellFinish { vma, .. } | Action::List { vma, .. } => vma,
+    }
+}
+
+fn missed(action: &Action, why: &str) -> Came {
+    Came::Core(match action {
+        Action::Poll { job, .. } => Input::Missed(job.clone(), Miss::Unreachable(why.to_owned())),
+        Action::TellFinish { job, .. } => Input::FinishAnswered(job.clone(), FinishAnswer::Unreachable(why.to_owned())),
+        Action::List { vma, .. } => Input::ListMissed(vma.clone()),
+    })
+}

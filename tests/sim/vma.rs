@@ -1,0 +1,149 @@
+//! One VMA of the world: its source, its database, its clock, and what a test may do to it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use waybill::model::change::Change;
+use waybill::model::id::{Epoch, JobId, VmaName};
+use waybill::model::job::Job;
+use waybill::model::status::JobStatus;
+use waybill::model::time::Now;
+use waybill::policy::outbox::Outbox;
+use waybill::policy::refusal::Refusal;
+use waybill::policy::source::{Source, SourceSettings};
+use waybill::store::{Durability, Store};
+
+use crate::invariants::Invariants;
+use crate::link::Link;
+
+/// What a VMA that is no waybill answers to a poll: status and body.
+pub type Stub = fn(&JobId) -> (u16, String);
+
+/// One VMA behind its link.
+pub struct Vma {
+    pub name: VmaName,
+    pub source: Source,
+    pub store: Store,
+    pub link: Link,
+    /// Answers in place of the source.
+    pub stub: Option<Stub>,
+    /// An older VMA: its documents have no sequence and no epoch, and it has no list.
+    pub is_old: bool,
+    /// True while the mover's host or the daemon is down: pushes are lost.
+    pub is_down: bool,
+    /// How far its wall clock is ahead of the world's, in milliseconds.
+    pub ahead_ms: i64,
+    /// How long it answers for jobs that have ended.
+    pub keep_finished: Duration,
+    /// Which database this is; each replaced one gets the next number.
+    pub databases: u32,
+    /// True once the database was replaced or restored: it may know less than was told before.
+    pub was_set_back: bool,
+    /// Jobs that have ever succeeded here.
+    pub succeeded: BTreeSet<JobId>,
+    outbox: Outbox,
+    rules: Invariants,
+}
+
+/// A copy of a VMA's database.
+#[derive(Clone)]
+pub struct Backup {
+    jobs: Vec<Job>,
+    sequence: u64,
+}
+
+impl Vma {
+    pub fn new(name: VmaName, now: Now) -> Self {
+        let source = Source::resume(source_settings(&name, 1), 0, Vec::new(), now);
+        let keep_finished = source_settings(&name, 1).keep_finished;
+        let (outbox, rules) = Default::default();
+        Self {
+            name,
+            source,
+            store: Store::in_memory().expect("a database"),
+            link: Link::good(),
+            stub: None,
+            is_old: false,
+            is_down: false,
+            ahead_ms: 0,
+            keep_finished,
+            databases: 1,
+            was_set_back: false,
+            succeeded: BTreeSet::new(),
+            outbox,
+            rules,
+        }
+    }
+
+    /// Does something to the source and writes what came of it before anybody is answered.
+    pub fn act<T>(&mut self, now: Now, what: impl FnOnce(&mut Source) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        assert!(!self.is_down, "a push to a VMA that is down");
+        self.source.elapse(now);
+        let result = what(&mut self.source);
+        let changes = self.source.changes();
+        self.rules.check(&changes);
+        let ended = changes.iter().filter_map(|change| if let Change::Ended(job) = change { Some(job) } else { None });
+        let succeeded = ended.filter(|job| job.status == JobStatus::Succeeded);
+        self.succeeded.extend(succeeded.map(|job| job.id.clone()));
+        self.outbox.extend(changes);
+        commit(&mut self.store, &mut self.outbox, &mut self.rules);
+        result
+    }
+
+    /// `kill -9` and a new start: only the database remembers.
+    pub fn restart(&mut self, now: Now) {
+        let jobs = self.store.jobs().expect("readable");
+        self.restart_with(now, jobs);
+    }
+    /// The same, with the rows in another order.
+    pub fn restart_with(&mut self, now: Now, jobs: Vec<Job>) {
+        let sequence = self.store.sequence().expect("readable");
+        let settings =
+            SourceSettings { keep_finished: self.keep_finished, ..source_settings(&self.name, self.databases) };
+        self.source = Source::resume(settings, sequence, jobs, now);
+    }
+
+    /// The database is lost: another one begins, empty and under another epoch.
+    pub fn replace(&mut self, now: Now) {
+        self.databases += 1;
+        self.restore(now, &Backup { jobs: Vec::new(), sequence: 0 });
+    }
+    /// What a copy of the database would hold now.
+    pub fn backup(&self) -> Backup {
+        Backup { jobs: self.store.jobs().expect("readable"), sequence: self.store.sequence().expect("readable") }
+    }
+    /// A copy takes the place of the database: the same epoch, an earlier sequence.
+    pub fn restore(&mut self, now: Now, backup: &Backup) {
+        self.was_set_back = true;
+        self.store = Store::in_memory().expect("a database");
+        self.rules = Invariants::knowing(&backup.jobs);
+        let rows = backup.jobs.iter().map(|job| Change::Declared(Box::new(job.clone())));
+        self.outbox.extend(rows.chain([Change::Sequence(backup.sequence)]));
+        let refused = self.store.commit(self.outbox.changes(), Durability::HandedToSystem).expect("written");
+        assert!(refused.is_empty(), "rows were refused: {refused:?}");
+        self.outbox.written();
+        self.restart(now);
+    }
+}
+
+/// How a VMA's source behaves; each database has its own epoch.
+pub fn source_settings(name: &VmaName, database: u32) -> SourceSettings {
+    SourceSettings {
+        name: name.clone(),
+        // Not the store's own, which is another in every run.
+        epoch: Epoch::parse(&format!("epoch-{database}")).expect("an epoch"),
+        auto_initialize: true,
+        keep_finished: Duration::from_secs(7 * 24 * 3600),
+        // Another database makes other correlation ids.
+        seed: 41 + u64::from(database),
+    }
+}
+
+/// Writes what waits in one transaction, which the rules judge.
+pub fn commit(store: &mut Store, outbox: &mut Outbox, rules: &mut Invariants) {
+    rules.check_edges(outbox.changes());
+    let refused = store.commit(outbox.changes(), Durability::HandedToSystem).expect("written");
+    assert!(refused.is_empty(), "rows were refused: {refused:?}");
+    outbox.written();
+    rules.check_rows(store);
+}
