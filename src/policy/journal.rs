@@ -63,9 +63,7 @@ impl Journal {
 
     /// The job entered its present stage, coming from another or from none.
     pub fn stage_moved(&mut self, now: Now, job: &Job, from: Option<Stage>, to: Stage) {
-        if let Some(stage) = from {
-            self.step_ended(now, job, stage, true);
-        }
+        let took = from.and_then(|stage| self.step_ended(now, job, stage, true));
         self.stages.insert(job.id.clone(), now.mono);
         self.changes.push(Change::StepBegan(Step {
             job: job.id.clone(),
@@ -73,11 +71,14 @@ impl Journal {
             started_at: now.wall,
             correlation: job.correlation.clone(),
         }));
-        let message = match from {
-            Some(from) => format!("stage {from} -> {to}"),
-            None => format!("stage {to}"),
+        let message = match (from, took) {
+            (Some(from), Some(ms)) => format!("stage {from} -> {to} after {}.{} s", ms / 1000, ms % 1000 / 100),
+            (Some(from), None) => format!("stage {from} -> {to}"),
+            (None, _) => format!("stage {to}"),
         };
-        self.note(now, job, Event::StageChanged, message, vec![("to", to.wire_name().into())]);
+        let mut attributes = vec![("to", to.wire_name().into())];
+        attributes.extend(took.map(|ms| ("duration_ms", ms.into())));
+        self.note(now, job, Event::StageChanged, message, attributes);
     }
 
     /// The job's status changed.
@@ -168,16 +169,13 @@ impl Journal {
         self.note(now, job, Event::Milestone, format!("{percent} % reached: {moved} of {total} bytes"), attributes);
     }
 
-    fn step_ended(&mut self, now: Now, job: &Job, stage: Stage, succeeded: bool) {
+    /// The row of a stage that is over; how long it took in milliseconds, where this process saw all of it.
+    fn step_ended(&mut self, now: Now, job: &Job, stage: Stage, succeeded: bool) -> Option<u64> {
         let began = self.stages.get(&job.id);
-        let duration = began.map(|began| now.mono.since(*began).as_millis());
-        self.changes.push(Change::StepEnded(StepEnd {
-            job: job.id.clone(),
-            stage,
-            completed_at: now.wall,
-            duration_ms: duration.map(|millis| u64::try_from(millis).unwrap_or(u64::MAX)),
-            succeeded,
-        }));
+        let duration_ms = began.map(|began| u64::try_from(now.mono.since(*began).as_millis()).unwrap_or(u64::MAX));
+        let (job, completed_at) = (job.id.clone(), now.wall);
+        self.changes.push(Change::StepEnded(StepEnd { job, stage, completed_at, duration_ms, succeeded }));
+        duration_ms
     }
 }
 
