@@ -6,8 +6,9 @@ use std::net::TcpListener;
 
 use rustix::process::Signal;
 
-use crate::harness::{Daemon, Site, waybill};
+use crate::harness::{Site, waybill};
 use crate::mover::{self, Mover};
+use crate::silence::streaming;
 
 /// A fast pace with little patience.
 const RULES: &str = r#"
@@ -20,16 +21,6 @@ stall_after = "1s"
 [throttle]
 min_interval = "100ms"
 "#;
-
-/// A site with a job that streams and that the OMA has seen so.
-fn streaming() -> (Site, Daemon, Daemon) {
-    let site = Site::new(RULES);
-    let (vma, oma) = (site.vma(), site.oma());
-    Mover::new(&vma, "job-1").push(&mover::running(250, 1000));
-    oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
-    site.until_status("job-1", "streaming");
-    (site, vma, oma)
-}
 
 /// What `waybill show --check` says, and its exit code.
 fn show(site: &Site) -> (String, Option<i32>) {
@@ -64,7 +55,7 @@ fn fails_with(site: &Site, parts: &[&str]) {
 
 #[test]
 fn a_tunnel_that_is_down_is_not_a_vma_that_is_away() {
-    let (site, mut vma, oma) = streaming();
+    let (site, mut vma, oma) = streaming(RULES);
     vma.kill();
     let address = vma.address();
     let refused = format!("connect: connection refused ({address})");
@@ -86,7 +77,7 @@ fn a_tunnel_that_is_down_is_not_a_vma_that_is_away() {
 
 #[test]
 fn a_vma_that_takes_connections_and_never_answers_is_unreachable() {
-    let (site, mut vma, _oma) = streaming();
+    let (site, mut vma, _oma) = streaming(RULES);
     vma.kill();
     // As an SSH forward whose far end hangs: it accepts, and nothing comes back.
     let _far_end = TcpListener::bind(vma.address()).expect("the port is free");
@@ -99,7 +90,7 @@ fn a_vma_that_takes_connections_and_never_answers_is_unreachable() {
 
 #[test]
 fn a_vma_that_lost_its_database_no_longer_knows_the_job() {
-    let (site, mut vma, _oma) = streaming();
+    let (site, mut vma, _oma) = streaming(RULES);
     vma.kill();
     for file in ["vma.db", "vma.db-wal", "vma.db-shm"] {
         fs::remove_file(site.path(file)).expect("the database");
@@ -113,7 +104,7 @@ fn a_vma_that_lost_its_database_no_longer_knows_the_job() {
 
 #[test]
 fn a_mover_that_is_silent_is_marked_and_its_job_goes_on() {
-    let (site, vma, oma) = streaming();
+    let (site, vma, oma) = streaming(RULES);
     site.until_rows("SELECT stalled_since IS NOT NULL FROM replication_jobs", &["1"]);
     let remedy = "see on the VMA whether the mover still runs and reads; if it hangs, end it and start the copy again";
     let parts = ["waits for     stalled, mover silent for ", &format!("to do         {remedy}\n")];

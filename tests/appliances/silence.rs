@@ -11,9 +11,9 @@ use crate::mover::{self, Mover};
 /// The default pace of 2 s, with a short patience.
 const RULES: &str = "[poll]\ntimeout = \"1s\"\ncontact_lost_after = \"20s\"\n";
 
-/// A site with a job that streams and that the OMA has seen so.
-fn streaming() -> (Site, Daemon, Daemon) {
-    let site = Site::new(RULES);
+/// A site with these rules and a job that streams and that the OMA has seen so.
+pub fn streaming(rules: &str) -> (Site, Daemon, Daemon) {
+    let site = Site::new(rules);
     let (vma, oma) = (site.vma(), site.oma());
     Mover::new(&vma, "job-1").push(&mover::running(250, 1000));
     oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
@@ -34,7 +34,7 @@ fn contacts(site: &Site, last: &str, limit: Duration) -> Vec<String> {
 }
 
 fn a_silent_vma_is_named_and_fails_the_job() {
-    let (site, vma, oma) = streaming();
+    let (site, vma, oma) = streaming(RULES);
     vma.signal(Signal::STOP);
     let stopped = Instant::now();
     let seen = contacts(&site, "lost", Duration::from_secs(40));
@@ -72,7 +72,7 @@ fn a_silent_vma_is_named_and_fails_the_job() {
 }
 
 fn f07_a_silence_of_15_s_costs_nothing() {
-    let (site, vma, oma) = streaming();
+    let (site, vma, oma) = streaming(RULES);
     vma.signal(Signal::STOP);
     let stopped = Instant::now();
     let seen = contacts(&site, "vma_unreachable", Duration::from_secs(14));

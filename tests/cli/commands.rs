@@ -9,23 +9,11 @@ fn the_help_of_every_command_fits_the_screen_and_says_what_it_takes() {
     for word in ["job", "mover", "VMA", "OMA", "Examples:", "Exit codes:", "COMMAND --help"] {
         assert!(top.contains(word), "{word} in\n{top}");
     }
-    let commands = [
-        "vma",
-        "oma",
-        "demo",
-        "run",
-        "jobs",
-        "show",
-        "watch",
-        "log",
-        "history",
-        "track",
-        "cancel",
-        "finish",
-        "check-config",
-    ];
+    let listed = top.lines().skip_while(|line| !line.starts_with("See what")).take_while(|line| *line != "Examples:");
+    let commands: Vec<&str> =
+        listed.filter(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() >= 13 && commands.contains(&"watch") && commands.contains(&"check-config"), "{commands:?}");
     for command in commands {
-        assert!(top.contains(&format!("\n  {command} ")), "{command} in\n{top}");
         let help = waybill(&[command, "--help"]).succeeded();
         assert_eq!(waybill(&["help", command]).succeeded(), help);
         assert_eq!(waybill(&[command, "-h"]).succeeded(), help);
