@@ -70,6 +70,9 @@ impl Invariants {
         check_moves(before, job, entries);
         let (was, is) = (&before.totals, &job.totals);
         assert!(is.bytes_transferred >= was.bytes_transferred, "{id}: bytes fell");
+        let is_set_back = entries.iter().any(|entry| entry.event == Event::SourceReplaced);
+        let falls = job.source_sequence < before.source_sequence && job.source_epoch == before.source_epoch;
+        assert!(!falls || is_set_back, "{id}: an older document was taken");
         let is_revised = entries.iter().any(|entry| entry.event == Event::PlanRevised);
         assert!(is.percent >= was.percent || is_revised, "{id}: {} % -> {} % without a word", was.percent, is.percent);
         assert_eq!(is.percent == Percent::DONE, job.status == JobStatus::Succeeded, "{id}: {} %", is.percent);

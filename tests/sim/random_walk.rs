@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::time::Instant;
 
-use waybill::model::id::ChangeId;
+use waybill::model::id::{ChangeId, JobId};
 use waybill::model::job::{Contact, Job, Silence};
 use waybill::model::progress::Progress;
 use waybill::model::stage::Stage;
@@ -24,6 +24,7 @@ use crate::world::World;
 const STORY_MS: u64 = 90_000;
 /// Half a minute until the slowest poll, three polls for a source that was set back, and some.
 const CALM_MS: u64 = 60_000;
+const QUIET_MS: u64 = 300_000;
 /// The seeds of every day.
 const SEEDS: Range<u64> = 0..120;
 
@@ -41,7 +42,11 @@ fn walk(seed: u64) -> World {
     turn_fine(&mut world);
     check_evidence(&world);
     check_agreement(&world);
+    check_quiet(&mut world);
     for row in world.store.jobs().expect("readable") {
+        let was_set_back = world.vmas[world.place_of(&row.vma)].was_set_back;
+        let is_told = world.count(row.id.as_str(), "source_replaced") > 0;
+        assert!(was_set_back || !is_told, "{}: nobody replaced its source", row.id);
         check_steps(&world, &row);
         check_history(&world, &row);
     }
@@ -56,6 +61,18 @@ fn turn_fine(world: &mut World) {
     world.tell_fleet(Input::Elapsed);
     world.run_until(world.now_ms() + CALM_MS);
     assert!(world.is_written(), "what waited for the database is written");
+}
+
+/// Nothing happens, so nothing is written but the time of contact, every half minute, and the end of who waits.
+fn check_quiet(world: &mut World) {
+    let jobs: Vec<JobId> = world.fleet.jobs().map(|job| job.id.clone()).collect();
+    let lines = |world: &World| jobs.iter().map(|id| world.events(id.as_str()).len()).collect::<Vec<_>>();
+    let (before, writes) = (lines(world), world.writes.len());
+    world.run_until(world.now_ms() + QUIET_MS);
+    for (n, (id, lines)) in jobs.iter().zip(lines(world)).enumerate() {
+        let (news, rows) = (lines - before[n], world.writes[writes..].iter().filter(|(_, of)| of == id).count());
+        assert!(news <= 5 && rows <= news + QUIET_MS as usize / 30_000, "{id}: {news} lines and {rows} rows of nothing");
+    }
 }
 
 /// Nothing has succeeded by guess.
