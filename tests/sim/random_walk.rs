@@ -106,7 +106,7 @@ fn check_agreement(world: &World) {
         if !vma.is_old {
             assert_eq!((Some(row.source_sequence), &row.source_epoch), (said.sequence, &said.epoch), "{}", row.id);
         }
-        if vma.was_set_back || vma.is_old {
+        if vma.was_set_back || vma.is_old || vma.forgotten.contains(&row.id) {
             check_nothing_fell(&row, &said);
         } else {
             check_same(&row, &said);
