@@ -4,7 +4,7 @@ use waybill::policy::fleet::Input;
 
 use crate::link::{Down, Link};
 use crate::movers::{run, start};
-use crate::world::{World, job_id};
+use crate::world::World;
 
 #[test]
 fn f28_another_name_of_a_job_that_has_ended_does_not_revive_it() {
@@ -52,13 +52,13 @@ fn f28_a_job_that_ended_in_this_very_wake_up_is_not_begun_again_from_its_stored_
     world.track_id("job-1");
     world.push_at(1000, "job-1", start());
     world.run_until(5000);
-    let now = world.now();
     let stale = world.row("job-1");
-    // Three things in one wake-up: nothing is written between them.
-    world.fleet.cancel(now, &job_id("job-1"), "wrong VM").expect("cancelled");
-    world.fleet.handle(now, Input::Noticed(Box::new(stale)));
-    let refused = world.track(r#"{"id":"job-1","vma":"site-a"}"#).expect_err("it has ended");
-    assert_eq!(refused.to_string(), "job job-1 has ended as Failed");
+    world.at_once(|world| {
+        world.cancel("job-1", "wrong VM").expect("cancelled");
+        world.tell_fleet(Input::Noticed(Box::new(stale)));
+        let refused = world.track(r#"{"id":"job-1","vma":"site-a"}"#).expect_err("it has ended");
+        assert_eq!(refused.to_string(), "job job-1 has ended as Failed");
+    });
     world.run_until(60_000);
     assert_eq!(world.row("job-1").error.as_deref(), Some("cancelled: wrong VM"));
     assert_eq!((world.count("job-1", "tracking_started"), world.count("job-1", "tracking_resumed")), (1, 0));

@@ -221,6 +221,9 @@ impl World {
 
     /// The second half of a wake-up: one transaction, the invariants, then the actions.
     pub fn settle(&mut self) {
+        if self.is_awake {
+            return;
+        }
         self.take_changes();
         while let Some(request) = self.fleet.next_redirected() {
             let (now, stored) = (self.now(), self.stored(&request.job));

@@ -50,6 +50,8 @@ pub struct World {
     /// Answers that came to the OMA though no poll waited for them.
     pub strays: u64,
     pub(crate) now_ms: u64,
+    /// True while a wake-up takes more in before it settles.
+    pub(crate) is_awake: bool,
     pub(crate) busy_until: u64,
     pub(crate) serial: u64,
     pub(crate) process: u32,
@@ -113,6 +115,7 @@ impl World {
             steps: 0,
             strays: 0,
             now_ms: 0,
+            is_awake: false,
             busy_until: 0,
             serial: 0,
             process: 0,
@@ -240,6 +243,14 @@ impl World {
     pub fn tell_fleet(&mut self, input: Input) {
         self.wait_for_oma();
         self.fleet.handle(self.now(), input);
+        self.settle();
+    }
+    /// Several things happen in one wake-up of the OMA: nothing is written or sent between them.
+    pub fn at_once(&mut self, things: impl FnOnce(&mut World)) {
+        self.wait_for_oma();
+        self.is_awake = true;
+        things(self);
+        self.is_awake = false;
         self.settle();
     }
     /// Who asks the OMA for something waits until its commit is over.
