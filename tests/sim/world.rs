@@ -57,6 +57,7 @@ pub struct World {
     pub(crate) process: u32,
     pub(crate) dice: Dice,
     pub(crate) outbox: Outbox,
+    pub(crate) decided: Vec<Action>,
     pub(crate) to_tell: Vec<Action>,
     pub(crate) rules: Invariants,
     pub(crate) in_flight: BTreeSet<JobId>,
@@ -121,6 +122,7 @@ impl World {
             process: 0,
             dice: Dice::new(seed),
             outbox: Outbox::default(),
+            decided: Vec::new(),
             to_tell: Vec::new(),
             rules: Invariants::default(),
             in_flight: BTreeSet::new(),
@@ -256,7 +258,9 @@ impl World {
     /// Who asks the OMA for something waits until its commit is over.
     fn wait_for_oma(&mut self) {
         if self.now_ms < self.busy_until {
+            let is_awake = std::mem::replace(&mut self.is_awake, true);
             self.run_until(self.busy_until);
+            self.is_awake = is_awake;
         }
     }
 
@@ -264,7 +268,7 @@ impl World {
     pub fn restart_oma(&mut self) {
         self.settle();
         let jobs = self.store.unfinished_jobs().expect("readable");
-        (self.outbox, self.to_tell) = Default::default();
+        (self.outbox, self.decided, self.to_tell) = Default::default();
         self.rules = Invariants::knowing(&self.store.jobs().expect("readable"));
         self.process += 1;
         self.in_flight.clear();
