@@ -71,7 +71,10 @@ fn check_quiet(world: &mut World) {
     world.run_until(world.now_ms() + QUIET_MS);
     for (n, (id, lines)) in jobs.iter().zip(lines(world)).enumerate() {
         let (news, rows) = (lines - before[n], world.writes[writes..].iter().filter(|(_, of)| of == id).count());
-        assert!(news <= 5 && rows <= news + QUIET_MS as usize / 30_000, "{id}: {news} lines and {rows} rows of nothing");
+        assert!(
+            news <= 5 && rows <= news + QUIET_MS as usize / 30_000,
+            "{id}: {news} lines and {rows} rows of nothing"
+        );
     }
 }
 
@@ -84,6 +87,7 @@ fn check_evidence(world: &World) {
         let vma = world.vmas.iter().find(|vma| vma.name == row.vma).expect("a VMA");
         let mut declared = row.disks.iter().filter(|disk| disk.declared).peekable();
         let is_proven = declared.peek().is_some()
+            && row.disks.iter().all(|disk| disk.status == DiskStatus::Completed)
             && declared.all(|disk| {
                 let has_id = disk.change_id.as_ref().is_some_and(ChangeId::is_well_formed);
                 disk.status == DiskStatus::Completed && has_id
