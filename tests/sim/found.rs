@@ -63,3 +63,15 @@ fn f28_a_job_that_ended_in_this_very_wake_up_is_not_begun_again_from_its_stored_
     assert_eq!(world.row("job-1").error.as_deref(), Some("cancelled: wrong VM"));
     assert_eq!((world.count("job-1", "tracking_started"), world.count("job-1", "tracking_resumed")), (1, 0));
 }
+
+#[test]
+fn u02_a_job_that_has_ended_moves_nothing_in_the_vmas_own_row_either() {
+    let mut world = World::new(4);
+    for (at, bytes) in [(1000, 10), (3000, 30), (5000, 50)] {
+        world.push_at(at, "job-1", run(bytes * 1000, 100_000));
+    }
+    world.run_until(5500);
+    world.finish("job-1", r#"{"status":"Failed","error":"by hand"}"#).expect("ended");
+    let rows = world.vmas[0].store.jobs().expect("readable");
+    assert_eq!((rows[0].totals.throughput_bps, rows[0].totals.eta_seconds), (0, None));
+}
