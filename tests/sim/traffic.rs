@@ -253,7 +253,11 @@ impl World {
             }
         }
         if self.outbox.is_empty() {
-            std::mem::take(&mut self.to_tell).into_iter().for_each(|action| self.send(action));
+            for action in std::mem::take(&mut self.to_tell) {
+                if self.fleet.stands_by(&action) {
+                    self.send(action);
+                }
+            }
         }
     }
 
