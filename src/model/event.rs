@@ -112,7 +112,7 @@ events! {
     JobStalled = "job_stalled" Warning,
     /// The mover was heard again.
     JobResumed = "job_resumed" Info,
-    /// The source began another epoch: its database is new.
+    /// The source's database is another one, of another epoch, or was set back to an earlier state.
     SourceReplaced = "source_replaced" Warning,
     /// The job ended well.
     JobSucceeded = "job_succeeded" Info,

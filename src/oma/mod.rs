@@ -272,7 +272,9 @@ impl Appliance for Oma {
         }
         if self.ledger.is_clean() {
             for action in std::mem::take(&mut self.to_tell) {
-                self.carry_out(action);
+                if self.fleet.stands_by(&action) {
+                    self.carry_out(action);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use waybill::limits;
 use waybill::model::change::Change;
 use waybill::model::event::{Event, LogEntry, Value};
 use waybill::model::id::JobId;
-use waybill::model::job::Job;
+use waybill::model::job::{Contact, Job};
 use waybill::model::percent::Percent;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::policy::fleet::Fleet;
@@ -70,11 +70,17 @@ impl Invariants {
         check_moves(before, job, entries);
         let (was, is) = (&before.totals, &job.totals);
         assert!(is.bytes_transferred >= was.bytes_transferred, "{id}: bytes fell");
+        let is_set_back = entries.iter().any(|entry| entry.event == Event::SourceReplaced);
+        let falls = job.source_sequence < before.source_sequence && job.source_epoch == before.source_epoch;
+        assert!(!falls || is_set_back, "{id}: an older document was taken");
         let is_revised = entries.iter().any(|entry| entry.event == Event::PlanRevised);
         assert!(is.percent >= was.percent || is_revised, "{id}: {} % -> {} % without a word", was.percent, is.percent);
         assert_eq!(is.percent == Percent::DONE, job.status == JobStatus::Succeeded, "{id}: {} %", is.percent);
         assert!(job.disks.len() <= limits::DISKS_PER_JOB);
+        check_end(job);
         for disk in &job.disks {
+            let has_ended = matches!(disk.status, DiskStatus::Completed | DiskStatus::Failed);
+            assert_eq!(disk.ended_at.is_some(), has_ended, "{id} {}: {} {:?}", disk.id, disk.status, disk.ended_at);
             let is_done = disk.status == DiskStatus::Completed;
             assert_eq!(disk.percent == Percent::DONE, is_done, "{id} {}: {} %", disk.id, disk.percent);
         }
@@ -124,6 +130,22 @@ impl Invariants {
             assert!(apart < 100, "{}: {} % is held back as {} %", job.id, job.totals.percent, row.totals.percent);
         }
     }
+}
+
+/// What has ended says when and why and stands still; what has not says none of it (F19, F22).
+fn check_end(job: &Job) {
+    let (id, is_final, has_succeeded) = (&job.id, job.status.is_final(), job.status == JobStatus::Succeeded);
+    assert_eq!(job.completed_at.is_some(), is_final, "{id}: {} {:?}", job.status, job.completed_at);
+    assert_eq!(job.totals.eta_seconds == Some(0), has_succeeded, "{id}: {} {:?}", job.status, job.totals.eta_seconds);
+    assert!(!is_final || job.stalled_since.is_none(), "{id}: {} and stalled", job.status);
+    assert!(is_final || job.contact != Contact::Lost, "{id}: {} and lost", job.status);
+    assert!(!has_succeeded || job.error.is_none(), "{id}: succeeded with {:?}", job.error);
+    assert!(
+        job.status != JobStatus::Failed || job.error.as_deref().is_some_and(|text| !text.is_empty()),
+        "{id}: no cause"
+    );
+    let rates = job.disks.iter().map(|disk| disk.throughput_bps).chain([job.totals.throughput_bps]);
+    assert!(!is_final || rates.max() == Some(0), "{id}: {} and still moving", job.status);
 }
 
 /// Entries that say of a row that it changed: they and the row are one transaction.

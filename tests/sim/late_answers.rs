@@ -3,6 +3,7 @@
 //! What was written stays, to the byte; an older document is contact and nothing else (R-42, R-44, F28).
 
 use waybill::model::percent::Percent;
+use waybill::policy::contact::Miss;
 use waybill::policy::fleet::Input;
 use waybill::wire::progress;
 
@@ -81,6 +82,28 @@ fn f28_a_document_that_comes_after_newer_ones_is_contact_and_nothing_else() {
     world.run_until(70_000);
     assert_eq!((world.count("job-1", "bytes_regressed"), world.count("job-1", "transition_refused")), (0, 0));
     assert_eq!(world.count("job-1", "source_replaced"), 0);
+}
+
+#[test]
+fn an_answer_or_a_miss_that_no_poll_waits_for_is_nobodys() {
+    let mut world = world(Link::good());
+    world.push_at(1000, "job-1", start());
+    world.run_until(5000);
+    let polls = world.polls.len();
+    while world.polls.len() == polls {
+        world.run_until(world.now_ms() + 10);
+    }
+    world.run_until(world.now_ms() + 100);
+    let (before, id) = (world.fleet.job(&job_id("job-1")).cloned(), job_id("job-1"));
+    for _ in 0..3 {
+        world.stray(Input::Missed(id.clone(), Miss::Unreachable("too late".to_owned())));
+    }
+    world.push("job-1", &run(50, 100)).expect("taken");
+    let news = world.vmas[0].source.document(world.vma_now(0), &id).expect("a document");
+    world.stray(Input::Answered(id.clone(), Box::new(news)));
+    assert_eq!(world.fleet.job(&id).cloned(), before);
+    world.run_until(10_000);
+    assert_eq!((world.count("job-1", "contact_lost"), world.row("job-1").totals.bytes_transferred), (0, 50));
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn f19_a_failed_disk_that_streams_again_and_completes_shows_each_step() {
     world.run_until(17_000);
     let row = world.row("job-1");
     assert_eq!((row.disks[0].status.stored_name(), row.disks[0].error.as_deref()), ("syncing", None));
+    assert_eq!(row.disks[0].ended_at, None, "what streams has not ended");
     assert_eq!((row.disks[0].bytes_transferred, row.totals.percent.to_string()), (40, "20.00".to_owned()));
     world.push_at(18_000, "job-1", of_disk("a", &completed(100)));
     complete_the_rest(&mut world, 20_000);

@@ -101,8 +101,13 @@ impl Storm {
         usize::from(self.is(25))
     }
 
-    /// One thing happens.
+    /// One thing happens, or some at once.
     pub fn happen(&mut self, world: &mut World) {
+        let things = 1 + self.one(&[0, 0, 0, 1, 3]);
+        world.at_once(|world| (0..things).for_each(|_| self.do_one_thing(world)));
+    }
+
+    fn do_one_thing(&mut self, world: &mut World) {
         let (vma, id) = (self.vma(), self.one(&IDS));
         match self.dice.below(100) {
             0..=59 => drop(world.push_to(vma, id, &self.body())),

@@ -97,10 +97,7 @@ impl World {
         if let Input::Answered(job, _) | Input::Missed(job, _) = &input {
             // The fleet knows polls by their job: a stray answer ends the poll on the way, and that one's is the stray.
             self.strays += u64::from(!is_awaited);
-            if !self.in_flight.contains(job) {
-                // What is decided is sent before anything stray comes, as if that had a wake-up of its own.
-                self.settle();
-            }
+            self.decide();
             let was_in_flight = self.in_flight.remove(job);
             assert!(was_in_flight || self.strays > 0, "an answer for {job} that nobody asked for");
             self.touched.insert(job.clone());
@@ -221,6 +218,9 @@ impl World {
 
     /// The second half of a wake-up: one transaction, the invariants, then the actions.
     pub fn settle(&mut self) {
+        if self.is_awake {
+            return;
+        }
         self.take_changes();
         while let Some(request) = self.fleet.next_redirected() {
             let (now, stored) = (self.now(), self.stored(&request.job));
@@ -244,12 +244,8 @@ impl World {
         self.touched.clear();
         self.fleet.handle(self.now(), Input::Writable(self.outbox.changes().len() < self.most_unwritten));
         assert!(self.fleet.len() <= limits::UNFINISHED_JOBS);
-        while let Some(action) = self.fleet.next_action() {
-            if let Action::Poll { job, .. } = &action {
-                let sent = self.now_ms;
-                assert!(self.in_flight.insert(job.clone()), "two polls of {job} are on the way at {sent} ms");
-                self.polls.push((sent, job.clone()));
-            }
+        self.decide();
+        for action in std::mem::take(&mut self.decided) {
             match action {
                 // A VMA is not told of an end that rests on what is not written yet; polls never wait.
                 Action::TellFinish { .. } => self.to_tell.push(action),
@@ -257,7 +253,23 @@ impl World {
             }
         }
         if self.outbox.is_empty() {
-            std::mem::take(&mut self.to_tell).into_iter().for_each(|action| self.send(action));
+            for action in std::mem::take(&mut self.to_tell) {
+                if self.fleet.stands_by(&action) {
+                    self.send(action);
+                }
+            }
+        }
+    }
+
+    /// Takes what the fleet wants to be sent; it waits for the end of the wake-up.
+    fn decide(&mut self) {
+        while let Some(action) = self.fleet.next_action() {
+            if let Action::Poll { job, .. } = &action {
+                let at = self.now_ms;
+                assert!(self.in_flight.insert(job.clone()), "two polls of {job} are on the way at {at} ms");
+                self.polls.push((at, job.clone()));
+            }
+            self.decided.push(action);
         }
     }
 

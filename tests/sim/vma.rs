@@ -41,6 +41,8 @@ pub struct Vma {
     pub was_set_back: bool,
     /// Jobs that have ever succeeded here.
     pub succeeded: BTreeSet<JobId>,
+    /// Ids of jobs that are not answered for any more; what comes under them later is another run.
+    pub forgotten: BTreeSet<JobId>,
     outbox: Outbox,
     rules: Invariants,
 }
@@ -70,6 +72,7 @@ impl Vma {
             databases: 1,
             was_set_back: false,
             succeeded: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
             outbox,
             rules,
         }
@@ -82,9 +85,13 @@ impl Vma {
         let result = what(&mut self.source);
         let changes = self.source.changes();
         self.rules.check(&changes);
-        let ended = changes.iter().filter_map(|change| if let Change::Ended(job) = change { Some(job) } else { None });
-        let succeeded = ended.filter(|job| job.status == JobStatus::Succeeded);
-        self.succeeded.extend(succeeded.map(|job| job.id.clone()));
+        for change in &changes {
+            match change {
+                Change::Ended(job) if job.status == JobStatus::Succeeded => drop(self.succeeded.insert(job.id.clone())),
+                Change::Forgotten(id) => drop(self.forgotten.insert(id.clone())),
+                _ => {}
+            }
+        }
         self.outbox.extend(changes);
         commit(&mut self.store, &mut self.outbox, &mut self.rules);
         result

@@ -51,11 +51,14 @@ pub struct World {
     /// Answers that came to the OMA though no poll waited for them.
     pub strays: u64,
     pub(crate) now_ms: u64,
+    /// True while a wake-up takes more in before it settles.
+    pub(crate) is_awake: bool,
     pub(crate) busy_until: u64,
     pub(crate) serial: u64,
     pub(crate) process: u32,
     pub(crate) dice: Dice,
     pub(crate) outbox: Outbox,
+    pub(crate) decided: Vec<Action>,
     pub(crate) to_tell: Vec<Action>,
     pub(crate) rules: Invariants,
     pub(crate) in_flight: BTreeSet<JobId>,
@@ -114,11 +117,13 @@ impl World {
             steps: 0,
             strays: 0,
             now_ms: 0,
+            is_awake: false,
             busy_until: 0,
             serial: 0,
             process: 0,
             dice: Dice::new(seed),
             outbox: Outbox::default(),
+            decided: Vec::new(),
             to_tell: Vec::new(),
             rules: Invariants::default(),
             in_flight: BTreeSet::new(),
@@ -243,10 +248,20 @@ impl World {
         self.fleet.handle(self.now(), input);
         self.settle();
     }
+    /// Several things happen in one wake-up of the OMA: nothing is written or sent between them.
+    pub fn at_once(&mut self, things: impl FnOnce(&mut World)) {
+        self.wait_for_oma();
+        self.is_awake = true;
+        things(self);
+        self.is_awake = false;
+        self.settle();
+    }
     /// Who asks the OMA for something waits until its commit is over.
     fn wait_for_oma(&mut self) {
         if self.now_ms < self.busy_until {
+            let is_awake = std::mem::replace(&mut self.is_awake, true);
             self.run_until(self.busy_until);
+            self.is_awake = is_awake;
         }
     }
 
@@ -254,7 +269,7 @@ impl World {
     pub fn restart_oma(&mut self) {
         self.settle();
         let jobs = self.store.unfinished_jobs().expect("readable");
-        (self.outbox, self.to_tell) = Default::default();
+        (self.outbox, self.decided, self.to_tell) = Default::default();
         self.rules = Invariants::knowing(&self.store.jobs().expect("readable"));
         self.process += 1;
         self.in_flight.clear();

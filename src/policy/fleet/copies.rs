@@ -8,10 +8,10 @@ use crate::model::time::{Mono, Now};
 
 /// The copies of one job that began before the eyes of this process.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Copies(Vec<Copy>);
+pub(super) struct Copies(Vec<Timed>);
 
 #[derive(Debug, Clone)]
-struct Copy {
+struct Timed {
     disk: DiskId,
     began: Mono,
     ended: Option<Mono>,
@@ -20,7 +20,7 @@ struct Copy {
 impl Copies {
     /// The copy of a disk begins.
     pub(super) fn begins(&mut self, now: Now, disk: &DiskId) {
-        self.0.push(Copy { disk: disk.clone(), began: now.mono, ended: None });
+        self.0.push(Timed { disk: disk.clone(), began: now.mono, ended: None });
     }
     /// The copy of a disk has come to its end; it may go on after a failure, and end again.
     pub(super) fn ends(&mut self, now: Now, disk: &DiskId) {

@@ -8,6 +8,7 @@ use super::port::{Action, FinishAnswer};
 use super::tracked::{Judgement, Tracked};
 use crate::limits;
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
+use crate::model::disk::Disk;
 use crate::model::event::Event;
 use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::job::{Job, SyncKind};
@@ -166,15 +167,9 @@ impl Fleet {
     /// Every declared disk is Completed and has its change id: the job has succeeded, and the VMA is told.
     pub(super) fn judge(&mut self, now: Now, id: &JobId) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
-        let job = &tracked.job;
-        let mut declared = job.disks.iter().filter(|disk| disk.declared).peekable();
-        let is_done = |disk: &crate::model::disk::Disk| disk.status == DiskStatus::Completed;
-        let is_judged = declared.peek().is_some()
-            && declared.all(|disk| is_done(disk) && disk.change_id.as_ref().is_some_and(ChangeId::is_well_formed))
-            && job.disks.iter().all(is_done);
         match tracked.judgement {
             Judgement::Telling => {}
-            _ if !is_judged => tracked.judgement = Judgement::Open,
+            _ if !is_proven(&tracked.job) => tracked.judgement = Judgement::Open,
             Judgement::Open => {
                 let message = "every declared disk is Completed and has its change id: telling the VMA";
                 if tracked.is_new_refusal("judged") {
@@ -185,6 +180,18 @@ impl Fleet {
             Judgement::Judged { tell_at, .. } if tell_at <= now.mono => self.tell(id),
             Judgement::Judged { .. } => {}
         }
+    }
+
+    /// True where an end that was to be told still holds after it has waited for the database. Otherwise the job has ended
+    /// in another way, or a disk has come that is not copied: then it is told to nobody, and nobody answers.
+    pub fn stands_by(&mut self, action: &Action) -> bool {
+        let Action::TellFinish { job, outcome: Outcome::Succeeded, .. } = action else { return true };
+        let Some(tracked) = self.jobs.get_mut(job) else { return false };
+        let holds = is_proven(&tracked.job);
+        if !holds {
+            tracked.judgement = Judgement::Open;
+        }
+        holds
     }
 
     fn tell(&mut self, id: &JobId) {
@@ -204,6 +211,8 @@ impl Fleet {
             return;
         }
         match answer {
+            // A disk has come while the VMA was asked.
+            FinishAnswer::Unknown if !is_proven(&tracked.job) => tracked.judgement = Judgement::Open,
             FinishAnswer::Taken => self.succeed(now, id, "the VMA was told that the job has succeeded"),
             FinishAnswer::Unknown => self.succeed(now, id, "the VMA no longer knows the job and could not be told"),
             FinishAnswer::Refused(why) => {
@@ -285,6 +294,16 @@ impl Fleet {
             }
         }
     }
+}
+
+/// The OMA's own evidence for success: every declared disk is Completed and has its change id, and no disk that
+/// nobody declared is still being copied.
+pub(super) fn is_proven(job: &Job) -> bool {
+    let is_done = |disk: &Disk| disk.status == DiskStatus::Completed;
+    let mut declared = job.disks.iter().filter(|disk| disk.declared).peekable();
+    declared.peek().is_some()
+        && declared.all(|disk| disk.change_id.as_ref().is_some_and(ChangeId::is_well_formed))
+        && job.disks.iter().all(is_done)
 }
 
 /// The history row of one disk of an ended job. What this process did not see begin is measured by wall times.

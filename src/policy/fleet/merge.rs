@@ -144,11 +144,15 @@ fn merge_disk(
             disk.ended_at = Some(now.wall);
             copies.ends(now, &disk.id);
         }
-        Ok(Moved::From(_)) if disk.started_at.is_none() => {
-            disk.started_at = Some(now.wall);
-            copies.begins(now, &disk.id);
+        Ok(Moved::From(_)) => {
+            // Also of a failed disk that streams again.
+            disk.ended_at = None;
+            if disk.started_at.is_none() {
+                disk.started_at = Some(now.wall);
+                copies.begins(now, &disk.id);
+            }
         }
-        Ok(Moved::From(_) | Moved::Not) | Err(_) => {}
+        Ok(Moved::Not) | Err(_) => {}
     }
     let differs = disk != job.disks[at];
     job.disks[at] = disk;

@@ -276,6 +276,8 @@ impl Source {
         for export in &mut job.exports {
             export.connected = false;
         }
+        // Nothing moves any more, also in the row that is stored.
+        entry.watched.iter_mut().for_each(|disk| disk.rate = Default::default());
         entry.finished = Some(now.mono);
         self.finished.insert((now.mono, id.clone()));
         self.names.release(&entry.job);
