@@ -54,6 +54,8 @@ pub struct Mover {
     pub progress_descriptor: Option<i32>,
     /// Whom to ask for the total.
     pub source: Option<Source>,
+    /// Bytes by which its figures are early at most.
+    pub in_hand: u64,
 }
 
 impl Mover {
@@ -66,7 +68,7 @@ impl Mover {
             Self::qemu_img(program, arguments)
         } else {
             let (stdout, stderr) = (Tap::Text(percent::Text::default()), Tap::Text(percent::Text::default()));
-            Self { program, arguments, stdout, stderr, progress_descriptor: None, source: None }
+            Self { program, arguments, stdout, stderr, progress_descriptor: None, source: None, in_hand: 0 }
         }
     }
     /// The program's name without its folder, for messages; at most 100 characters.
@@ -90,8 +92,8 @@ impl Mover {
             nbdcopy::Progress::Descriptor(n @ 3..=DESCRIPTOR_MAX) => (Tap::None, Tap::Plain, Some(n)),
             nbdcopy::Progress::Descriptor(_) => (Tap::None, Tap::Plain, None),
         };
-        let source = Source::of_nbdcopy(&read);
-        Self { program, arguments, stdout, stderr, progress_descriptor, source }
+        let (source, in_hand) = (Source::of_nbdcopy(&read), read.in_hand());
+        Self { program, arguments, stdout, stderr, progress_descriptor, source, in_hand }
     }
 
     fn qemu_img(program: OsString, mut arguments: Vec<OsString>) -> Self {
@@ -101,7 +103,7 @@ impl Mover {
         }
         let source = Source::of_qemu_img(&read);
         let stdout = Tap::QemuImg(qemu_img::Marks::default());
-        Self { program, arguments, stdout, stderr: Tap::Plain, progress_descriptor: None, source }
+        Self { program, arguments, stdout, stderr: Tap::Plain, progress_descriptor: None, source, in_hand: 0 }
     }
 }
 

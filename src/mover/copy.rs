@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::board::{Board, End};
 use super::child::{self, Onward, Running};
 use super::command::{Mover, Tap};
-use super::gauge::{Figure, Total};
+use super::gauge::{Figure, Gauge, Total};
 use super::message::say;
 use super::proc_io::Counters;
 use super::reporter::{Assignment, Outcome, Reporter};
@@ -45,11 +45,12 @@ pub fn run(assignment: Assignment, total: Option<u64>, program: OsString, argume
     let mover = Mover::of(program, arguments);
     // Before anything here opens descriptors: one that the caller gave to the mover is passed on to.
     let callers = mover.progress_descriptor.and_then(callers_descriptor);
-    let board = Arc::new(Board::new(match (total, &mover.source) {
+    let known = match (total, &mover.source) {
         (Some(total), _) => Total::Bytes(total),
         (None, Some(_)) => Total::Asked,
         (None, None) => Total::Unknown,
-    }));
+    };
+    let board = Arc::new(Board::new(Gauge::new(known, mover.in_hand)));
     say(&announcement(&mover, &assignment, total));
     let reporter = Reporter::new(assignment.clone(), Arc::clone(&board), clock);
     let reporting = thread::spawn(move || reporter.report());

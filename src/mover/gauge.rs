@@ -2,7 +2,8 @@
 //! count of what it wrote.
 //!
 //! The count never goes down, and before the mover has confirmed its end with exit status 0 it stays below the total:
-//! nbdcopy's figures are early, and a count of written bytes includes what a target writes about itself.
+//! a count of written bytes includes what a target writes about itself. Of a mover that tells what it has begun, only what
+//! it can no longer have in hand is shown: half a disk at once and then a standstill would be believed by nobody.
 
 use super::reading::Reading;
 use crate::model::percent::Percent;
@@ -35,6 +36,8 @@ pub struct Figure {
 #[derive(Debug)]
 pub struct Gauge {
     total: Total,
+    /// Bytes of a share that the mover may only have begun.
+    in_hand: u64,
     share: Option<Percent>,
     said: u64,
     shown: u64,
@@ -42,9 +45,9 @@ pub struct Gauge {
 }
 
 impl Gauge {
-    /// Nothing has been moved yet.
-    pub fn new(total: Total) -> Self {
-        Self { total, share: None, said: 0, shown: 0, shown_is_counted: false }
+    /// Nothing has been moved yet, by a mover that tells its share so many bytes early.
+    pub fn new(total: Total, in_hand: u64) -> Self {
+        Self { total, in_hand, share: None, said: 0, shown: 0, shown_is_counted: false }
     }
     /// The mover said something. A smaller share than before (a second pass of its own) changes nothing.
     pub fn hear(&mut self, reading: Reading) {
@@ -99,9 +102,11 @@ impl Gauge {
         }
     }
     fn by_mover(&self) -> u64 {
-        let share = u128::from(self.share.unwrap_or_default().hundredths());
-        let by_share = u128::from(self.known_total().unwrap_or(0)) * share / 10_000;
-        self.said.max(u64::try_from(by_share).unwrap_or(u64::MAX))
+        let share = self.share.unwrap_or_default();
+        let begun = u128::from(self.known_total().unwrap_or(0)) * u128::from(share.hundredths()) / 10_000;
+        // At the whole nothing is left in hand.
+        let in_hand = if share == Percent::DONE { 0 } else { self.in_hand };
+        self.said.max(u64::try_from(begun).unwrap_or(u64::MAX).saturating_sub(in_hand))
     }
     fn show(&mut self, bytes: u64, counted: bool) {
         let bytes = self.known_total().map_or(bytes, |total| bytes.min(total.saturating_sub(1)));
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_kernels_count_refines_a_coarse_mover_and_is_labelled() {
-        let mut gauge = Gauge::new(Total::Bytes(1000));
+        let mut gauge = Gauge::new(Total::Bytes(1000), 0);
         gauge.hear(share(25));
         gauge.count(200);
         assert_eq!((gauge.running().bytes, gauge.running().counted), (250, false));
@@ -137,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_whole_is_shown_only_at_the_end() {
-        let mut gauge = Gauge::new(Total::Bytes(1000));
+        let mut gauge = Gauge::new(Total::Bytes(1000), 0);
         gauge.hear(share(100));
         gauge.count(5000);
         let running = gauge.running();
@@ -147,8 +152,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_mover_may_have_in_hand_is_not_shown() {
+        let mut gauge = Gauge::new(Total::Bytes(1000), 300);
+        for (said, bytes) in [(20, 0), (50, 200), (90, 600), (100, 999)] {
+            gauge.hear(share(said));
+            assert_eq!(gauge.running().bytes, bytes, "{said} %");
+        }
+        let mut refined = Gauge::new(Total::Bytes(1000), 300);
+        refined.hear(share(50));
+        refined.count(250);
+        assert_eq!((refined.running().bytes, refined.running().counted), (250, true));
+    }
+
+    #[test]
     fn without_a_total_the_count_is_all_there_is() {
-        let mut gauge = Gauge::new(Total::Unknown);
+        let mut gauge = Gauge::new(Total::Unknown, 0);
         gauge.hear(share(100));
         gauge.count(4096);
         let figure = gauge.running();
@@ -159,7 +177,7 @@ mod tests {
 
     #[test]
     fn counts_wait_for_a_total_that_was_asked_for() {
-        let mut gauge = Gauge::new(Total::Asked);
+        let mut gauge = Gauge::new(Total::Asked, 0);
         gauge.hear(share(10));
         gauge.count(5000);
         assert_eq!(gauge.running().bytes, 0);
@@ -171,11 +189,11 @@ mod tests {
 
     #[test]
     fn a_mover_that_counts_for_itself_is_believed_at_its_end() {
-        let mut gauge = Gauge::new(Total::Bytes(10));
+        let mut gauge = Gauge::new(Total::Bytes(10), 0);
         gauge.hear(Reading::Bytes(12));
         assert_eq!(gauge.running().bytes, 9);
         assert_eq!(gauge.completed().bytes, 12);
-        assert_eq!(Gauge::new(Total::Bytes(0)).running().bytes, 0);
+        assert_eq!(Gauge::new(Total::Bytes(0), 0).running().bytes, 0);
     }
 
     proptest! {
@@ -184,7 +202,7 @@ mod tests {
             total in 1_u64..5000,
             steps in proptest::collection::vec((0_u8..3, 0_u64..10_000), 0..40),
         ) {
-            let (mut gauge, mut last) = (Gauge::new(Total::Bytes(total)), 0);
+            let (mut gauge, mut last) = (Gauge::new(Total::Bytes(total), 0), 0);
             for (kind, figure) in steps {
                 match kind {
                     0 => gauge.hear(Reading::Share(Percent::from_hundredths(figure as u16))),
