@@ -101,9 +101,9 @@ impl Mover {
         if !read.progress && !read.quiet {
             arguments.insert(1, "-p".into());
         }
-        let source = Source::of_qemu_img(&read);
+        let (source, in_hand) = (Source::of_qemu_img(&read), read.in_hand());
         let stdout = Tap::QemuImg(qemu_img::Marks::default());
-        Self { program, arguments, stdout, stderr: Tap::Plain, progress_descriptor: None, source, in_hand: 0 }
+        Self { program, arguments, stdout, stderr: Tap::Plain, progress_descriptor: None, source, in_hand }
     }
 }
 

@@ -104,9 +104,7 @@ impl Gauge {
     fn by_mover(&self) -> u64 {
         let share = self.share.unwrap_or_default();
         let begun = u128::from(self.known_total().unwrap_or(0)) * u128::from(share.hundredths()) / 10_000;
-        // At the whole nothing is left in hand.
-        let in_hand = if share == Percent::DONE { 0 } else { self.in_hand };
-        self.said.max(u64::try_from(begun).unwrap_or(u64::MAX).saturating_sub(in_hand))
+        self.said.max(u64::try_from(begun).unwrap_or(u64::MAX).saturating_sub(self.in_hand))
     }
     fn show(&mut self, bytes: u64, counted: bool) {
         let bytes = self.known_total().map_or(bytes, |total| bytes.min(total.saturating_sub(1)));
@@ -154,10 +152,11 @@ mod tests {
     #[test]
     fn what_a_mover_may_have_in_hand_is_not_shown() {
         let mut gauge = Gauge::new(Total::Bytes(1000), 300);
-        for (said, bytes) in [(20, 0), (50, 200), (90, 600), (100, 999)] {
+        for (said, bytes) in [(20, 0), (50, 200), (90, 600), (100, 700)] {
             gauge.hear(share(said));
             assert_eq!(gauge.running().bytes, bytes, "{said} %");
         }
+        assert_eq!(gauge.completed().bytes, 1000);
         let mut refined = Gauge::new(Total::Bytes(1000), 300);
         refined.hear(share(50));
         refined.count(250);

@@ -1,7 +1,8 @@
 //! What `qemu-img convert -p` writes to its standard output, `    (12.34/100%)` and a carriage return, and what its
 //! command line tells.
 //!
-//! Anything else in the stream says nothing.
+//! Anything else in the stream says nothing. A mark counts a request when it is made, not when it is through; a few are
+//! under way at a time.
 
 use std::ffi::OsString;
 
@@ -49,7 +50,14 @@ pub struct Arguments {
     pub opening: Vec<OsString>,
     /// The sources; empty where the command line is not understood.
     pub sources: Vec<OsString>,
+    /// `-m`, where it is given.
+    parallel: Option<u64>,
 }
+
+/// Bytes of the largest request.
+const REQUEST_BYTES: u64 = 2 << 20;
+/// Requests under way at a time, unless told otherwise.
+const PARALLEL: u64 = 8;
 
 /// Options whose value is the next argument, where they carry no `=`.
 const LONG_WITH_VALUE: [&str; 13] = [
@@ -94,6 +102,11 @@ impl Arguments {
         read
     }
 
+    /// Bytes that may not be copied yet though their mark has come.
+    pub fn in_hand(&self) -> u64 {
+        self.parallel.unwrap_or(PARALLEL).saturating_mul(REQUEST_BYTES)
+    }
+
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
         let (name, mut value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(OsString::from(value))),
@@ -106,6 +119,7 @@ impl Arguments {
             ("--progress", _) => self.progress = true,
             ("--quiet", _) => self.quiet = true,
             ("--image-opts" | "--source-image-opts", _) => self.opening.push("--image-opts".into()),
+            ("--parallel", Some(value)) => self.parallel = number(&value),
             ("--object", Some(value)) => self.opening.extend(["--object".into(), value]),
             ("--source-format", Some(value)) => self.opening.extend(["-f".into(), value]),
             _ => {}
@@ -120,8 +134,10 @@ impl Arguments {
                 _ if u8::try_from(option).is_ok_and(|byte| SHORT_WITH_VALUE.contains(&byte)) => {
                     let attached = &cluster[at + 1..];
                     let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
-                    if let ('f', Some(value)) = (option, value) {
-                        self.opening.extend(["-f".into(), value]);
+                    match (option, value) {
+                        ('f', Some(value)) => self.opening.extend(["-f".into(), value]),
+                        ('m', Some(value)) => self.parallel = number(&value),
+                        _ => {}
                     }
                     return;
                 }
@@ -129,6 +145,10 @@ impl Arguments {
             }
         }
     }
+}
+
+fn number(value: &OsString) -> Option<u64> {
+    value.to_str()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -181,6 +201,8 @@ mod tests {
         assert_eq!(clustered.sources, ["a.qcow2", "b.qcow2"]);
         assert!(arguments("-q --image-opts driver=nbd,path=s out").quiet);
         assert!(arguments("--help").sources.is_empty());
+        let requests = |line: &str| arguments(line).in_hand() / REQUEST_BYTES;
+        assert_eq!((requests("a b"), requests("-m 16 a b"), requests("--parallel=2 a b")), (8, 16, 2));
     }
 
     proptest! {
