@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::board::{Board, End};
+use super::bound;
 use super::child::{self, Onward, Running};
 use super::command::{Mover, Tap};
 use super::gauge::{Figure, Gauge, Total};
@@ -91,9 +92,8 @@ fn copy(mut mover: Mover, callers: Option<File>, board: &Arc<Board>) -> Ended {
             in_words(&name, ended, &last_lines)
         }
         Err(error) => {
-            let words = format!("{name} could not be started: {error}");
-            let status = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
-            Ended { failure: Some(words.clone()), words, status }
+            let words = bound::not_started(&mover.program, &error);
+            Ended { failure: Some(words.clone()), words, status: bound::status_of(&error) }
         }
     }
 }
