@@ -65,11 +65,11 @@ pub fn run(assignment: Assignment, total: Option<u64>, program: OsString, argume
     };
     match reporting.join() {
         Ok(Outcome::Reported(words)) => say(&summary(&ended.words, &end, &figure, &words)),
-        Ok(Outcome::Missing { what, why }) => {
+        Ok(Outcome::Missing { what, why, is_open }) => {
             say(&summary(&ended.words, &end, &figure, &format!("{what} could not be reported: {why}")));
-            say(&remedy(&assignment, ended.failure.as_deref()));
+            say(&remedy(&assignment, ended.failure.as_deref(), &figure, is_open));
         }
-        Err(_) => say(&remedy(&assignment, ended.failure.as_deref())),
+        Err(_) => say(&remedy(&assignment, ended.failure.as_deref(), &figure, false)),
     }
     ended.status
 }
@@ -211,16 +211,21 @@ fn summary(words: &str, end: &End, figure: &Figure, outcome: &str) -> String {
     format!("{words} after {seconds}.{tenths} s, {moved} moved, {rate}; {outcome}")
 }
 
-/// What the user can do for a report that is missing.
-fn remedy(assignment: &Assignment, failure: Option<&str>) -> String {
-    let (job, url) = (quoted(assignment.job.as_str()), assignment.vma.url());
+/// What the user can do for a report that is missing: to the VMA, which may not know the job at all, it looks as if this
+/// wrapper had come through.
+fn remedy(assignment: &Assignment, failure: Option<&str>, figure: &Figure, is_open: bool) -> String {
+    let (job, disk) = (quoted(assignment.job.as_str()), quoted(assignment.disk.as_str()));
+    let url = assignment.vma.url();
+    let open = if assignment.finish { "" } else { " --no-finish" };
+    let again = format!("waybill run --job {job} --disk {disk} --vma {url}{open}");
     let command = match failure {
-        Some(reason) => format!("waybill finish {job} --failed {} --vma {url}", quoted(reason)),
-        // A mover that does nothing and ends well: it completes the disk with the bytes that were reported.
-        None => {
-            let (disk, open) = (quoted(assignment.disk.as_str()), if assignment.finish { "" } else { " --no-finish" });
-            format!("waybill run --job {job} --disk {disk} --vma {url}{open} -- true")
+        Some(reason) if is_open && assignment.finish => {
+            format!("waybill finish {job} --failed {} --vma {url}", quoted(reason))
         }
+        // Movers that do nothing: one fails for the same reason, the other completes the disk with the same bytes.
+        Some(reason) => format!("{again} -- sh -c 'echo \"$0\" >&2; exit 1' {}", quoted(reason)),
+        None if figure.bytes > 0 => format!("{again} --total {} -- true", figure.bytes),
+        None => format!("{again} -- true"),
     };
     format!("when the VMA answers again, report it by hand: {command}")
 }

@@ -51,6 +51,8 @@ pub enum Outcome {
         what: &'static str,
         /// Why.
         why: Trouble,
+        /// The VMA knows the job and its disk.
+        is_open: bool,
     },
 }
 
@@ -87,13 +89,14 @@ impl Reporter {
             None => ("that the disk is completed", "completed"),
             Some(_) => ("that the disk has failed, and why", "failed"),
         };
+        let is_open = opened.is_ok();
         let told = opened.and_then(|()| self.end_disk(&end));
         match told {
-            Err(why) => Outcome::Missing { what, why },
+            Err(why) => Outcome::Missing { what, why, is_open },
             Ok(()) if !self.assignment.finish => Outcome::Reported(format!("reported as {disk_end}")),
             Ok(()) => match self.end_job(&end) {
                 Ok(words) => Outcome::Reported(words),
-                Err(why) => Outcome::Missing { what: "the end of the job", why },
+                Err(why) => Outcome::Missing { what: "the end of the job", why, is_open },
             },
         }
     }
