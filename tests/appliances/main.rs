@@ -2,11 +2,13 @@
 //! operator or another program sees: answers, rows, log lines, exit codes.
 #![expect(clippy::unwrap_used, reason = "a test may end where its world is not as it should be")]
 
+mod copy;
 mod harness;
 mod http;
 mod mover;
 mod recorder;
 
+mod broken;
 mod hostile;
 mod killed;
 mod locked;
@@ -16,4 +18,5 @@ mod oma_api;
 mod others;
 mod signals;
 mod silence;
+mod throttled;
 mod two_disks;
