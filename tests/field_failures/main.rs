@@ -15,5 +15,6 @@ mod movers;
 #[path = "../sim/world.rs"]
 mod world;
 
+mod figures;
 mod fleet;
 mod source;

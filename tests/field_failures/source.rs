@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use waybill::limits;
+use waybill::model::request::Outcome;
 use waybill::policy::dice::Dice;
 use waybill::policy::refusal::Refusal;
 
@@ -217,6 +218,22 @@ fn f19_the_movers_own_words_reach_the_user_and_a_second_report_spoils_no_second_
 }
 
 #[test]
+fn f40_a_failure_without_figures_keeps_the_counters_and_one_with_figures_moves_them_alike() {
+    let mut world = after(ONE, &[start(), run(70, 100), failed("broken pipe")]);
+    let figures = |world: &World| {
+        let row = world.row("job-1");
+        let disk = &row.disks[0];
+        (disk.bytes_transferred, disk.percent.to_string(), row.totals.bytes_transferred, row.totals.percent.to_string())
+    };
+    assert_eq!(figures(&world), (70, "70.00".to_owned(), 70, "70.00".to_owned()));
+    let body = failed("broken pipe").replace(r#""bytes_transferred":0"#, r#""bytes_transferred":90"#);
+    world.push("job-1", &run(80, 100)).expect("taken");
+    world.push("job-1", &body).expect("taken");
+    world.run_until(world.now_ms() + 2500);
+    assert_eq!(figures(&world), (90, "90.00".to_owned(), 90, "90.00".to_owned()));
+}
+
+#[test]
 fn f24_many_movers_and_polls_at_once_lose_no_byte_and_mix_nothing_up() {
     const JOBS: u64 = 200;
     let (mut world, mut dice) = (World::new(24), Dice::new(24));
@@ -244,6 +261,55 @@ fn f24_many_movers_and_polls_at_once_lose_no_byte_and_mix_nothing_up() {
     }
     let beats: Vec<u64> = world.polls.iter().filter(|(_, job)| job.as_str() == "job-7").map(|(at, _)| *at).collect();
     assert!(beats.windows(2).all(|pair| pair[1] - pair[0] == 2000), "{beats:?}");
+}
+
+#[test]
+fn f25_an_unknown_id_never_goes_to_the_job_that_was_updated_last() {
+    let mut world = World::new(25);
+    for job in ["job-1", "job-2"] {
+        world.declare(job, ONE).expect("declared");
+        world.track_id(job);
+        world.push(job, &run(10, 100)).expect("taken");
+    }
+    let before = ["job-1", "job-2"].map(|job| world.document(job));
+    world.track_id("job-3");
+    world.run_until(20_000);
+    let row = world.row("job-3");
+    assert_eq!((row.status.stored_name(), row.totals.bytes_transferred, row.disks.len()), ("pending", 0, 0));
+    let taken = world.push("migration-vol-of-another-vm", &run(90, 100)).expect("taken");
+    assert_eq!((taken.job.as_str(), taken.auto_initialized), ("migration-vol-of-another-vm", true));
+    world.vmas[0].source.reconfigure(false, std::time::Duration::from_secs(60));
+    let refused = world.push("job-1x", &run(90, 100)).expect_err("nobody knows it");
+    assert_eq!(refused, Refusal::UnknownJob { id: "job-1x".to_owned() });
+    let bytes =
+        |document: &Option<Value>| document.as_ref().expect("a document")["aggregate"]["bytes_transferred"].clone();
+    for (job, before) in ["job-1", "job-2"].into_iter().zip(&before) {
+        assert_eq!(bytes(&world.document(job)), bytes(before));
+        assert_eq!(world.document(job).expect("a document")["sequence"], before.as_ref().expect("one")["sequence"]);
+    }
+}
+
+#[test]
+fn f26_jobs_are_bounded_those_that_run_stay_and_an_end_makes_room() {
+    let mut world = World::new(26);
+    let (now, push) = (world.now(), waybill::wire::update::parse(run(5, 10).as_bytes()).expect("a push"));
+    let mut push_to = |n: usize| {
+        // Not through the database, which would take the test's whole time.
+        let pushed = world.vmas[0].source.push(now, &job_id(&format!("job-{n}")), &push);
+        world.vmas[0].source.changes();
+        (pushed, world.vmas[0].source.counts())
+    };
+    let most = limits::UNFINISHED_JOBS;
+    for n in 0..most {
+        push_to(n).0.expect("there is room");
+    }
+    let (refused, counts) = push_to(most);
+    assert_eq!((refused, counts), (Err(Refusal::Full { what: "unfinished jobs", limit: most }), (most, 0)));
+    assert!(push_to(0).0.is_ok(), "the oldest is still there, and is taken on");
+    let source = &mut world.vmas[0].source;
+    source.finish(now, &job_id("job-0"), &Outcome::Succeeded).expect("ended");
+    source.push(now, &job_id("job-new"), &push).expect("its place is free");
+    assert_eq!(source.counts(), (most, 1));
 }
 
 #[test]
