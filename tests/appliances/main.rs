@@ -9,6 +9,7 @@ mod mover;
 mod recorder;
 
 mod broken;
+mod crowded;
 mod hostile;
 mod killed;
 mod locked;
