@@ -117,7 +117,7 @@ fn a_progress_descriptor_of_the_callers_own_still_gets_its_lines() {
 }
 
 #[test]
-fn qemu_img_is_reported_with_the_images_virtual_size() {
+fn qemu_img_is_reported_with_what_it_has_to_copy() {
     let (vma, folder) = (FieldVma::start(Mood::Well), folder("qemu-img"));
     let (source, out) = (folder.join("in.qcow2"), folder.join("out.raw"));
     let made = Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&source).arg("64M").status();
@@ -132,6 +132,10 @@ fn qemu_img_is_reported_with_the_images_virtual_size() {
         "its own output is passed through"
     );
     assert_eq!(story(&vma), WHOLE_STORY);
+    rising_bytes(&vma, 48 << 20);
+    let all = ["--", "qemu-img", "convert", "-S", "0", "-O", "raw", &source.to_string_lossy(), &out.to_string_lossy()];
+    let vma = FieldVma::start(Mood::Well);
+    assert!(run(&vma, &all).status.success());
     rising_bytes(&vma, 64 << 20);
     fs::remove_dir_all(folder).expect("own folder");
 }

@@ -40,16 +40,18 @@ impl Marks {
 }
 
 /// What the command line of `qemu-img convert` tells of the copy.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
     /// `-p` is there already.
     pub progress: bool,
     /// `-q`: no progress is shown whatever else is said.
     pub quiet: bool,
-    /// What `qemu-img info` must be told to find each source: `-f raw`, `--image-opts`, `--object X`.
+    /// What `qemu-img` must be told to find each source: `-f raw`, `--image-opts`, `--object X`.
     pub opening: Vec<OsString>,
     /// The sources; empty where the command line is not understood.
     pub sources: Vec<OsString>,
+    /// The sources' own allocated data and nothing else is copied: no `-S 0`, no backing file, no snapshot.
+    pub is_sparse: bool,
     /// `-m`, where it is given.
     parallel: Option<u64>,
 }
@@ -81,7 +83,8 @@ const SHORT_WITH_VALUE: &[u8] = b"BFOSTflmort";
 impl Arguments {
     /// Reads the arguments after `convert`.
     pub fn read(arguments: &[OsString]) -> Self {
-        let mut read = Self::default();
+        let (opening, sources) = Default::default();
+        let mut read = Self { progress: false, quiet: false, opening, sources, is_sparse: true, parallel: None };
         let mut images = Vec::new();
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
@@ -119,6 +122,7 @@ impl Arguments {
             ("--progress", _) => self.progress = true,
             ("--quiet", _) => self.quiet = true,
             ("--image-opts" | "--source-image-opts", _) => self.opening.push("--image-opts".into()),
+            ("--sparse-size" | "--backing" | "--source-snapshot" | "--snapshot", _) => self.is_sparse = false,
             ("--parallel", Some(value)) => self.parallel = number(&value),
             ("--object", Some(value)) => self.opening.extend(["--object".into(), value]),
             ("--source-format", Some(value)) => self.opening.extend(["-f".into(), value]),
@@ -136,6 +140,7 @@ impl Arguments {
                     let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
                     match (option, value) {
                         ('f', Some(value)) => self.opening.extend(["-f".into(), value]),
+                        ('S' | 'B' | 'l', _) => self.is_sparse = false,
                         ('m', Some(value)) => self.parallel = number(&value),
                         _ => {}
                     }
@@ -201,6 +206,8 @@ mod tests {
         assert_eq!(clustered.sources, ["a.qcow2", "b.qcow2"]);
         assert!(arguments("-q --image-opts driver=nbd,path=s out").quiet);
         assert!(arguments("--help").sources.is_empty());
+        let sparse = |line: &str| arguments(line).is_sparse;
+        assert!(sparse("-O raw a b") && !sparse("-S 0 a b") && !sparse("-Bbase a b") && !sparse("-l one a b"));
         let requests = |line: &str| arguments(line).in_hand() / REQUEST_BYTES;
         assert_eq!((requests("a b"), requests("-m 16 a b"), requests("--parallel=2 a b")), (8, 16, 2));
     }
