@@ -91,6 +91,7 @@ fn u02_a_wrapper_that_is_killed_takes_its_mover_along_and_the_job_is_stalled_and
         waybill(&["finish", "job-1", "--failed", "its host was restarted", "--vma", &site.url("vma")]).output();
     assert!(finish.unwrap().status.success());
     site.until_rows("SELECT status, error_message FROM replication_jobs", &["failed|its host was restarted"]);
+    assert_eq!(site.rows("SELECT sync_status, error_message FROM vm_disks"), ["failed|its host was restarted"]);
     assert_eq!(site.rows("SELECT sync_success FROM cbt_history"), ["0"]);
 }
 

@@ -202,6 +202,32 @@ fn f32_not_found_and_over_90_percent_is_not_complete() {
 }
 
 #[test]
+fn u02_no_disk_of_a_failed_job_is_shown_as_being_copied_however_it_failed() {
+    type Fail = fn(&mut World);
+    let ways: [(Fail, &str); 3] = [
+        (|world| world.finish("job-1", r#"{"status":"Failed","error":"given up"}"#).expect("ended"), "given up"),
+        (|world| world.cancel("job-1", "wrong VM").expect("cancelled"), "cancelled: wrong VM"),
+        (|world| world.vmas[0].link = Link::when(Down::Refuses, |_| false), "VMA communication timeout exceeded"),
+    ];
+    for (fail, reason) in ways {
+        let mut world = streaming();
+        fail(&mut world);
+        world.run_until(10 * MINUTE);
+        let (row, disk) = (world.row("job-1"), &world.row("job-1").disks[0]);
+        assert_eq!((row.status.stored_name(), disk.status.stored_name()), ("failed", "failed"), "{reason}");
+        assert!(disk.error.as_deref().is_some_and(|error| error.starts_with(reason)), "{:?}", disk.error);
+        assert_eq!((&disk.error, disk.ended_at), (&row.error, row.completed_at));
+        let moves = world.messages("job-1", "disk_status_changed");
+        assert_eq!(moves.last().map(String::as_str), Some("disk disk-0: Streaming -> Failed"));
+    }
+    let mut world = streaming();
+    world.cancel("job-1", "wrong VM").expect("cancelled");
+    world.run_until(MINUTE);
+    let document = world.document("job-1").expect("a document");
+    assert_eq!((&document["status"], &document["disks"][0]["status"]), (&"Failed".into(), &"Failed".into()));
+}
+
+#[test]
 fn f43_a_job_that_never_reports_fails_in_time_and_says_whether_its_vma_knew_it() {
     for (is_declared, contact, why) in [
         (false, "job_unknown", "the VMA does not know it: no mover has reported for it"),
