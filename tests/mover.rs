@@ -156,6 +156,28 @@ fn percent_lines_become_bytes_of_the_total_while_the_mover_runs() {
     assert_eq!(rising_bytes(&vma, 1000).last(), Some(&1000));
 }
 
+/// A target behind a socket, whose bytes the kernel does not count: nbdcopy's lines are all there is.
+#[test]
+fn u01_nbdcopys_pieces_move_the_bar_within_a_percent_of_a_large_disk() {
+    let (vma, folder) = (FieldVma::start(Mood::Well), folder("pieces"));
+    let program = folder.join("nbdcopy");
+    let script = "#!/bin/sh\nfor n in 1 2 3 4 5 6 7 8 9; do echo 0/100 >&3; done; read x; echo 1/100 >&3; read x\n";
+    fs::write(&program, script).expect("a script");
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("own file");
+    let (total, mib) = (100_u64 << 30, 1_u64 << 20);
+    let arguments = ["--total", &total.to_string(), "--", &program.to_string_lossy(), "nbd://a", "nbd://b"];
+    let mut child = waybill(&vma.url, &arguments).spawn().expect("waybill runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    // Seven pieces of 128 MiB after the first, then eight, each time without the four that may be in hand.
+    for bytes in [384 * mib, 512 * mib] {
+        vma.wait_for_push("piece", |push| push["bytes_transferred"] == bytes && push["total_bytes"] == total);
+        stdin.write_all(b"\n").expect("the mover reads");
+    }
+    assert!(child.wait_with_output().expect("waybill ends").status.success());
+    assert_eq!(rising_bytes(&vma, total).last(), Some(&total));
+    fs::remove_dir_all(folder).expect("own folder");
+}
+
 #[test]
 fn dd_is_reported_by_its_own_count() {
     let (vma, folder) = (FieldVma::start(Mood::Well), folder("dd"));

@@ -51,7 +51,7 @@ pub fn run(assignment: Assignment, total: Option<u64>, program: OsString, argume
         (None, Some(_)) => Total::Asked,
         (None, None) => Total::Unknown,
     };
-    let board = Arc::new(Board::new(Gauge::new(known, mover.in_hand)));
+    let board = Arc::new(Board::new(Gauge::new(known, mover.habit)));
     say(&announcement(&mover, &assignment, total));
     let reporter = Reporter::new(assignment.clone(), Arc::clone(&board), clock);
     let reporting = thread::spawn(move || reporter.report());

@@ -32,12 +32,22 @@ pub struct Figure {
     pub counted: bool,
 }
 
+/// How a mover's shares are to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Habit {
+    /// Bytes of a share that may only have been begun.
+    pub in_hand: u64,
+    /// Bytes from one share to the next, where it tells them in equal steps; the first two stand for the beginning.
+    pub step: Option<u64>,
+}
+
 /// Gathers readings and counts.
 #[derive(Debug)]
 pub struct Gauge {
     total: Total,
-    /// Bytes of a share that the mover may only have begun.
-    in_hand: u64,
+    habit: Habit,
+    /// Shares that the mover has told.
+    shares: u64,
     share: Option<Percent>,
     said: u64,
     shown: u64,
@@ -45,14 +55,17 @@ pub struct Gauge {
 }
 
 impl Gauge {
-    /// Nothing has been moved yet, by a mover that tells its share so many bytes early.
-    pub fn new(total: Total, in_hand: u64) -> Self {
-        Self { total, in_hand, share: None, said: 0, shown: 0, shown_is_counted: false }
+    /// Nothing has been moved yet, by a mover of this habit.
+    pub fn new(total: Total, habit: Habit) -> Self {
+        Self { total, habit, shares: 0, share: None, said: 0, shown: 0, shown_is_counted: false }
     }
     /// The mover said something. A smaller share than before (a second pass of its own) changes nothing.
     pub fn hear(&mut self, reading: Reading) {
         match reading {
-            Reading::Share(share) => self.share = self.share.max(Some(share)),
+            Reading::Share(share) => {
+                self.shares += 1;
+                self.share = self.share.max(Some(share));
+            }
             Reading::Bytes(bytes) => self.said = self.said.max(bytes),
         }
         self.show(self.by_mover(), false);
@@ -102,10 +115,18 @@ impl Gauge {
         }
     }
     fn by_mover(&self) -> u64 {
-        let share = self.share.unwrap_or_default();
-        let begun = u128::from(self.known_total().unwrap_or(0)) * u128::from(share.hundredths()) / 10_000;
-        self.said.max(u64::try_from(begun).unwrap_or(u64::MAX).saturating_sub(self.in_hand))
+        let (total, share) = (self.known_total().unwrap_or(0), self.share.unwrap_or_default().hundredths());
+        let bytes_at = |hundredths: u16| {
+            let bytes = u128::from(total) * u128::from(hundredths) / 10_000;
+            u64::try_from(bytes).unwrap_or(u64::MAX)
+        };
+        // A percent of a large disk is many steps: their number tells where within the percent the mover is, no more.
+        let (low, high) = (bytes_at(share), bytes_at(share.saturating_add(100)).saturating_sub(1));
+        let stepped = self.habit.step.map_or(0, |step| self.shares.saturating_sub(2).saturating_mul(step));
+        let begun = stepped.min(high).max(low);
+        self.said.max(begun.saturating_sub(self.habit.in_hand))
     }
+
     fn show(&mut self, bytes: u64, counted: bool) {
         let bytes = self.known_total().map_or(bytes, |total| bytes.min(total.saturating_sub(1)));
         if bytes > self.shown {
@@ -128,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_kernels_count_refines_a_coarse_mover_and_is_labelled() {
-        let mut gauge = Gauge::new(Total::Bytes(1000), 0);
+        let mut gauge = Gauge::new(Total::Bytes(1000), Habit::default());
         gauge.hear(share(25));
         gauge.count(200);
         assert_eq!((gauge.running().bytes, gauge.running().counted), (250, false));
@@ -140,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_whole_is_shown_only_at_the_end() {
-        let mut gauge = Gauge::new(Total::Bytes(1000), 0);
+        let mut gauge = Gauge::new(Total::Bytes(1000), Habit::default());
         gauge.hear(share(100));
         gauge.count(5000);
         let running = gauge.running();
@@ -151,21 +172,39 @@ mod tests {
 
     #[test]
     fn what_a_mover_may_have_in_hand_is_not_shown() {
-        let mut gauge = Gauge::new(Total::Bytes(1000), 300);
+        let mut gauge = Gauge::new(Total::Bytes(1000), Habit { in_hand: 300, step: None });
         for (said, bytes) in [(20, 0), (50, 200), (90, 600), (100, 700)] {
             gauge.hear(share(said));
             assert_eq!(gauge.running().bytes, bytes, "{said} %");
         }
         assert_eq!(gauge.completed().bytes, 1000);
-        let mut refined = Gauge::new(Total::Bytes(1000), 300);
+        let mut refined = Gauge::new(Total::Bytes(1000), Habit { in_hand: 300, step: None });
         refined.hear(share(50));
         refined.count(250);
         assert_eq!((refined.running().bytes, refined.running().counted), (250, true));
     }
 
     #[test]
+    fn equal_steps_tell_more_than_their_percent_and_never_another_percent() {
+        let mut gauge = Gauge::new(Total::Bytes(10_000), Habit { in_hand: 60, step: Some(30) });
+        // The beginning twice, then steps of 30 bytes: 30, 60, 90, and 120 in the next percent.
+        let told: Vec<u64> = [0, 0, 0, 0, 0, 1, 1]
+            .iter()
+            .map(|percent| {
+                gauge.hear(share(*percent));
+                gauge.running().bytes
+            })
+            .collect();
+        assert_eq!(told, [0, 0, 0, 0, 30, 60, 90]);
+        (0..1000).for_each(|_| gauge.hear(share(1)));
+        assert_eq!(gauge.running().bytes, 139, "199 at most at 1 %, without what is in hand");
+        gauge.hear(share(50));
+        assert_eq!(gauge.running().bytes, 5039);
+    }
+
+    #[test]
     fn without_a_total_the_count_is_all_there_is() {
-        let mut gauge = Gauge::new(Total::Unknown, 0);
+        let mut gauge = Gauge::new(Total::Unknown, Habit::default());
         gauge.hear(share(100));
         gauge.count(4096);
         let figure = gauge.running();
@@ -176,7 +215,7 @@ mod tests {
 
     #[test]
     fn counts_wait_for_a_total_that_was_asked_for() {
-        let mut gauge = Gauge::new(Total::Asked, 0);
+        let mut gauge = Gauge::new(Total::Asked, Habit::default());
         gauge.hear(share(10));
         gauge.count(5000);
         assert_eq!(gauge.running().bytes, 0);
@@ -188,11 +227,11 @@ mod tests {
 
     #[test]
     fn a_mover_that_counts_for_itself_is_believed_at_its_end() {
-        let mut gauge = Gauge::new(Total::Bytes(10), 0);
+        let mut gauge = Gauge::new(Total::Bytes(10), Habit::default());
         gauge.hear(Reading::Bytes(12));
         assert_eq!(gauge.running().bytes, 9);
         assert_eq!(gauge.completed().bytes, 12);
-        assert_eq!(Gauge::new(Total::Bytes(0), 0).running().bytes, 0);
+        assert_eq!(Gauge::new(Total::Bytes(0), Habit::default()).running().bytes, 0);
     }
 
     proptest! {
@@ -201,7 +240,7 @@ mod tests {
             total in 1_u64..5000,
             steps in proptest::collection::vec((0_u8..3, 0_u64..10_000), 0..40),
         ) {
-            let (mut gauge, mut last) = (Gauge::new(Total::Bytes(total), 0), 0);
+            let (mut gauge, mut last) = (Gauge::new(Total::Bytes(total), Habit::default()), 0);
             for (kind, figure) in steps {
                 match kind {
                     0 => gauge.hear(Reading::Share(Percent::from_hundredths(figure as u16))),

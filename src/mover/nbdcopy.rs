@@ -2,10 +2,12 @@
 //!
 //! A line that is anything else says nothing. The figures are coarse and early: nbdcopy cuts the disk into pieces and
 //! writes a line when one of its threads *begins* a piece. With four threads the line of half a GiB comes before the
-//! first byte. `super::gauge` therefore takes off what the threads may have in hand, and refines what is left.
+//! first byte, and a percent of 10 TiB is 100 GiB. `super::gauge` therefore takes off what the threads may have in hand,
+//! counts the lines within a percent, and is refined by what the kernel counts.
 
 use std::ffi::{OsStr, OsString};
 
+use super::gauge::Habit;
 use super::reading::Reading;
 use crate::model::percent::Percent;
 
@@ -108,15 +110,15 @@ impl Arguments {
         read
     }
 
-    /// Bytes that may not be copied yet though their line has come: a piece for each thread.
-    pub fn in_hand(&self) -> u64 {
+    /// How its lines are to be taken: a piece for each thread may not be copied yet.
+    pub fn habit(&self) -> Habit {
         if self.is_synchronous {
-            return 0;
+            return Habit::default();
         }
         let connections = self.connections.unwrap_or(CONNECTIONS);
         // 0 stands for a thread for each processor.
         let threads = self.threads.filter(|threads| *threads > 0).unwrap_or(u64::MAX);
-        connections.min(threads).saturating_mul(PIECE_BYTES)
+        Habit { in_hand: connections.min(threads).saturating_mul(PIECE_BYTES), step: Some(PIECE_BYTES) }
     }
 
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
@@ -217,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_piece_for_each_thread_may_be_in_hand() {
-        let pieces = |line: &str| arguments(line).in_hand() / PIECE_BYTES;
+        let pieces = |line: &str| arguments(line).habit().in_hand / PIECE_BYTES;
         assert_eq!((pieces("in out"), pieces("-C 8 in out"), pieces("-C8 -T 2 in out")), (4, 8, 2));
         assert_eq!((pieces("--threads=1 in out"), pieces("--connections 2 --threads 0 in out")), (1, 2));
         assert_eq!(pieces("--synchronous in out"), 0);

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 
+use super::gauge::Habit;
 use super::percent::share;
 use super::reading::Reading;
 
@@ -105,9 +106,9 @@ impl Arguments {
         read
     }
 
-    /// Bytes that may not be copied yet though their mark has come.
-    pub fn in_hand(&self) -> u64 {
-        self.parallel.unwrap_or(PARALLEL).saturating_mul(REQUEST_BYTES)
+    /// How its marks are to be taken: what is under way may not be copied yet.
+    pub fn habit(&self) -> Habit {
+        Habit { in_hand: self.parallel.unwrap_or(PARALLEL).saturating_mul(REQUEST_BYTES), step: None }
     }
 
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
@@ -208,7 +209,7 @@ mod tests {
         assert!(arguments("--help").sources.is_empty());
         let sparse = |line: &str| arguments(line).is_sparse;
         assert!(sparse("-O raw a b") && !sparse("-S 0 a b") && !sparse("-Bbase a b") && !sparse("-l one a b"));
-        let requests = |line: &str| arguments(line).in_hand() / REQUEST_BYTES;
+        let requests = |line: &str| arguments(line).habit().in_hand / REQUEST_BYTES;
         assert_eq!((requests("a b"), requests("-m 16 a b"), requests("--parallel=2 a b")), (8, 16, 2));
     }
 
