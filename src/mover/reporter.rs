@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A step that is pushed at once: one percent.
 const STEP_HUNDREDTHS: u16 = 100;
+/// How often the VMA is asked whether somebody has ended the job meanwhile.
+const ASK: Duration = Duration::from_secs(3);
 /// Wait after a call that brought nothing: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -66,13 +68,16 @@ pub struct Reporter {
     run: JobId,
     last: Option<(Mono, Figure)>,
     away: bool,
+    /// When the VMA was last asked how the job stands, and whether it had ended.
+    asked: Mono,
+    has_ended: bool,
 }
 
 impl Reporter {
     /// A reporter of a copy that starts now.
     pub fn new(assignment: Assignment, board: Arc<Board>, clock: Clock) -> Self {
         let (started, run) = (clock.now().mono, assignment.job.clone());
-        Self { assignment, board, clock, started, run, last: None, away: false }
+        Self { assignment, board, clock, started, run, last: None, away: false, asked: started, has_ended: false }
     }
 
     /// Reports until the copy has ended and that has been told, or the grace is over.
@@ -118,6 +123,7 @@ impl Reporter {
         let mut pause = Duration::ZERO;
         while self.board.state().end.is_none() {
             self.board.wait(LOOK.max(pause), |state| state.end.is_some());
+            self.ask_for_an_end();
             let figure = self.figure();
             if !is_due(self.last.as_ref(), &figure, self.clock.now().mono) {
                 continue;
@@ -137,6 +143,21 @@ impl Reporter {
         }
     }
 
+    /// Says once that the job was ended by somebody else: a push to it is answered as ever and changes nothing, so
+    /// that whoever cancelled it would believe the copy over. It is not ours to end.
+    fn ask_for_an_end(&mut self) {
+        let now = self.clock.now().mono;
+        if self.has_ended || now.since(self.asked) < ASK {
+            return;
+        }
+        self.asked = now;
+        // A VMA that does not answer is told of where a report is due.
+        let Ok(Some(standing)) = self.assignment.vma.standing(&self.run) else { return };
+        if standing.status.is_final() {
+            self.has_ended = true;
+            say(&format!("{}; the copy goes on: Ctrl-C or SIGTERM ends it", already_ended(&self.run, &standing)));
+        }
+    }
     /// Counts what the kernel saw, without the lock: reading `/proc` may take a while.
     fn figure(&self) -> Figure {
         let counters = self.board.state().counters.clone();
@@ -254,16 +275,19 @@ fn is_due(last: Option<&(Mono, Figure)>, figure: &Figure, now: Mono) -> bool {
 
 /// Why a job is not to be ended by this wrapper, although its disk is done; `None` where it is.
 fn how_it_goes_on(run: &JobId, standing: &Standing) -> Option<String> {
-    let status = standing.status;
-    if status.is_final() {
-        let why = standing.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-        return Some(format!("job {run} is {status} already{why}"));
+    if standing.status.is_final() {
+        return Some(already_ended(run, standing));
     }
     if standing.disks == 0 {
         return Some(format!("job {run} goes on: the VMA knows no disk of it"));
     }
     (!standing.waits_for.is_empty())
         .then(|| format!("job {run} goes on, waiting for {}", standing.waits_for.join(", ")))
+}
+
+fn already_ended(run: &JobId, standing: &Standing) -> String {
+    let why = standing.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("job {run} is {} already{why}", standing.status)
 }
 
 fn longer(pause: Duration) -> Duration {

@@ -10,8 +10,8 @@ use crate::harness::{Daemon, FAST, Site, WAYBILL, until, waybill};
 
 const MIB: u64 = 1 << 20;
 
-fn kill(pid: u32) {
-    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+fn signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
 }
 
 /// A slow source of 256 MiB.
@@ -28,9 +28,8 @@ fn assert_failed(site: &Site, vma: &Daemon, reason: &str) {
     assert_eq!(row, format!("{reason}|1"));
     assert_eq!(site.rows("SELECT sync_status, error_message FROM vm_disks"), [format!("failed|{reason}")]);
     assert_eq!(site.rows("SELECT disk_id, sync_success FROM cbt_history"), ["disk-2000|0"]);
-    assert_eq!(site.events("job-1", "disk_failed"), [format!("disk disk-2000 failed: {reason}")]);
     assert_eq!(site.events("job-1", "job_failed"), [format!("Job failed: {reason}")]);
-    assert_eq!(vma.document("job-1")["error"], reason);
+    until("the VMA is told", LONG, || (vma.document("job-1")["error"] == reason).then_some(()));
     let shown = show(site);
     assert!(line(&shown, "error").ends_with(" ago)"), "{shown}");
     let since = format!("{reason}, since {since} (");
@@ -51,7 +50,9 @@ fn u03_a_source_that_fails_is_named_in_nbdcopys_own_words() {
     let words = said.lines().find(|line| line.starts_with("nbdcopy: ")).unwrap_or_else(|| panic!("{said}"));
     assert!(words.contains(" failed: Input/output error"), "{said}");
     assert_eq!(status, 1);
-    assert_failed(&site, &vma, &format!("nbdcopy exited with status 1: {words}"));
+    let reason = format!("nbdcopy exited with status 1: {words}");
+    assert_failed(&site, &vma, &reason);
+    assert_eq!(site.events("job-1", "disk_failed"), [format!("disk disk-2000 failed: {reason}")]);
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn f20_a_mover_that_is_killed_fails_its_job_at_once_with_its_last_words() {
     let mut copy = Copy::start(&site, &["--total", &total], &["sh", "-c", &script]);
     let mover = copy.mover("nbdcopy");
     copy.until("it runs", &mut Vec::new(), |look| look.bytes > 0);
-    kill(mover);
+    signal(mover, Signal::KILL);
     let (status, said) = copy.ended();
     assert_eq!(status, 137, "{said}");
     assert_failed(&site, &vma, "sh was killed by signal SIGKILL: connected to esx01");
@@ -78,7 +79,7 @@ fn u02_a_wrapper_that_is_killed_takes_its_mover_along_and_the_job_is_stalled_and
     let mut copy = Copy::start(&site, &[], &["nbdcopy", &source.uri(), &out]);
     let mover = copy.mover("nbdcopy");
     copy.until("it runs", &mut Vec::new(), |look| look.bytes > 0);
-    kill(copy.pid());
+    signal(copy.pid(), Signal::KILL);
     assert_eq!(copy.ended().0, 137);
     // Nobody may be there to collect its status.
     until("the mover ends", LONG, || state_and_name(mover).is_none_or(|(state, _)| state == 'Z').then_some(()));
@@ -93,6 +94,26 @@ fn u02_a_wrapper_that_is_killed_takes_its_mover_along_and_the_job_is_stalled_and
     site.until_rows("SELECT status, error_message FROM replication_jobs", &["failed|its host was restarted"]);
     assert_eq!(site.rows("SELECT sync_status, error_message FROM vm_disks"), ["failed|its host was restarted"]);
     assert_eq!(site.rows("SELECT sync_success FROM cbt_history"), ["0"]);
+}
+
+#[test]
+fn u04_a_copy_can_be_seen_and_cancelled_and_its_terminal_says_so() {
+    let (site, vma, oma) = declared(FAST);
+    let source = slow(&site, &["rdelay=1"]);
+    let out = site.path("out.img").display().to_string();
+    let mut copy = Copy::start(&site, &[], &["nbdcopy", &source.uri(), &out]);
+    copy.until("it runs", &mut Vec::new(), |look| look.bytes > 0);
+    let jobs = waybill(&["jobs", "--db"]).arg(site.path("oma.db")).output().unwrap();
+    let jobs = String::from_utf8(jobs.stdout).unwrap();
+    assert!(jobs.lines().any(|line| line.starts_with("job-1 ") && line.contains(" Streaming ")), "{jobs}");
+    oma.post("/api/v1/jobs/job-1/cancel", r#"{"reason":"wrong VM"}"#, 200);
+    assert_failed(&site, &vma, "cancelled: wrong VM");
+    let notice = "job job-1 is Failed already: cancelled: wrong VM; the copy goes on: Ctrl-C or SIGTERM ends it\n";
+    until("the terminal says so", LONG, || copy.said().contains(notice).then_some(()));
+    assert!(copy.is_running());
+    signal(copy.pid(), Signal::TERM);
+    let (status, said) = copy.ended();
+    assert_eq!((status, said.matches(notice).count()), (143, 1), "{said}");
 }
 
 /// A mover without a source, that is over in no time.

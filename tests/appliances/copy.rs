@@ -117,7 +117,11 @@ impl<'a> Copy<'a> {
     pub fn ended(&mut self) -> (i32, String) {
         let status = until("the copy ends", LONG, || self.child.try_wait().unwrap());
         let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap();
-        (code, fs::read_to_string(self.site.path("run.err")).unwrap())
+        (code, self.said())
+    }
+    /// What stands on standard error so far.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.site.path("run.err")).unwrap()
     }
     /// Looks at the job now.
     pub fn look(&self) -> Look {
