@@ -17,4 +17,5 @@ mod world;
 
 mod figures;
 mod fleet;
+mod many;
 mod source;
