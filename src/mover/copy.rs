@@ -16,7 +16,7 @@ use super::command::{Mover, Tap};
 use super::gauge::{Figure, Gauge, Total};
 use super::message::say;
 use super::proc_io::Counters;
-use super::reporter::{Assignment, Outcome, Reporter};
+use super::reporter::{Assignment, Outcome, Reporter, mean_bps};
 use super::tail::Tail;
 use super::total::Source;
 use crate::runtime::clock::Clock;
@@ -205,8 +205,7 @@ fn announcement(mover: &Mover, assignment: &Assignment, total: Option<u64>) -> S
 
 fn summary(words: &str, end: &End, figure: &Figure, outcome: &str) -> String {
     let millis = end.at.as_millis();
-    let rate = u128::from(figure.bytes) * 1000 / u128::from(millis.max(1));
-    let (moved, rate) = (units::size(figure.bytes), units::rate(u64::try_from(rate).unwrap_or(u64::MAX)));
+    let (moved, rate) = (units::size(figure.bytes), units::rate(mean_bps(figure.bytes, Duration::from_millis(millis))));
     let (seconds, tenths) = (millis / 1000, millis % 1000 / 100);
     format!("{words} after {seconds}.{tenths} s, {moved} moved, {rate}; {outcome}")
 }

@@ -242,8 +242,7 @@ impl Reporter {
     }
 
     fn rate_bps(&self, figure: &Figure) -> u64 {
-        let millis = self.clock.now().mono.since(self.started).as_millis().max(1);
-        u64::try_from(u128::from(figure.bytes) * 1000 / millis).unwrap_or(u64::MAX)
+        mean_bps(figure.bytes, self.clock.now().mono.since(self.started))
     }
 
     fn is_away(&mut self, trouble: &Trouble) {
@@ -259,6 +258,11 @@ impl Reporter {
             say(&format!("{} takes reports again", self.assignment.vma.url()));
         }
     }
+}
+
+/// Bytes per second over a second at least: a report by hand moves a whole disk in no time.
+pub fn mean_bps(bytes: u64, took: Duration) -> u64 {
+    u64::try_from(u128::from(bytes) * 1000 / took.as_millis().max(1000)).unwrap_or(u64::MAX)
 }
 
 /// True where a figure is news: a step at once, any difference after a while, and sameness never (F8).
@@ -307,6 +311,12 @@ mod tests {
             .map(|p| p.as_millis())
             .collect();
         assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+    }
+
+    #[test]
+    fn the_mean_is_taken_over_a_second_at_least() {
+        let mean = |millis| mean_bps(5000, Duration::from_millis(millis));
+        assert_eq!((mean(0), mean(4), mean(2500)), (5000, 5000, 2000));
     }
 
     #[test]
