@@ -168,8 +168,8 @@ fn u01_nbdcopys_pieces_move_the_bar_within_a_percent_of_a_large_disk() {
     let arguments = ["--total", &total.to_string(), "--", &program.to_string_lossy(), "nbd://a", "nbd://b"];
     let mut child = waybill(&vma.url, &arguments).spawn().expect("waybill runs");
     let mut stdin = child.stdin.take().expect("piped");
-    // Seven pieces of 128 MiB after the first, then eight, each time without the four that may be in hand.
-    for bytes in [384 * mib, 512 * mib] {
+    // Seven pieces of 128 MiB after the first, then eight, without what four threads may have in hand.
+    for bytes in [448 * mib, 576 * mib] {
         vma.wait_for_push("piece", |push| push["bytes_transferred"] == bytes && push["total_bytes"] == total);
         stdin.write_all(b"\n").expect("the mover reads");
     }

@@ -32,13 +32,16 @@ pub struct Figure {
     pub counted: bool,
 }
 
-/// How a mover's shares are to be taken.
+/// How a mover works, as far as its shares are early by it: it tells what it has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Habit {
-    /// Bytes of a share that may only have been begun.
-    pub in_hand: u64,
-    /// Bytes from one share to the next, where it tells them in equal steps; the first two stand for the beginning.
-    pub step: Option<u64>,
+    /// Threads that copy at a time, at most.
+    pub threads: u64,
+    /// Bytes that a thread takes at a time, telling a share for it; 0 where shares come otherwise. The first two shares
+    /// stand for the beginning.
+    pub piece: u64,
+    /// Bytes that a thread has under way when it takes the next piece.
+    pub under_way: u64,
 }
 
 /// Gathers readings and counts.
@@ -48,6 +51,8 @@ pub struct Gauge {
     habit: Habit,
     /// Shares that the mover has told.
     shares: u64,
+    /// The most threads that were seen to copy, and in how many looks.
+    seen: (u64, u32),
     share: Option<Percent>,
     said: u64,
     shown: u64,
@@ -57,7 +62,7 @@ pub struct Gauge {
 impl Gauge {
     /// Nothing has been moved yet, by a mover of this habit.
     pub fn new(total: Total, habit: Habit) -> Self {
-        Self { total, habit, shares: 0, share: None, said: 0, shown: 0, shown_is_counted: false }
+        Self { total, habit, shares: 0, seen: (0, 0), share: None, said: 0, shown: 0, shown_is_counted: false }
     }
     /// The mover said something. A smaller share than before (a second pass of its own) changes nothing.
     pub fn hear(&mut self, reading: Reading) {
@@ -75,6 +80,13 @@ impl Gauge {
     pub fn count(&mut self, written: u64) {
         if self.total != Total::Asked && self.said == 0 {
             self.show(written, true);
+        }
+    }
+    /// So many threads copy at this moment: often fewer than there could be, since not every server takes several
+    /// connections.
+    pub fn see_threads(&mut self, threads: u64) {
+        if threads > 0 {
+            self.seen = (self.seen.0.max(threads), self.seen.1.saturating_add(1));
         }
     }
     /// The tool that was asked has answered.
@@ -122,9 +134,19 @@ impl Gauge {
         };
         // A percent of a large disk is many steps: their number tells where within the percent the mover is, no more.
         let (low, high) = (bytes_at(share), bytes_at(share.saturating_add(100)).saturating_sub(1));
-        let stepped = self.habit.step.map_or(0, |step| self.shares.saturating_sub(2).saturating_mul(step));
-        let begun = stepped.min(high).max(low);
-        self.said.max(begun.saturating_sub(self.habit.in_hand))
+        let steps = self.shares.saturating_sub(2).saturating_mul(self.habit.piece);
+        let begun = steps.min(high).max(low);
+        self.said.max(begun.saturating_sub(self.in_hand()))
+    }
+
+    /// Bytes of the last share that may not be copied yet: who told it has begun a piece, the others may be in theirs.
+    fn in_hand(&self) -> u64 {
+        let Habit { threads, piece, under_way } = self.habit;
+        let (seen, looks) = self.seen;
+        // The first look may be at a mover that is starting its threads.
+        let threads = if looks > 1 { threads.min(seen) } else { threads };
+        let others = threads.saturating_sub(1).saturating_mul(piece);
+        others.saturating_add(threads.saturating_mul(under_way))
     }
 
     fn show(&mut self, bytes: u64, counted: bool) {
@@ -172,13 +194,13 @@ mod tests {
 
     #[test]
     fn what_a_mover_may_have_in_hand_is_not_shown() {
-        let mut gauge = Gauge::new(Total::Bytes(1000), Habit { in_hand: 300, step: None });
+        let mut gauge = Gauge::new(Total::Bytes(1000), Habit { threads: 1, piece: 0, under_way: 300 });
         for (said, bytes) in [(20, 0), (50, 200), (90, 600), (100, 700)] {
             gauge.hear(share(said));
             assert_eq!(gauge.running().bytes, bytes, "{said} %");
         }
         assert_eq!(gauge.completed().bytes, 1000);
-        let mut refined = Gauge::new(Total::Bytes(1000), Habit { in_hand: 300, step: None });
+        let mut refined = Gauge::new(Total::Bytes(1000), Habit { threads: 1, piece: 0, under_way: 300 });
         refined.hear(share(50));
         refined.count(250);
         assert_eq!((refined.running().bytes, refined.running().counted), (250, true));
@@ -186,7 +208,7 @@ mod tests {
 
     #[test]
     fn equal_steps_tell_more_than_their_percent_and_never_another_percent() {
-        let mut gauge = Gauge::new(Total::Bytes(10_000), Habit { in_hand: 60, step: Some(30) });
+        let mut gauge = Gauge::new(Total::Bytes(10_000), Habit { threads: 2, piece: 30, under_way: 15 });
         // The beginning twice, then steps of 30 bytes: 30, 60, 90, and 120 in the next percent.
         let told: Vec<u64> = [0, 0, 0, 0, 0, 1, 1]
             .iter()
@@ -200,6 +222,24 @@ mod tests {
         assert_eq!(gauge.running().bytes, 139, "199 at most at 1 %, without what is in hand");
         gauge.hear(share(50));
         assert_eq!(gauge.running().bytes, 5039);
+    }
+
+    #[test]
+    fn threads_that_are_not_there_have_nothing_in_hand() {
+        let shown_with = |looks: &[u64]| {
+            let mut gauge = Gauge::new(Total::Bytes(1000), Habit { threads: 4, piece: 100, under_way: 10 });
+            looks.iter().for_each(|threads| gauge.see_threads(*threads));
+            gauge.hear(share(60));
+            gauge.running().bytes
+        };
+        assert_eq!((shown_with(&[]), shown_with(&[1])), (260, 260), "it may be starting");
+        assert_eq!((shown_with(&[1, 1]), shown_with(&[1, 2]), shown_with(&[2, 1])), (590, 480, 480));
+        assert_eq!((shown_with(&[1, 1, 3]), shown_with(&[9, 9])), (370, 260));
+        assert_eq!(
+            (shown_with(&[0, 0, 1]), shown_with(&[1, 1, 0])),
+            (260, 590),
+            "before it starts them, and at its end"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! A line that is anything else says nothing. The figures are coarse and early: nbdcopy cuts the disk into pieces and
 //! writes a line when one of its threads *begins* a piece. With four threads the line of half a GiB comes before the
-//! first byte, and a percent of 10 TiB is 100 GiB. `super::gauge` therefore takes off what the threads may have in hand,
-//! counts the lines within a percent, and is refined by what the kernel counts.
+//! first byte, and a percent of 10 TiB is 100 GiB. `super::gauge` therefore takes off what the threads may have in hand and
+//! counts the lines within a percent; what the kernel counts refines that.
 
 use std::ffi::{OsStr, OsString};
 
@@ -66,6 +66,8 @@ pub enum Progress {
 const PIECE_BYTES: u64 = 128 << 20;
 /// Connections that are used at most, unless told otherwise; a thread needs one of its own.
 const CONNECTIONS: u64 = 4;
+/// Bytes under way on a connection, unless told otherwise: 64 requests of 256 KiB.
+const UNDER_WAY: u64 = 16 << 20;
 
 /// What nbdcopy's command line tells of the copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Arguments {
     /// `--connections` and `--threads`, where they are given.
     connections: Option<u64>,
     threads: Option<u64>,
+    /// `--requests` or `--request-size` is given.
+    has_own_requests: bool,
 }
 
 /// Options that take the next argument where they carry no `=`.
@@ -90,8 +94,14 @@ const SHORT_WITH_VALUE: &[u8] = b"CRST";
 impl Arguments {
     /// Reads the arguments after the program's name.
     pub fn read(arguments: &[OsString]) -> Self {
-        let mut read =
-            Self { progress: Progress::Unasked, source: None, is_synchronous: false, connections: None, threads: None };
+        let mut read = Self {
+            progress: Progress::Unasked,
+            source: None,
+            is_synchronous: false,
+            connections: None,
+            threads: None,
+            has_own_requests: false,
+        };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let text = argument.to_string_lossy();
@@ -110,7 +120,7 @@ impl Arguments {
         read
     }
 
-    /// How its lines are to be taken: a piece for each thread may not be copied yet.
+    /// How early its lines are.
     pub fn habit(&self) -> Habit {
         if self.is_synchronous {
             return Habit::default();
@@ -118,7 +128,8 @@ impl Arguments {
         let connections = self.connections.unwrap_or(CONNECTIONS);
         // 0 stands for a thread for each processor.
         let threads = self.threads.filter(|threads| *threads > 0).unwrap_or(u64::MAX);
-        Habit { in_hand: connections.min(threads).saturating_mul(PIECE_BYTES), step: Some(PIECE_BYTES) }
+        let under_way = if self.has_own_requests { PIECE_BYTES } else { UNDER_WAY };
+        Habit { threads: connections.min(threads), piece: PIECE_BYTES, under_way }
     }
 
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
@@ -134,6 +145,7 @@ impl Arguments {
             "--synchronous" => self.is_synchronous = true,
             "--connections" => self.connections = number(value),
             "--threads" => self.threads = number(value),
+            "--requests" | "--request-size" => self.has_own_requests = true,
             _ => {}
         }
     }
@@ -146,6 +158,7 @@ impl Arguments {
                 match option {
                     'C' => self.connections = number(value),
                     'T' => self.threads = number(value),
+                    'R' => self.has_own_requests = true,
                     _ => {}
                 }
                 return;
@@ -218,11 +231,16 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_for_each_thread_may_be_in_hand() {
-        let pieces = |line: &str| arguments(line).habit().in_hand / PIECE_BYTES;
-        assert_eq!((pieces("in out"), pieces("-C 8 in out"), pieces("-C8 -T 2 in out")), (4, 8, 2));
-        assert_eq!((pieces("--threads=1 in out"), pieces("--connections 2 --threads 0 in out")), (1, 2));
-        assert_eq!(pieces("--synchronous in out"), 0);
+    fn the_command_line_tells_how_early_the_lines_are() {
+        let threads = |line: &str| arguments(line).habit().threads;
+        assert_eq!((threads("in out"), threads("-C 8 in out"), threads("-C8 -T 2 in out")), (4, 8, 2));
+        assert_eq!((threads("--threads=1 in out"), threads("--connections 2 --threads 0 in out")), (1, 2));
+        assert_eq!(arguments("--synchronous in out").habit(), Habit::default());
+        let under_way = |line: &str| arguments(line).habit().under_way >> 20;
+        assert_eq!(
+            (under_way("in out"), under_way("-R 128 in out"), under_way("--request-size=1 in out")),
+            (16, 128, 128)
+        );
     }
 
     proptest! {

@@ -106,9 +106,10 @@ impl Arguments {
         read
     }
 
-    /// How its marks are to be taken: what is under way may not be copied yet.
+    /// How early its marks are. None of its threads has a piece of its own: they count as one.
     pub fn habit(&self) -> Habit {
-        Habit { in_hand: self.parallel.unwrap_or(PARALLEL).saturating_mul(REQUEST_BYTES), step: None }
+        let under_way = self.parallel.unwrap_or(PARALLEL).saturating_mul(REQUEST_BYTES);
+        Habit { threads: 1, piece: 0, under_way }
     }
 
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
@@ -209,7 +210,7 @@ mod tests {
         assert!(arguments("--help").sources.is_empty());
         let sparse = |line: &str| arguments(line).is_sparse;
         assert!(sparse("-O raw a b") && !sparse("-S 0 a b") && !sparse("-Bbase a b") && !sparse("-l one a b"));
-        let requests = |line: &str| arguments(line).habit().in_hand / REQUEST_BYTES;
+        let requests = |line: &str| arguments(line).habit().under_way / REQUEST_BYTES;
         assert_eq!((requests("a b"), requests("-m 16 a b"), requests("--parallel=2 a b")), (8, 16, 2));
     }
 

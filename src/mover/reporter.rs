@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::board::{Board, End};
 use super::gauge::Figure;
 use super::message::say;
+use super::proc_io::Counters;
 use super::vma::{Report, Standing, Trouble, Vma};
 use crate::model::id::{DiskId, JobId};
 use crate::model::time::Mono;
@@ -161,8 +162,10 @@ impl Reporter {
     /// Counts what the kernel saw, without the lock: reading `/proc` may take a while.
     fn figure(&self) -> Figure {
         let counters = self.board.state().counters.clone();
-        let written = counters.map(|counters| counters.written());
+        let written = counters.as_ref().map(Counters::written);
+        let threads = counters.as_ref().and_then(Counters::threads);
         let mut state = self.board.state();
+        threads.into_iter().for_each(|threads| state.gauge.see_threads(threads));
         written.into_iter().for_each(|bytes| state.gauge.count(bytes));
         state.gauge.running()
     }
