@@ -294,7 +294,8 @@ When COMMAND ends with status 0 the disk is completed, and the job has succeeded
 once all its disks are completed. To copy a VM's disks one after another,
 declare them first, or give --no-finish for all but the last. Otherwise disk and
 job are failed, with the last lines of COMMAND's standard error as the reason.
-A VMA that does not answer never stops a copy.
+A VMA that does not answer never stops a copy, nor does the end of the job by
+somebody else, which is said. If waybill itself is killed, COMMAND gets SIGTERM.
 
 Example:
   waybill run --job web01 --disk disk-2000 -- nbdcopy nbd://source target.img

@@ -28,6 +28,9 @@ struct Order {
 
 /// Runs the command with the arguments after `run`.
 pub fn main(arguments: Vec<OsString>) -> Exit {
+    if let Some(status) = crate::mover::become_mover(&arguments) {
+        return Exit::Mover(status);
+    }
     match read(arguments) {
         Ok(Some(order)) => {
             Exit::Mover(crate::mover::run(order.assignment, order.total, order.program, order.arguments))

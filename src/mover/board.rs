@@ -5,7 +5,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::gauge::{Gauge, Total};
+use super::gauge::Gauge;
 use super::proc_io::Counters;
 use super::reading::Reading;
 use crate::model::time::Mono;
@@ -42,9 +42,9 @@ pub struct Board {
 }
 
 impl Board {
-    /// Nothing has been moved yet.
-    pub fn new(total: Total) -> Self {
-        let state = State { gauge: Gauge::new(total), counters: None, over: false, end: None, impatient: false };
+    /// Of a copy that has not begun.
+    pub fn new(gauge: Gauge) -> Self {
+        let state = State { gauge, counters: None, over: false, end: None, impatient: false };
         Self { state: Mutex::new(state), bell: Condvar::new() }
     }
     /// The state; a thread that panicked while it held this leaves it readable.

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 use smol::stream::StreamExt;
 
+use super::bound;
 use super::command::{Mover, Tap};
 
 /// Bytes that are read and passed on at a time.
@@ -37,8 +38,8 @@ pub struct Running {
 impl Running {
     /// Starts the mover.
     pub fn start(mover: &Mover) -> io::Result<Self> {
-        let mut command = Command::new(&mover.program);
-        command.args(&mover.arguments).stderr(Stdio::piped());
+        let mut command = bound::command(&mover.program, &mover.arguments);
+        command.stderr(Stdio::piped());
         if !matches!(mover.stdout, Tap::None) {
             command.stdout(Stdio::piped());
         }

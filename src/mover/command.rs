@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::gauge::Habit;
 use super::reading::Reading;
 use super::total::Source;
 use super::{nbdcopy, percent, qemu_img};
@@ -54,6 +55,8 @@ pub struct Mover {
     pub progress_descriptor: Option<i32>,
     /// Whom to ask for the total.
     pub source: Option<Source>,
+    /// How its shares are to be taken.
+    pub habit: Habit,
 }
 
 impl Mover {
@@ -66,7 +69,15 @@ impl Mover {
             Self::qemu_img(program, arguments)
         } else {
             let (stdout, stderr) = (Tap::Text(percent::Text::default()), Tap::Text(percent::Text::default()));
-            Self { program, arguments, stdout, stderr, progress_descriptor: None, source: None }
+            Self {
+                program,
+                arguments,
+                stdout,
+                stderr,
+                progress_descriptor: None,
+                source: None,
+                habit: Habit::default(),
+            }
         }
     }
     /// The program's name without its folder, for messages; at most 100 characters.
@@ -90,8 +101,8 @@ impl Mover {
             nbdcopy::Progress::Descriptor(n @ 3..=DESCRIPTOR_MAX) => (Tap::None, Tap::Plain, Some(n)),
             nbdcopy::Progress::Descriptor(_) => (Tap::None, Tap::Plain, None),
         };
-        let source = Source::of_nbdcopy(&read);
-        Self { program, arguments, stdout, stderr, progress_descriptor, source }
+        let (source, habit) = (Source::of_nbdcopy(&read), read.habit());
+        Self { program, arguments, stdout, stderr, progress_descriptor, source, habit }
     }
 
     fn qemu_img(program: OsString, mut arguments: Vec<OsString>) -> Self {
@@ -99,9 +110,9 @@ impl Mover {
         if !read.progress && !read.quiet {
             arguments.insert(1, "-p".into());
         }
-        let source = Source::of_qemu_img(&read);
+        let (source, habit) = (Source::of_qemu_img(&read), read.habit());
         let stdout = Tap::QemuImg(qemu_img::Marks::default());
-        Self { program, arguments, stdout, stderr: Tap::Plain, progress_descriptor: None, source }
+        Self { program, arguments, stdout, stderr: Tap::Plain, progress_descriptor: None, source, habit }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::board::{Board, End};
+use super::bound;
 use super::child::{self, Onward, Running};
 use super::command::{Mover, Tap};
-use super::gauge::{Figure, Total};
+use super::gauge::{Figure, Gauge, Total};
 use super::message::say;
 use super::proc_io::Counters;
-use super::reporter::{Assignment, Outcome, Reporter};
+use super::reporter::{Assignment, Outcome, Reporter, mean_bps};
 use super::tail::Tail;
 use super::total::Source;
 use crate::runtime::clock::Clock;
@@ -45,11 +46,12 @@ pub fn run(assignment: Assignment, total: Option<u64>, program: OsString, argume
     let mover = Mover::of(program, arguments);
     // Before anything here opens descriptors: one that the caller gave to the mover is passed on to.
     let callers = mover.progress_descriptor.and_then(callers_descriptor);
-    let board = Arc::new(Board::new(match (total, &mover.source) {
+    let known = match (total, &mover.source) {
         (Some(total), _) => Total::Bytes(total),
         (None, Some(_)) => Total::Asked,
         (None, None) => Total::Unknown,
-    }));
+    };
+    let board = Arc::new(Board::new(Gauge::new(known, mover.habit)));
     say(&announcement(&mover, &assignment, total));
     let reporter = Reporter::new(assignment.clone(), Arc::clone(&board), clock);
     let reporting = thread::spawn(move || reporter.report());
@@ -63,11 +65,11 @@ pub fn run(assignment: Assignment, total: Option<u64>, program: OsString, argume
     };
     match reporting.join() {
         Ok(Outcome::Reported(words)) => say(&summary(&ended.words, &end, &figure, &words)),
-        Ok(Outcome::Missing { what, why }) => {
+        Ok(Outcome::Missing { what, why, is_open }) => {
             say(&summary(&ended.words, &end, &figure, &format!("{what} could not be reported: {why}")));
-            say(&remedy(&assignment, ended.failure.as_deref()));
+            say(&remedy(&assignment, ended.failure.as_deref(), &figure, is_open));
         }
-        Err(_) => say(&remedy(&assignment, ended.failure.as_deref())),
+        Err(_) => say(&remedy(&assignment, ended.failure.as_deref(), &figure, false)),
     }
     ended.status
 }
@@ -90,9 +92,8 @@ fn copy(mut mover: Mover, callers: Option<File>, board: &Arc<Board>) -> Ended {
             in_words(&name, ended, &last_lines)
         }
         Err(error) => {
-            let words = format!("{name} could not be started: {error}");
-            let status = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
-            Ended { failure: Some(words.clone()), words, status }
+            let words = bound::not_started(&mover.program, &error);
+            Ended { failure: Some(words.clone()), words, status: bound::status_of(&error) }
         }
     }
 }
@@ -204,22 +205,26 @@ fn announcement(mover: &Mover, assignment: &Assignment, total: Option<u64>) -> S
 
 fn summary(words: &str, end: &End, figure: &Figure, outcome: &str) -> String {
     let millis = end.at.as_millis();
-    let rate = u128::from(figure.bytes) * 1000 / u128::from(millis.max(1));
-    let (moved, rate) = (units::size(figure.bytes), units::rate(u64::try_from(rate).unwrap_or(u64::MAX)));
+    let (moved, rate) = (units::size(figure.bytes), units::rate(mean_bps(figure.bytes, Duration::from_millis(millis))));
     let (seconds, tenths) = (millis / 1000, millis % 1000 / 100);
     format!("{words} after {seconds}.{tenths} s, {moved} moved, {rate}; {outcome}")
 }
 
-/// What the user can do for a report that is missing.
-fn remedy(assignment: &Assignment, failure: Option<&str>) -> String {
-    let (job, url) = (quoted(assignment.job.as_str()), assignment.vma.url());
+/// What the user can do for a report that is missing: to the VMA, which may not know the job at all, it looks as if this
+/// wrapper had come through.
+fn remedy(assignment: &Assignment, failure: Option<&str>, figure: &Figure, is_open: bool) -> String {
+    let (job, disk) = (quoted(assignment.job.as_str()), quoted(assignment.disk.as_str()));
+    let url = assignment.vma.url();
+    let open = if assignment.finish { "" } else { " --no-finish" };
+    let again = format!("waybill run --job {job} --disk {disk} --vma {url}{open}");
     let command = match failure {
-        Some(reason) => format!("waybill finish {job} --failed {} --vma {url}", quoted(reason)),
-        // A mover that does nothing and ends well: it completes the disk with the bytes that were reported.
-        None => {
-            let (disk, open) = (quoted(assignment.disk.as_str()), if assignment.finish { "" } else { " --no-finish" });
-            format!("waybill run --job {job} --disk {disk} --vma {url}{open} -- true")
+        Some(reason) if is_open && assignment.finish => {
+            format!("waybill finish {job} --failed {} --vma {url}", quoted(reason))
         }
+        // Movers that do nothing: one fails for the same reason, the other completes the disk with the same bytes.
+        Some(reason) => format!("{again} -- sh -c 'echo \"$0\" >&2; exit 1' {}", quoted(reason)),
+        None if figure.bytes > 0 => format!("{again} --total {} -- true", figure.bytes),
+        None => format!("{again} -- true"),
     };
     format!("when the VMA answers again, report it by hand: {command}")
 }

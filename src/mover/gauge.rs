@@ -2,7 +2,8 @@
 //! count of what it wrote.
 //!
 //! The count never goes down, and before the mover has confirmed its end with exit status 0 it stays below the total:
-//! nbdcopy's figures are early, and a count of written bytes includes what a target writes about itself.
+//! a count of written bytes includes what a target writes about itself. Of a mover that tells what it has begun, only what
+//! it can no longer have in hand is shown: half a disk at once and then a standstill would be believed by nobody.
 
 use super::reading::Reading;
 use crate::model::percent::Percent;
@@ -31,10 +32,27 @@ pub struct Figure {
     pub counted: bool,
 }
 
+/// How a mover works, as far as its shares are early by it: it tells what it has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Habit {
+    /// Threads that copy at a time, at most.
+    pub threads: u64,
+    /// Bytes that a thread takes at a time, telling a share for it; 0 where shares come otherwise. The first two shares
+    /// stand for the beginning.
+    pub piece: u64,
+    /// Bytes that a thread has under way when it takes the next piece.
+    pub under_way: u64,
+}
+
 /// Gathers readings and counts.
 #[derive(Debug)]
 pub struct Gauge {
     total: Total,
+    habit: Habit,
+    /// Shares that the mover has told.
+    shares: u64,
+    /// The most threads that were seen to copy, and in how many looks.
+    seen: (u64, u32),
     share: Option<Percent>,
     said: u64,
     shown: u64,
@@ -42,14 +60,17 @@ pub struct Gauge {
 }
 
 impl Gauge {
-    /// Nothing has been moved yet.
-    pub fn new(total: Total) -> Self {
-        Self { total, share: None, said: 0, shown: 0, shown_is_counted: false }
+    /// Nothing has been moved yet, by a mover of this habit.
+    pub fn new(total: Total, habit: Habit) -> Self {
+        Self { total, habit, shares: 0, seen: (0, 0), share: None, said: 0, shown: 0, shown_is_counted: false }
     }
     /// The mover said something. A smaller share than before (a second pass of its own) changes nothing.
     pub fn hear(&mut self, reading: Reading) {
         match reading {
-            Reading::Share(share) => self.share = self.share.max(Some(share)),
+            Reading::Share(share) => {
+                self.shares += 1;
+                self.share = self.share.max(Some(share));
+            }
             Reading::Bytes(bytes) => self.said = self.said.max(bytes),
         }
         self.show(self.by_mover(), false);
@@ -59,6 +80,13 @@ impl Gauge {
     pub fn count(&mut self, written: u64) {
         if self.total != Total::Asked && self.said == 0 {
             self.show(written, true);
+        }
+    }
+    /// So many threads copy at this moment: often fewer than there could be, since not every server takes several
+    /// connections.
+    pub fn see_threads(&mut self, threads: u64) {
+        if threads > 0 {
+            self.seen = (self.seen.0.max(threads), self.seen.1.saturating_add(1));
         }
     }
     /// The tool that was asked has answered.
@@ -99,10 +127,28 @@ impl Gauge {
         }
     }
     fn by_mover(&self) -> u64 {
-        let share = u128::from(self.share.unwrap_or_default().hundredths());
-        let by_share = u128::from(self.known_total().unwrap_or(0)) * share / 10_000;
-        self.said.max(u64::try_from(by_share).unwrap_or(u64::MAX))
+        let (total, share) = (self.known_total().unwrap_or(0), self.share.unwrap_or_default().hundredths());
+        let bytes_at = |hundredths: u16| {
+            let bytes = u128::from(total) * u128::from(hundredths) / 10_000;
+            u64::try_from(bytes).unwrap_or(u64::MAX)
+        };
+        // A percent of a large disk is many steps: their number tells where within the percent the mover is, no more.
+        let (low, high) = (bytes_at(share), bytes_at(share.saturating_add(100)).saturating_sub(1));
+        let steps = self.shares.saturating_sub(2).saturating_mul(self.habit.piece);
+        let begun = steps.min(high).max(low);
+        self.said.max(begun.saturating_sub(self.in_hand()))
     }
+
+    /// Bytes of the last share that may not be copied yet: who told it has begun a piece, the others may be in theirs.
+    fn in_hand(&self) -> u64 {
+        let Habit { threads, piece, under_way } = self.habit;
+        let (seen, looks) = self.seen;
+        // The first look may be at a mover that is starting its threads.
+        let threads = if looks > 1 { threads.min(seen) } else { threads };
+        let others = threads.saturating_sub(1).saturating_mul(piece);
+        others.saturating_add(threads.saturating_mul(under_way))
+    }
+
     fn show(&mut self, bytes: u64, counted: bool) {
         let bytes = self.known_total().map_or(bytes, |total| bytes.min(total.saturating_sub(1)));
         if bytes > self.shown {
@@ -125,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_kernels_count_refines_a_coarse_mover_and_is_labelled() {
-        let mut gauge = Gauge::new(Total::Bytes(1000));
+        let mut gauge = Gauge::new(Total::Bytes(1000), Habit::default());
         gauge.hear(share(25));
         gauge.count(200);
         assert_eq!((gauge.running().bytes, gauge.running().counted), (250, false));
@@ -137,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_whole_is_shown_only_at_the_end() {
-        let mut gauge = Gauge::new(Total::Bytes(1000));
+        let mut gauge = Gauge::new(Total::Bytes(1000), Habit::default());
         gauge.hear(share(100));
         gauge.count(5000);
         let running = gauge.running();
@@ -147,8 +193,58 @@ mod tests {
     }
 
     #[test]
+    fn what_a_mover_may_have_in_hand_is_not_shown() {
+        let mut gauge = Gauge::new(Total::Bytes(1000), Habit { threads: 1, piece: 0, under_way: 300 });
+        for (said, bytes) in [(20, 0), (50, 200), (90, 600), (100, 700)] {
+            gauge.hear(share(said));
+            assert_eq!(gauge.running().bytes, bytes, "{said} %");
+        }
+        assert_eq!(gauge.completed().bytes, 1000);
+        let mut refined = Gauge::new(Total::Bytes(1000), Habit { threads: 1, piece: 0, under_way: 300 });
+        refined.hear(share(50));
+        refined.count(250);
+        assert_eq!((refined.running().bytes, refined.running().counted), (250, true));
+    }
+
+    #[test]
+    fn equal_steps_tell_more_than_their_percent_and_never_another_percent() {
+        let mut gauge = Gauge::new(Total::Bytes(10_000), Habit { threads: 2, piece: 30, under_way: 15 });
+        // The beginning twice, then steps of 30 bytes: 30, 60, 90, and 120 in the next percent.
+        let told: Vec<u64> = [0, 0, 0, 0, 0, 1, 1]
+            .iter()
+            .map(|percent| {
+                gauge.hear(share(*percent));
+                gauge.running().bytes
+            })
+            .collect();
+        assert_eq!(told, [0, 0, 0, 0, 30, 60, 90]);
+        (0..1000).for_each(|_| gauge.hear(share(1)));
+        assert_eq!(gauge.running().bytes, 139, "199 at most at 1 %, without what is in hand");
+        gauge.hear(share(50));
+        assert_eq!(gauge.running().bytes, 5039);
+    }
+
+    #[test]
+    fn threads_that_are_not_there_have_nothing_in_hand() {
+        let shown_with = |looks: &[u64]| {
+            let mut gauge = Gauge::new(Total::Bytes(1000), Habit { threads: 4, piece: 100, under_way: 10 });
+            looks.iter().for_each(|threads| gauge.see_threads(*threads));
+            gauge.hear(share(60));
+            gauge.running().bytes
+        };
+        assert_eq!((shown_with(&[]), shown_with(&[1])), (260, 260), "it may be starting");
+        assert_eq!((shown_with(&[1, 1]), shown_with(&[1, 2]), shown_with(&[2, 1])), (590, 480, 480));
+        assert_eq!((shown_with(&[1, 1, 3]), shown_with(&[9, 9])), (370, 260));
+        assert_eq!(
+            (shown_with(&[0, 0, 1]), shown_with(&[1, 1, 0])),
+            (260, 590),
+            "before it starts them, and at its end"
+        );
+    }
+
+    #[test]
     fn without_a_total_the_count_is_all_there_is() {
-        let mut gauge = Gauge::new(Total::Unknown);
+        let mut gauge = Gauge::new(Total::Unknown, Habit::default());
         gauge.hear(share(100));
         gauge.count(4096);
         let figure = gauge.running();
@@ -159,7 +255,7 @@ mod tests {
 
     #[test]
     fn counts_wait_for_a_total_that_was_asked_for() {
-        let mut gauge = Gauge::new(Total::Asked);
+        let mut gauge = Gauge::new(Total::Asked, Habit::default());
         gauge.hear(share(10));
         gauge.count(5000);
         assert_eq!(gauge.running().bytes, 0);
@@ -171,11 +267,11 @@ mod tests {
 
     #[test]
     fn a_mover_that_counts_for_itself_is_believed_at_its_end() {
-        let mut gauge = Gauge::new(Total::Bytes(10));
+        let mut gauge = Gauge::new(Total::Bytes(10), Habit::default());
         gauge.hear(Reading::Bytes(12));
         assert_eq!(gauge.running().bytes, 9);
         assert_eq!(gauge.completed().bytes, 12);
-        assert_eq!(Gauge::new(Total::Bytes(0)).running().bytes, 0);
+        assert_eq!(Gauge::new(Total::Bytes(0), Habit::default()).running().bytes, 0);
     }
 
     proptest! {
@@ -184,7 +280,7 @@ mod tests {
             total in 1_u64..5000,
             steps in proptest::collection::vec((0_u8..3, 0_u64..10_000), 0..40),
         ) {
-            let (mut gauge, mut last) = (Gauge::new(Total::Bytes(total)), 0);
+            let (mut gauge, mut last) = (Gauge::new(Total::Bytes(total), Habit::default()), 0);
             for (kind, figure) in steps {
                 match kind {
                     0 => gauge.hear(Reading::Share(Percent::from_hundredths(figure as u16))),

@@ -5,6 +5,7 @@
 //! Threads are used freely: this is a command with one copy, not the daemon.
 
 mod board;
+mod bound;
 mod child;
 mod command;
 mod copy;
@@ -20,6 +21,7 @@ mod tail;
 mod total;
 mod vma;
 
+pub use bound::become_mover;
 pub use copy::run;
 pub use reporter::Assignment;
 pub use vma::Vma;

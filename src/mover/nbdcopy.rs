@@ -1,10 +1,13 @@
 //! What `nbdcopy --progress=FD` writes, `N/100` a line, and what its command line tells.
 //!
-//! A line that is anything else says nothing. The figures are coarse (steps of 128 MiB) and, with requests in flight,
-//! early: `super::gauge` refines the one and holds back the other.
+//! A line that is anything else says nothing. The figures are coarse and early: nbdcopy cuts the disk into pieces and
+//! writes a line when one of its threads *begins* a piece. With four threads the line of half a GiB comes before the
+//! first byte, and a percent of 10 TiB is 100 GiB. `super::gauge` therefore takes off what the threads may have in hand and
+//! counts the lines within a percent; what the kernel counts refines that.
 
 use std::ffi::{OsStr, OsString};
 
+use super::gauge::Habit;
 use super::reading::Reading;
 use crate::model::percent::Percent;
 
@@ -59,6 +62,13 @@ pub enum Progress {
     Descriptor(i32),
 }
 
+/// What a thread takes at a time.
+const PIECE_BYTES: u64 = 128 << 20;
+/// Connections that are used at most, unless told otherwise; a thread needs one of its own.
+const CONNECTIONS: u64 = 4;
+/// Bytes under way on a connection, unless told otherwise: 64 requests of 256 KiB.
+const UNDER_WAY: u64 = 16 << 20;
+
 /// What nbdcopy's command line tells of the copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
@@ -66,6 +76,13 @@ pub struct Arguments {
     pub progress: Progress,
     /// Where it reads from; `[` stands for a program of its own, `-` for standard input.
     pub source: Option<OsString>,
+    /// `--synchronous`: one request after the other, and a line after each.
+    is_synchronous: bool,
+    /// `--connections` and `--threads`, where they are given.
+    connections: Option<u64>,
+    threads: Option<u64>,
+    /// `--requests` or `--request-size` is given.
+    has_own_requests: bool,
 }
 
 /// Options that take the next argument where they carry no `=`.
@@ -77,23 +94,24 @@ const SHORT_WITH_VALUE: &[u8] = b"CRST";
 impl Arguments {
     /// Reads the arguments after the program's name.
     pub fn read(arguments: &[OsString]) -> Self {
-        let mut read = Self { progress: Progress::Unasked, source: None };
+        let mut read = Self {
+            progress: Progress::Unasked,
+            source: None,
+            is_synchronous: false,
+            connections: None,
+            threads: None,
+            has_own_requests: false,
+        };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let text = argument.to_string_lossy();
             if text == "--" {
                 read.source = rest.next().cloned();
                 break;
-            } else if let Some(descriptor) = text.strip_prefix("--progress=") {
-                read.progress = descriptor.parse().map_or(Progress::Bar, Progress::Descriptor);
-            } else if text == "--progress" {
-                read.progress = Progress::Bar;
             } else if text.starts_with("--") {
-                if LONG_WITH_VALUE.contains(&&*text) {
-                    rest.next();
-                }
+                read.long_option(&text, &mut rest);
             } else if text.starts_with('-') && text.len() > 1 {
-                read.short_options(text.as_bytes(), &mut rest);
+                read.short_options(&text, &mut rest);
             } else {
                 read.source = Some(argument.clone());
                 break;
@@ -102,19 +120,58 @@ impl Arguments {
         read
     }
 
-    fn short_options<'a>(&mut self, cluster: &[u8], rest: &mut impl Iterator<Item = &'a OsString>) {
-        for (at, option) in cluster.iter().enumerate().skip(1) {
-            if SHORT_WITH_VALUE.contains(option) {
-                if at + 1 == cluster.len() {
-                    rest.next();
+    /// How early its lines are.
+    pub fn habit(&self) -> Habit {
+        if self.is_synchronous {
+            return Habit::default();
+        }
+        let connections = self.connections.unwrap_or(CONNECTIONS);
+        // 0 stands for a thread for each processor.
+        let threads = self.threads.filter(|threads| *threads > 0).unwrap_or(u64::MAX);
+        let under_way = if self.has_own_requests { PIECE_BYTES } else { UNDER_WAY };
+        Habit { threads: connections.min(threads), piece: PIECE_BYTES, under_way }
+    }
+
+    fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
+        let (name, mut value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(OsString::from(value))),
+            None => (text, None),
+        };
+        if value.is_none() && LONG_WITH_VALUE.contains(&name) {
+            value = rest.next().cloned();
+        }
+        match name {
+            "--progress" => self.progress = number(value).map_or(Progress::Bar, Progress::Descriptor),
+            "--synchronous" => self.is_synchronous = true,
+            "--connections" => self.connections = number(value),
+            "--threads" => self.threads = number(value),
+            "--requests" | "--request-size" => self.has_own_requests = true,
+            _ => {}
+        }
+    }
+
+    fn short_options<'a>(&mut self, cluster: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
+        for (at, option) in cluster.char_indices().skip(1) {
+            if u8::try_from(option).is_ok_and(|byte| SHORT_WITH_VALUE.contains(&byte)) {
+                let attached = &cluster[at + 1..];
+                let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
+                match option {
+                    'C' => self.connections = number(value),
+                    'T' => self.threads = number(value),
+                    'R' => self.has_own_requests = true,
+                    _ => {}
                 }
                 return;
             }
-            if *option == b'p' {
+            if option == 'p' {
                 self.progress = Progress::Bar;
             }
         }
     }
+}
+
+fn number<T: std::str::FromStr>(value: Option<OsString>) -> Option<T> {
+    value?.to_str()?.parse().ok()
 }
 
 /// True where nbdcopy would open this source as an NBD URI.
@@ -169,7 +226,21 @@ mod tests {
         let program = arguments("-vp -- [ nbdkit --progress=3 memory 1G ] null:");
         assert_eq!((program.progress, program.source), (Progress::Bar, Some("[".into())));
         assert_eq!(arguments("- out.img").source, Some("-".into()));
+        assert_eq!(arguments("-p --progress=x in out").progress, Progress::Bar);
         assert!(is_uri(OsStr::new("nbd+unix:///?socket=/tmp/s")) && !is_uri(OsStr::new("disk.img")));
+    }
+
+    #[test]
+    fn the_command_line_tells_how_early_the_lines_are() {
+        let threads = |line: &str| arguments(line).habit().threads;
+        assert_eq!((threads("in out"), threads("-C 8 in out"), threads("-C8 -T 2 in out")), (4, 8, 2));
+        assert_eq!((threads("--threads=1 in out"), threads("--connections 2 --threads 0 in out")), (1, 2));
+        assert_eq!(arguments("--synchronous in out").habit(), Habit::default());
+        let under_way = |line: &str| arguments(line).habit().under_way >> 20;
+        assert_eq!(
+            (under_way("in out"), under_way("-R 128 in out"), under_way("--request-size=1 in out")),
+            (16, 128, 128)
+        );
     }
 
     proptest! {

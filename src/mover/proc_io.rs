@@ -31,6 +31,12 @@ impl Counters {
         children.chain([self.pid]).map(|pid| self.written_by(pid)).fold(0, u64::saturating_add)
     }
 
+    /// Threads of the process beside its first.
+    pub fn threads(&self) -> Option<u64> {
+        let threads = entries(&self.of_process(self.pid, "task")).count();
+        u64::try_from(threads).ok()?.checked_sub(1)
+    }
+
     fn written_by(&self, pid: u32) -> u64 {
         fs::read_to_string(self.of_process(pid, "io")).ok().and_then(|text| written(&text)).unwrap_or(0)
     }
@@ -117,6 +123,6 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_counts_as_nothing() {
-        assert_eq!(Counters::of(u32::MAX).written(), 0);
+        assert_eq!((Counters::of(u32::MAX).written(), Counters::of(u32::MAX).threads()), (0, None));
     }
 }

@@ -1,10 +1,12 @@
 //! What `qemu-img convert -p` writes to its standard output, `    (12.34/100%)` and a carriage return, and what its
 //! command line tells.
 //!
-//! Anything else in the stream says nothing.
+//! Anything else in the stream says nothing. A mark counts a request when it is made, not when it is through; a few are
+//! under way at a time.
 
 use std::ffi::OsString;
 
+use super::gauge::Habit;
 use super::percent::share;
 use super::reading::Reading;
 
@@ -39,17 +41,26 @@ impl Marks {
 }
 
 /// What the command line of `qemu-img convert` tells of the copy.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
     /// `-p` is there already.
     pub progress: bool,
     /// `-q`: no progress is shown whatever else is said.
     pub quiet: bool,
-    /// What `qemu-img info` must be told to find each source: `-f raw`, `--image-opts`, `--object X`.
+    /// What `qemu-img` must be told to find each source: `-f raw`, `--image-opts`, `--object X`.
     pub opening: Vec<OsString>,
     /// The sources; empty where the command line is not understood.
     pub sources: Vec<OsString>,
+    /// The sources' own allocated data and nothing else is copied: no `-S 0`, no backing file, no snapshot.
+    pub is_sparse: bool,
+    /// `-m`, where it is given.
+    parallel: Option<u64>,
 }
+
+/// Bytes of the largest request.
+const REQUEST_BYTES: u64 = 2 << 20;
+/// Requests under way at a time, unless told otherwise.
+const PARALLEL: u64 = 8;
 
 /// Options whose value is the next argument, where they carry no `=`.
 const LONG_WITH_VALUE: [&str; 13] = [
@@ -73,7 +84,8 @@ const SHORT_WITH_VALUE: &[u8] = b"BFOSTflmort";
 impl Arguments {
     /// Reads the arguments after `convert`.
     pub fn read(arguments: &[OsString]) -> Self {
-        let mut read = Self::default();
+        let (opening, sources) = Default::default();
+        let mut read = Self { progress: false, quiet: false, opening, sources, is_sparse: true, parallel: None };
         let mut images = Vec::new();
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
@@ -94,6 +106,12 @@ impl Arguments {
         read
     }
 
+    /// How early its marks are. None of its threads has a piece of its own: they count as one.
+    pub fn habit(&self) -> Habit {
+        let under_way = self.parallel.unwrap_or(PARALLEL).saturating_mul(REQUEST_BYTES);
+        Habit { threads: 1, piece: 0, under_way }
+    }
+
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
         let (name, mut value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(OsString::from(value))),
@@ -106,6 +124,8 @@ impl Arguments {
             ("--progress", _) => self.progress = true,
             ("--quiet", _) => self.quiet = true,
             ("--image-opts" | "--source-image-opts", _) => self.opening.push("--image-opts".into()),
+            ("--sparse-size" | "--backing" | "--source-snapshot" | "--snapshot", _) => self.is_sparse = false,
+            ("--parallel", Some(value)) => self.parallel = number(&value),
             ("--object", Some(value)) => self.opening.extend(["--object".into(), value]),
             ("--source-format", Some(value)) => self.opening.extend(["-f".into(), value]),
             _ => {}
@@ -120,8 +140,11 @@ impl Arguments {
                 _ if u8::try_from(option).is_ok_and(|byte| SHORT_WITH_VALUE.contains(&byte)) => {
                     let attached = &cluster[at + 1..];
                     let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
-                    if let ('f', Some(value)) = (option, value) {
-                        self.opening.extend(["-f".into(), value]);
+                    match (option, value) {
+                        ('f', Some(value)) => self.opening.extend(["-f".into(), value]),
+                        ('S' | 'B' | 'l', _) => self.is_sparse = false,
+                        ('m', Some(value)) => self.parallel = number(&value),
+                        _ => {}
                     }
                     return;
                 }
@@ -129,6 +152,10 @@ impl Arguments {
             }
         }
     }
+}
+
+fn number(value: &OsString) -> Option<u64> {
+    value.to_str()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -181,6 +208,10 @@ mod tests {
         assert_eq!(clustered.sources, ["a.qcow2", "b.qcow2"]);
         assert!(arguments("-q --image-opts driver=nbd,path=s out").quiet);
         assert!(arguments("--help").sources.is_empty());
+        let sparse = |line: &str| arguments(line).is_sparse;
+        assert!(sparse("-O raw a b") && !sparse("-S 0 a b") && !sparse("-Bbase a b") && !sparse("-l one a b"));
+        let requests = |line: &str| arguments(line).habit().under_way / REQUEST_BYTES;
+        assert_eq!((requests("a b"), requests("-m 16 a b"), requests("--parallel=2 a b")), (8, 16, 2));
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::board::{Board, End};
 use super::gauge::Figure;
 use super::message::say;
+use super::proc_io::Counters;
 use super::vma::{Report, Standing, Trouble, Vma};
 use crate::model::id::{DiskId, JobId};
 use crate::model::time::Mono;
@@ -22,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A step that is pushed at once: one percent.
 const STEP_HUNDREDTHS: u16 = 100;
+/// How often the VMA is asked whether somebody has ended the job meanwhile.
+const ASK: Duration = Duration::from_secs(3);
 /// Wait after a call that brought nothing: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -51,6 +54,8 @@ pub enum Outcome {
         what: &'static str,
         /// Why.
         why: Trouble,
+        /// The VMA knows the job and its disk.
+        is_open: bool,
     },
 }
 
@@ -64,13 +69,16 @@ pub struct Reporter {
     run: JobId,
     last: Option<(Mono, Figure)>,
     away: bool,
+    /// When the VMA was last asked how the job stands, and whether it had ended.
+    asked: Mono,
+    has_ended: bool,
 }
 
 impl Reporter {
     /// A reporter of a copy that starts now.
     pub fn new(assignment: Assignment, board: Arc<Board>, clock: Clock) -> Self {
         let (started, run) = (clock.now().mono, assignment.job.clone());
-        Self { assignment, board, clock, started, run, last: None, away: false }
+        Self { assignment, board, clock, started, run, last: None, away: false, asked: started, has_ended: false }
     }
 
     /// Reports until the copy has ended and that has been told, or the grace is over.
@@ -87,13 +95,14 @@ impl Reporter {
             None => ("that the disk is completed", "completed"),
             Some(_) => ("that the disk has failed, and why", "failed"),
         };
+        let is_open = opened.is_ok();
         let told = opened.and_then(|()| self.end_disk(&end));
         match told {
-            Err(why) => Outcome::Missing { what, why },
+            Err(why) => Outcome::Missing { what, why, is_open },
             Ok(()) if !self.assignment.finish => Outcome::Reported(format!("reported as {disk_end}")),
             Ok(()) => match self.end_job(&end) {
                 Ok(words) => Outcome::Reported(words),
-                Err(why) => Outcome::Missing { what: "the end of the job", why },
+                Err(why) => Outcome::Missing { what: "the end of the job", why, is_open },
             },
         }
     }
@@ -115,6 +124,7 @@ impl Reporter {
         let mut pause = Duration::ZERO;
         while self.board.state().end.is_none() {
             self.board.wait(LOOK.max(pause), |state| state.end.is_some());
+            self.ask_for_an_end();
             let figure = self.figure();
             if !is_due(self.last.as_ref(), &figure, self.clock.now().mono) {
                 continue;
@@ -134,11 +144,28 @@ impl Reporter {
         }
     }
 
+    /// Says once that the job was ended by somebody else: a push to it is answered as ever and changes nothing, so
+    /// that whoever cancelled it would believe the copy over. It is not ours to end.
+    fn ask_for_an_end(&mut self) {
+        let now = self.clock.now().mono;
+        if self.has_ended || now.since(self.asked) < ASK {
+            return;
+        }
+        self.asked = now;
+        // A VMA that does not answer is told of where a report is due.
+        let Ok(Some(standing)) = self.assignment.vma.standing(&self.run) else { return };
+        if standing.status.is_final() {
+            self.has_ended = true;
+            say(&format!("{}; the copy goes on: Ctrl-C or SIGTERM ends it", already_ended(&self.run, &standing)));
+        }
+    }
     /// Counts what the kernel saw, without the lock: reading `/proc` may take a while.
     fn figure(&self) -> Figure {
         let counters = self.board.state().counters.clone();
-        let written = counters.map(|counters| counters.written());
+        let written = counters.as_ref().map(Counters::written);
+        let threads = counters.as_ref().and_then(Counters::threads);
         let mut state = self.board.state();
+        threads.into_iter().for_each(|threads| state.gauge.see_threads(threads));
         written.into_iter().for_each(|bytes| state.gauge.count(bytes));
         state.gauge.running()
     }
@@ -218,8 +245,7 @@ impl Reporter {
     }
 
     fn rate_bps(&self, figure: &Figure) -> u64 {
-        let millis = self.clock.now().mono.since(self.started).as_millis().max(1);
-        u64::try_from(u128::from(figure.bytes) * 1000 / millis).unwrap_or(u64::MAX)
+        mean_bps(figure.bytes, self.clock.now().mono.since(self.started))
     }
 
     fn is_away(&mut self, trouble: &Trouble) {
@@ -237,6 +263,11 @@ impl Reporter {
     }
 }
 
+/// Bytes per second over a second at least: a report by hand moves a whole disk in no time.
+pub fn mean_bps(bytes: u64, took: Duration) -> u64 {
+    u64::try_from(u128::from(bytes) * 1000 / took.as_millis().max(1000)).unwrap_or(u64::MAX)
+}
+
 /// True where a figure is news: a step at once, any difference after a while, and sameness never (F8).
 fn is_due(last: Option<&(Mono, Figure)>, figure: &Figure, now: Mono) -> bool {
     let hundredths = |figure: &Figure| figure.percent.map_or(0, |percent| percent.hundredths());
@@ -251,16 +282,19 @@ fn is_due(last: Option<&(Mono, Figure)>, figure: &Figure, now: Mono) -> bool {
 
 /// Why a job is not to be ended by this wrapper, although its disk is done; `None` where it is.
 fn how_it_goes_on(run: &JobId, standing: &Standing) -> Option<String> {
-    let status = standing.status;
-    if status.is_final() {
-        let why = standing.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-        return Some(format!("job {run} is {status} already{why}"));
+    if standing.status.is_final() {
+        return Some(already_ended(run, standing));
     }
     if standing.disks == 0 {
         return Some(format!("job {run} goes on: the VMA knows no disk of it"));
     }
     (!standing.waits_for.is_empty())
         .then(|| format!("job {run} goes on, waiting for {}", standing.waits_for.join(", ")))
+}
+
+fn already_ended(run: &JobId, standing: &Standing) -> String {
+    let why = standing.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("job {run} is {} already{why}", standing.status)
 }
 
 fn longer(pause: Duration) -> Duration {
@@ -280,6 +314,12 @@ mod tests {
             .map(|p| p.as_millis())
             .collect();
         assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+    }
+
+    #[test]
+    fn the_mean_is_taken_over_a_second_at_least() {
+        let mean = |millis| mean_bps(5000, Duration::from_millis(millis));
+        assert_eq!((mean(0), mean(4), mean(2500)), (5000, 5000, 2000));
     }
 
     #[test]

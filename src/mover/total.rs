@@ -1,4 +1,4 @@
-//! How much a mover has to copy, asked from the tools that know: `nbdinfo` and `qemu-img info`, or a file's length.
+//! How much a mover has to copy, asked from the tools that know: `nbdinfo` and `qemu-img`, or a file's length.
 //!
 //! A server is asked only after the mover has shown its first progress: `qemu-nbd` without `-t` serves one client and
 //! ends, and a question before the mover would take its place. So the copy never waits for the answer. A tool that
@@ -22,8 +22,8 @@ use super::{nbdcopy, qemu_img};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether the mover has ended meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
-/// Bytes of an answer that are read.
-const ANSWER_BYTES: u64 = 1 << 20;
+/// Bytes of an answer that are read: a map with some 400,000 entries.
+const ANSWER_BYTES: u64 = 64 << 20;
 
 /// Where a total can be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +32,15 @@ pub enum Source {
     File(PathBuf),
     /// An NBD server, by its URI.
     Nbd(OsString),
-    /// Images, by what `qemu-img info` must be told to open them.
+    /// Images, by what `qemu-img` must be told to open them.
     Images {
         /// Options: `-f raw`, `--image-opts`.
         opening: Vec<OsString>,
         /// File names or URIs.
         images: Vec<OsString>,
+        /// Only what is allocated is copied, and qemu-img's share is of that: an image of 1 TiB that holds 10 GiB would
+        /// otherwise be shown as a TiB moved, at a hundred times the rate.
+        is_sparse: bool,
     },
 }
 
@@ -52,15 +55,18 @@ impl Source {
     }
     /// Where `qemu-img convert` reads from.
     pub fn of_qemu_img(arguments: &qemu_img::Arguments) -> Option<Self> {
-        (!arguments.sources.is_empty())
-            .then(|| Self::Images { opening: arguments.opening.clone(), images: arguments.sources.clone() })
+        (!arguments.sources.is_empty()).then(|| Self::Images {
+            opening: arguments.opening.clone(),
+            images: arguments.sources.clone(),
+            is_sparse: arguments.is_sparse,
+        })
     }
     /// True where asking could take the mover's place at a server.
     pub fn is_served(&self) -> bool {
         match self {
             Self::File(_) => false,
             Self::Nbd(_) => true,
-            Self::Images { opening, images } => {
+            Self::Images { opening, images, .. } => {
                 let opts = opening.iter().any(|option| option == "--image-opts");
                 opts || images.iter().any(|image| image.to_string_lossy().contains(':'))
             }
@@ -71,7 +77,7 @@ impl Source {
         match self {
             Self::File(_) => "the source's length",
             Self::Nbd(_) => "nbdinfo",
-            Self::Images { .. } => "qemu-img info",
+            Self::Images { .. } => "qemu-img",
         }
     }
     /// Asks; `None` where there is no answer. Gives up early once `abandoned` says so.
@@ -82,11 +88,15 @@ impl Source {
                 let answer = output(Command::new("nbdinfo").arg("--size").arg(uri), abandoned)?;
                 String::from_utf8(answer).ok()?.trim().parse().ok()
             }
-            Self::Images { opening, images } => images.iter().try_fold(0_u64, |sum, image| {
-                let mut command = Command::new("qemu-img");
-                // Without -U the question would take a lock that the mover may want.
-                command.args(["info", "--output=json", "-U"]).args(opening).arg("--").arg(image);
-                sum.checked_add(virtual_size(&output(&mut command, abandoned)?)?)
+            Self::Images { opening, images, is_sparse } => images.iter().try_fold(0_u64, |sum, image| {
+                let told = |question: &str| {
+                    let mut command = Command::new("qemu-img");
+                    // Without -U the question would take a lock that the mover may want.
+                    command.args([question, "--output=json", "-U"]).args(opening).arg("--").arg(image);
+                    output(&mut command, abandoned)
+                };
+                let bytes = is_sparse.then(|| allocated(&told("map")?)).flatten();
+                sum.checked_add(bytes.or_else(|| virtual_size(&told("info")?))?)
             }),
         }
     }
@@ -109,6 +119,20 @@ struct ImageDoc {
 
 fn virtual_size(answer: &[u8]) -> Option<u64> {
     serde_json::from_slice::<ImageDoc>(answer).ok().map(|image| image.virtual_size)
+}
+
+#[derive(Deserialize)]
+struct ExtentDoc {
+    length: u64,
+    zero: bool,
+    data: bool,
+}
+
+/// The bytes that hold data.
+fn allocated(map: &[u8]) -> Option<u64> {
+    let extents: Vec<ExtentDoc> = serde_json::from_slice(map).ok()?;
+    let data = extents.iter().filter(|extent| extent.data && !extent.zero);
+    data.map(|extent| extent.length).try_fold(0, u64::checked_add)
 }
 
 /// What a tool prints, if it ends well and in time; it is ended otherwise.
@@ -174,5 +198,8 @@ mod tests {
         assert_eq!(output(&mut Command::new("/nonexistent"), &|| false), None);
         assert_eq!(virtual_size(br#"{"virtual-size": 1048576, "format": "raw"}"#), Some(1_048_576));
         assert_eq!(virtual_size(b"{}"), None);
+        let map = br#"[{"start":0,"length":5,"depth":0,"present":true,"zero":false,"data":true},
+            {"start":5,"length":70,"zero":true,"data":true},{"start":75,"length":700,"zero":true,"data":false}]"#;
+        assert_eq!((allocated(map), allocated(b"[]"), allocated(b"[{}]")), (Some(5), Some(0), None));
     }
 }

@@ -13,6 +13,7 @@ use crate::model::status::{DiskStatus, JobStatus};
 pub use crate::model::text::bounded;
 use crate::model::time::{Mono, Now};
 use crate::model::{disk::Disk, job::Totals};
+use crate::policy::transition::{Moved, set_disk_status};
 
 /// The changes of one wake-up.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +100,22 @@ impl Journal {
         ];
         let message = format!("disk {}: {from} -> {to}", disk.id);
         self.note(now, job, Event::DiskStatusChanged, message, attributes);
+    }
+
+    /// The job has failed: its disks that were being copied are no longer, whatever a mover that nobody asks still does
+    /// (U2).
+    pub fn disks_stopped(&mut self, now: Now, job: &mut Job) {
+        for at in 0..job.disks.len() {
+            let disk = &mut job.disks[at];
+            if !matches!(disk.status, DiskStatus::Snapshotting | DiskStatus::Streaming) {
+                continue;
+            }
+            if let Ok(Moved::From(before)) = set_disk_status(&mut disk.status, DiskStatus::Failed) {
+                disk.ended_at = Some(now.wall);
+                disk.error.clone_from(&job.error);
+                self.disk_moved(now, job, &job.disks[at], before);
+            }
+        }
     }
 
     /// The total of a disk or of the job was replaced; the bar may fall with it (R-44, U6).

@@ -2,12 +2,15 @@
 //! operator or another program sees: answers, rows, log lines, exit codes.
 #![expect(clippy::unwrap_used, reason = "a test may end where its world is not as it should be")]
 
-mod four_silences;
+mod copy;
 mod harness;
 mod http;
 mod mover;
 mod recorder;
 
+mod broken;
+mod crowded;
+mod four_silences;
 mod hostile;
 mod killed;
 mod locked;
@@ -18,4 +21,5 @@ mod others;
 mod same_figures;
 mod signals;
 mod silence;
+mod throttled;
 mod two_disks;

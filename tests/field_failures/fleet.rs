@@ -4,7 +4,7 @@ use waybill::policy::fleet::Input;
 
 use crate::link::{Down, Link};
 use crate::movers::{completed, run, start};
-use crate::world::{World, job_id};
+use crate::world::{World, default_settings, job_id};
 
 const MINUTE: u64 = 60_000;
 
@@ -199,6 +199,71 @@ fn f32_not_found_and_over_90_percent_is_not_complete() {
     world.run_until(10 * MINUTE);
     let row = world.row("job-1");
     assert_eq!(row.status.stored_name(), "failed", "unknown for five minutes, and never Succeeded");
+}
+
+#[test]
+fn u02_no_disk_of_a_failed_job_is_shown_as_being_copied_however_it_failed() {
+    type Fail = fn(&mut World);
+    let ways: [(Fail, &str); 3] = [
+        (|world| world.finish("job-1", r#"{"status":"Failed","error":"given up"}"#).expect("ended"), "given up"),
+        (|world| world.cancel("job-1", "wrong VM").expect("cancelled"), "cancelled: wrong VM"),
+        (|world| world.vmas[0].link = Link::when(Down::Refuses, |_| false), "VMA communication timeout exceeded"),
+    ];
+    for (fail, reason) in ways {
+        let mut world = streaming();
+        fail(&mut world);
+        world.run_until(10 * MINUTE);
+        let (row, disk) = (world.row("job-1"), &world.row("job-1").disks[0]);
+        assert_eq!((row.status.stored_name(), disk.status.stored_name()), ("failed", "failed"), "{reason}");
+        assert!(disk.error.as_deref().is_some_and(|error| error.starts_with(reason)), "{:?}", disk.error);
+        assert_eq!((&disk.error, disk.ended_at), (&row.error, row.completed_at));
+        let moves = world.messages("job-1", "disk_status_changed");
+        assert_eq!(moves.last().map(String::as_str), Some("disk disk-0: Streaming -> Failed"));
+    }
+    let mut world = streaming();
+    world.cancel("job-1", "wrong VM").expect("cancelled");
+    world.run_until(MINUTE);
+    let document = world.document("job-1").expect("a document");
+    assert_eq!((&document["status"], &document["disks"][0]["status"]), (&"Failed".into(), &"Failed".into()));
+}
+
+#[test]
+fn f43_a_job_that_never_reports_fails_in_time_and_says_whether_its_vma_knew_it() {
+    for (is_declared, contact, why) in [
+        (false, "job_unknown", "the VMA does not know it: no mover has reported for it"),
+        (true, "fresh", "the VMA knows it and it has not begun"),
+    ] {
+        let mut world = World::new(43);
+        if is_declared {
+            world.declare("job-1", "{}").expect("declared");
+        }
+        world.track_id("job-1");
+        world.run_until(59 * MINUTE);
+        let row = world.row("job-1");
+        assert_eq!((row.status.stored_name(), row.contact.stored_name()), ("pending", contact), "{why}");
+        world.run_until(61 * MINUTE);
+        let row = world.row("job-1");
+        let text = format!("queued for 3600 s without a start; {why}; start its mover and track it anew");
+        assert_eq!((row.status.stored_name(), row.error, world.fleet.len()), ("failed", Some(text), 0));
+    }
+}
+
+#[test]
+fn f43_a_mover_that_falls_silent_is_named_and_fails_its_job_where_that_is_wanted() {
+    use waybill::policy::fleet::OnStall;
+    for (on_stall, status) in [(OnStall::Warn, "streaming"), (OnStall::Fail, "failed")] {
+        let mut world = World::with(waybill::policy::fleet::FleetSettings { on_stall, ..default_settings(43) });
+        world.track_id("job-1");
+        world.push("job-1", &run(95, 100)).expect("taken");
+        world.run_until(4 * MINUTE);
+        assert_eq!(world.row("job-1").stalled_since, None);
+        world.run_until(30 * MINUTE);
+        let row = world.row("job-1");
+        let is_stalled = row.stalled_since.is_some();
+        assert_eq!((row.status.stored_name(), is_stalled), (status, on_stall == OnStall::Warn));
+        assert_eq!(world.messages("job-1", "job_stalled"), ["the mover has been silent for 300 s while streaming"]);
+        assert_eq!(row.error.is_some_and(|error| error.starts_with("stalled since ")), on_stall == OnStall::Fail);
+    }
 }
 
 #[test]

@@ -21,5 +21,7 @@ mod vma;
 #[path = "../sim/world.rs"]
 mod world;
 
+mod figures;
 mod fleet;
+mod many;
 mod source;

@@ -1,18 +1,14 @@
 //! Failures on the VMA's side: pushes that were misread, lost or credited to the wrong disk.
 
 use serde_json::Value;
-use waybill::limits;
-use waybill::policy::dice::Dice;
-use waybill::policy::refusal::Refusal;
 
 use crate::movers::{change_id, completed, completed_with_zeros, failed, of_disk, run, stage, start};
 use crate::world::{World, job_id};
 
 const MIB: u64 = 1 << 20;
-const GB: u64 = 1_000_000_000;
 
 /// A tracked job with its pushes, one a second, and a poll after the last.
-fn after(declaration: &str, pushes: &[String]) -> World {
+pub fn after(declaration: &str, pushes: &[String]) -> World {
     let mut world = World::new(1);
     world.declare("job-1", declaration).expect("declared");
     world.track_id("job-1");
@@ -36,12 +32,12 @@ fn disks(world: &World) -> String {
 }
 
 /// How often an event stands in the job's log on the VMA.
-fn noted(world: &World, event: &str) -> usize {
+pub fn noted(world: &World, event: &str) -> usize {
     let log = world.vmas[0].store.events(&job_id("job-1")).expect("readable");
     log.iter().filter(|row| row.event == event).count()
 }
 
-const ONE: &str = r#"{"disks":[{"id":"disk-0"}]}"#;
+pub const ONE: &str = r#"{"disks":[{"id":"disk-0"}]}"#;
 const TWO: &str = r#"{"disks":[{"id":"disk-0"},{"id":"disk-1"}]}"#;
 
 #[test]
@@ -217,73 +213,19 @@ fn f19_the_movers_own_words_reach_the_user_and_a_second_report_spoils_no_second_
 }
 
 #[test]
-fn f24_many_movers_and_polls_at_once_lose_no_byte_and_mix_nothing_up() {
-    const JOBS: u64 = 200;
-    let (mut world, mut dice) = (World::new(24), Dice::new(24));
-    let mut bytes = vec![0; JOBS as usize];
-    for n in 0..JOBS {
-        world
-            .declare(&format!("job-{n}"), &format!(r#"{{"disks":[{{"id":"disk-0"}}],"aliases":["a-{n}"]}}"#))
-            .expect("declared");
-        world.track_id(&format!("job-{n}"));
-    }
-    for _ in 0..20_000 {
-        let n = dice.below(JOBS);
-        bytes[n as usize] += dice.below(1000);
-        let id = if dice.below(2) == 0 { format!("job-{n}") } else { format!("a-{n}") };
-        world.push(&id, &run(bytes[n as usize], GB)).expect("taken");
-        if dice.below(4) == 0 {
-            world.run_until(world.now_ms() + dice.below(7));
-        }
-    }
-    world.run_until(world.now_ms() + 4500);
-    for n in 0..JOBS {
-        let (row, shown) = (world.row(&format!("job-{n}")), world.document(&format!("job-{n}")).expect("a document"));
-        assert_eq!(row.totals.bytes_transferred, bytes[n as usize], "job-{n}");
-        assert_eq!(shown["aggregate"]["bytes_transferred"], bytes[n as usize], "job-{n}");
-    }
-    let beats: Vec<u64> = world.polls.iter().filter(|(_, job)| job.as_str() == "job-7").map(|(at, _)| *at).collect();
-    assert!(beats.windows(2).all(|pair| pair[1] - pair[0] == 2000), "{beats:?}");
-}
-
-#[test]
-fn r42_many_disks_silence_no_other_entry() {
-    const DISKS: usize = 40;
-    let refined = |disk: &str, body: String| of_disk(disk, &body).replace('}', r#","bytes_source":"proc-io"}"#);
-    let mut world = after("{}", &[]);
-    for disk in (0..DISKS).map(|n| format!("disk-{n}")) {
-        for bytes in [70, 50, 60] {
-            world.push("job-1", &refined(&disk, run(bytes, 100))).expect("taken");
-        }
-        world.push("job-1", &of_disk(&disk, &completed(100))).expect("taken");
-        world.push("job-1", &of_disk(&disk, &run(5, 100))).expect("taken");
-    }
-    world.push("job-1", &stage("Creating Snapshot", 10)).expect("taken");
-    let counts = ["progress_refined", "bytes_regressed", "transition_refused"].map(|event| noted(&world, event));
-    assert_eq!(counts, [DISKS, DISKS, DISKS + 1], "the stage that went back is told beside the late pushes");
-}
-
-#[test]
-fn r02_a_claim_that_is_repeated_is_told_once() {
-    let mut world = World::new(1);
-    world.declare("job-1", r#"{"aliases":["a","b"]}"#).expect("declared");
-    for (claimant, aliases, told) in
-        [("job-2", r#"["a"]"#, 1), ("job-2", r#"["a"]"#, 1), ("job-2", r#"["b"]"#, 2), ("job-3", r#"["a"]"#, 3)]
-    {
-        world.declare(claimant, &format!(r#"{{"aliases":{aliases}}}"#)).expect_err("refused");
-        assert_eq!(noted(&world, "alias_conflict"), told, "{claimant} {aliases}");
-    }
-}
-
-#[test]
-fn r32_what_can_never_be_taken_is_told_apart_from_what_has_no_room_now() {
-    let mut world = World::new(1);
-    let disks: Vec<String> = (0..=limits::DISKS_PER_JOB).map(|n| format!(r#"{{"id":"disk-{n}"}}"#)).collect();
-    let refusal = world.declare("job-1", &format!(r#"{{"disks":[{}]}}"#, disks.join(","))).expect_err("refused");
-    assert!(matches!(refusal, Refusal::TooMany { .. }), "{refusal}");
-    assert_eq!(waybill::runtime::service::refuse(&refusal).kind.status(), 422);
-    let full = Refusal::Full { what: "unfinished jobs", limit: limits::UNFINISHED_JOBS };
-    assert_eq!(waybill::runtime::service::refuse(&full).kind.status(), 503);
+fn f40_a_failure_without_figures_keeps_the_counters_and_one_with_figures_moves_them_alike() {
+    let mut world = after(ONE, &[start(), run(70, 100), failed("broken pipe")]);
+    let figures = |world: &World| {
+        let row = world.row("job-1");
+        let disk = &row.disks[0];
+        (disk.bytes_transferred, disk.percent.to_string(), row.totals.bytes_transferred, row.totals.percent.to_string())
+    };
+    assert_eq!(figures(&world), (70, "70.00".to_owned(), 70, "70.00".to_owned()));
+    let body = failed("broken pipe").replace(r#""bytes_transferred":0"#, r#""bytes_transferred":90"#);
+    world.push("job-1", &run(80, 100)).expect("taken");
+    world.push("job-1", &body).expect("taken");
+    world.run_until(world.now_ms() + 2500);
+    assert_eq!(figures(&world), (90, "90.00".to_owned(), 90, "90.00".to_owned()));
 }
 
 #[test]

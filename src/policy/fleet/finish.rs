@@ -273,6 +273,7 @@ impl Fleet {
         } else {
             job.error = Some(failure_text(job, job.error.as_deref().unwrap_or("")));
             job.totals.eta_seconds = None;
+            self.journal.disks_stopped(now, job);
         }
         job.totals.throughput_bps = 0;
         for disk in &mut job.disks {

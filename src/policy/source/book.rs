@@ -271,6 +271,7 @@ impl Source {
         let Ok(Moved::From(before)) = set_job_status(&mut job.status, wanted) else { return };
         if let Outcome::Failed(reason) = outcome {
             job.error = Some(failure_text(job, reason));
+            self.journal.disks_stopped(now, job);
         }
         job.completed_at = Some(now.wall);
         for export in &mut job.exports {

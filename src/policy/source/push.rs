@@ -287,6 +287,7 @@ impl Source {
             return self.note_failure(now, id, &which, &text);
         };
         disk.bytes_transferred = disk.bytes_transferred.max(push.bytes_transferred);
+        disk.percent = disk_percent(disk).max(disk.percent);
         disk.error = Some(text.clone());
         disk.started_at = disk.started_at.or(Some(now.wall));
         disk.ended_at = Some(now.wall);
