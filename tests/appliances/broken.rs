@@ -130,7 +130,7 @@ fn a_vma_that_is_away_from_before_the_start_is_told_everything_at_the_end() {
     until("the copy is made", LONG, || (crate::copy::written(&site) == 4 * MIB).then_some(()));
     let sql = "SELECT status, contact, bytes_transferred, error_message FROM replication_jobs";
     site.until_rows(sql, &["pending|tunnel_down|0|"]);
-    assert!(line(&show(&site), "waits for").ends_with("VMA unreachable, never reached yet"));
+    assert!(line(&show(&site), "waits for").ends_with("tunnel down, never reached yet"));
     assert!(copy.is_running(), "it insists on its reports");
     let _vma = site.vma();
     let (status, said) = copy.ended();
