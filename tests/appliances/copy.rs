@@ -40,7 +40,7 @@ pub fn line(shown: &str, label: &str) -> String {
     line.unwrap_or_else(|| panic!("no {label} in\n{shown}")).to_owned()
 }
 
-/// nbdkit on a socket of the site.
+/// nbdkit on a socket of the site: a source, or a target.
 pub struct Source {
     child: Child,
     socket: PathBuf,
@@ -49,7 +49,11 @@ pub struct Source {
 impl Source {
     /// Serves what the arguments of nbdkit say.
     pub fn start(site: &Site, arguments: &[&str]) -> Self {
-        let socket = site.path("nbd");
+        Self::start_at(site, "source", arguments)
+    }
+    /// The same on a socket of that name.
+    pub fn start_at(site: &Site, name: &str, arguments: &[&str]) -> Self {
+        let socket = site.path(name);
         let mut command = Command::new("nbdkit");
         command.args(["--foreground", "--exit-with-parent", "--unix"]).arg(&socket).args(arguments);
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("nbdkit runs");

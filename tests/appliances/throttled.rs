@@ -4,8 +4,8 @@
 use std::fs;
 use std::time::Instant;
 
-use crate::copy::{Copy, Look, Source, declared, line, show};
-use crate::harness::{FAST, Site};
+use crate::copy::{Copy, LONG, Look, Source, declared, line, show};
+use crate::harness::{FAST, Site, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -51,6 +51,20 @@ fn u01_a_slow_nbdcopy_shows_what_is_really_copied_and_how_fast() {
     let odd: Vec<&Look> = later.filter(|look| look.rate < mean / 2 || look.rate > mean * 2).collect();
     assert!(odd.is_empty(), "the mean was {mean} B/s, but {odd:#?}");
     assert!(line(&half, "rate").contains(" remain"), "{half}");
+}
+
+/// What goes to a socket the kernel does not count; nbdcopy's own lines are 128 MiB apart.
+#[test]
+fn u01_a_copy_to_another_server_moves_its_bar_too() {
+    let (site, _vma, _oma) = declared(FAST);
+    let source = Source::start(&site, &["--filter=delay", "pattern", "384M", "rdelay=30ms"]);
+    let target = Source::start_at(&site, "target", &["null", "384M"]);
+    let mut copy = Copy::start(&site, &[], &["nbdcopy", "--connections=1", &source.uri(), &target.uri()]);
+    let shown = until("a piece is shown", LONG, || Some(copy.look().bytes).filter(|bytes| *bytes > 0));
+    assert!([112 * MIB, 240 * MIB].contains(&shown), "pieces, less what one thread has under way, not {shown}");
+    assert!(copy.is_running());
+    assert_eq!(copy.ended().0, 0);
+    site.until_rows("SELECT status, bytes_transferred FROM replication_jobs", &[&format!("completed|{}", 384 * MIB)]);
 }
 
 #[test]
