@@ -3,7 +3,8 @@
 //! it again on the same target. The orphan would not get far anyway: its next line has no reader, and ends it just then.
 //!
 //! The kernel sends SIGTERM to the mover when the wrapper dies, so that it can take its snapshot away. A process can ask
-//! for that only itself: the wrapper starts itself once more, asks, and becomes the mover. The children of a mover (of
+//! for that only itself: the wrapper starts itself once more, asks, and becomes the mover. What counts as the wrapper's death
+//! is that of the thread that started the mover, so that must be the main thread. The children of a mover (of
 //! `sh -c`) are the mover's own affair, and a program that changes its user (`sudo`) is left to itself by the kernel.
 
 use std::ffi::OsString;
