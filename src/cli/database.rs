@@ -8,8 +8,9 @@ use super::output;
 use crate::config::{ConfigErrors, OmaConfig, VmaConfig};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;
+use crate::runtime::clock::Clock;
 use crate::store::{Reader, StoreError};
-use crate::view::units;
+use crate::view::{Moment, units};
 
 /// Where the packages put the configuration.
 const CONFIGURATION: &str = "/etc/waybill";
@@ -25,6 +26,11 @@ pub fn path(db: Option<OsString>) -> Result<PathBuf, Failure> {
     named.map_or_else(|| configured(Path::new(CONFIGURATION)), |path| Ok(PathBuf::from(path)))
 }
 
+/// The moment of a view: now, and when the daemon of this database last gave a sign of life.
+pub fn moment(reader: &Reader) -> Result<Moment, StoreError> {
+    Ok(Moment { wall: Clock::start().now().wall, daemon: reader.daemon_seen()? })
+}
+
 /// The job is not in the database.
 pub fn no_such_job(id: &JobId) -> Failure {
     let remedy = "`waybill jobs --all` lists the jobs of this database";
@@ -36,11 +42,14 @@ pub fn failure(error: &StoreError) -> Failure {
     Failure::new(Exit::Failed, "cannot read the database", error)
 }
 
-/// Tells of values typed by hand that mean nothing; rows may be missing from the output because of them.
+/// Values typed by hand that mean nothing; rows may be missing from the output because of them.
+pub fn odd_values(reader: &Reader) -> Vec<String> {
+    reader.take_odd_values().iter().map(|odd| format!("waybill: note: {}", units::plain(&odd.to_string()))).collect()
+}
+
+/// Tells of those values.
 pub fn tell_odd_values(reader: &Reader) {
-    for odd in reader.take_odd_values() {
-        output::message(&format!("waybill: note: {}", units::plain(&odd.to_string())));
-    }
+    odd_values(reader).iter().for_each(|note| output::message(note));
 }
 
 /// The database of the OMA's configuration, else of the VMA's.

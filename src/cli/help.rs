@@ -131,9 +131,9 @@ Examples:
   waybill show web01 --check >/dev/null || echo look after web01
 
 Exit codes: 0 done, 1 the database cannot be read, 2 usage, 3 no database is
-known, 4 no such job. With --check: 0 it goes on or has ended well, 1 it has
-failed, 4 its VMA no longer knows it, 5 tunnel, VMA, mover or this appliance's
-daemon is silent, or such a silence has failed it.
+known, 4 no such job. With --check: 0 it goes on or has ended well, 1 it or a
+disk of it has failed, 4 its VMA no longer knows it, 5 tunnel, VMA, mover or
+this appliance's daemon is silent, or such a silence has failed it.
 ";
 
 /// `waybill watch --help`.
@@ -252,8 +252,9 @@ Examples:
   waybill finish web01
   waybill finish web01 --failed \"snapshot could not be removed\"
 
-Exit codes: 0 finished, 1 failed, 2 usage, 4 no such job, 5 no answer,
-6 refused: the job has ended, or a disk of it is not completed.
+Exit codes: 0 finished (also where it had ended so before), 1 failed, 2 usage,
+4 no such job, 5 no answer, 6 refused: the job has ended otherwise, or a disk of
+it is not completed.
 ";
 
 /// `waybill check-config --help`.

@@ -8,7 +8,6 @@ use super::{database, help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::job::Job;
 use crate::model::time::Wall;
-use crate::runtime::clock::Clock;
 use crate::view;
 
 const SPEC: Spec =
@@ -21,10 +20,10 @@ const RECENT_SECONDS: u64 = 24 * 3600;
 pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
     let reader = database::open(given.raw("db"))?;
-    let now = Clock::start().now().wall;
     let jobs = reader.jobs().map_err(|error| database::failure(&error))?;
+    let now = database::moment(&reader).map_err(|error| database::failure(&error))?;
     database::tell_odd_values(&reader);
-    let jobs = listed(jobs, if given.has("all") { u64::MAX } else { RECENT_SECONDS }, now);
+    let jobs = listed(jobs, if given.has("all") { u64::MAX } else { RECENT_SECONDS }, now.wall);
     if given.has("json") {
         let lines: Vec<String> = jobs.iter().map(|job| view::json::job(job) + "\n").collect();
         return output::print(&lines.concat());

@@ -59,8 +59,16 @@ impl Canvas {
     /// Draws a frame over the one before. Lines below the window's last are not drawn, since they would scroll it.
     pub fn draw(&self, frame: &str) -> std::io::Result<()> {
         let height = self.screen().height.unwrap_or(usize::MAX);
-        let lines: Vec<&str> = frame.lines().take(height).collect();
-        write(&format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\n")))
+        // Each line is cleared before it is written: behind the last cell of a line the cursor still stands on it.
+        let lines: Vec<String> = frame.lines().take(height).map(|line| format!("\x1b[2K{line}")).collect();
+        let below = if lines.len() < height { "\n\x1b[J" } else { "" };
+        write(&format!("\x1b[H{}{below}", lines.join("\n")))
+    }
+    /// Gives the terminal back for as long as this process is stopped.
+    pub fn suspend(&self) -> std::io::Result<()> {
+        write(LEAVE)?;
+        stop()?;
+        write(ENTER)
     }
 }
 
@@ -68,6 +76,11 @@ impl Drop for Canvas {
     fn drop(&mut self) {
         let _ = write(LEAVE);
     }
+}
+
+/// Stops this process as SIGTSTP would have; returns when it is continued.
+pub fn stop() -> std::io::Result<()> {
+    Ok(rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?)
 }
 
 /// The other screen, without a cursor and without going on in the next line; and back.

@@ -8,10 +8,8 @@ use super::{database, help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;
 use crate::model::job::Job;
-use crate::model::time::Wall;
-use crate::runtime::clock::Clock;
-use crate::view;
 use crate::view::note::{Standing, standing};
+use crate::view::{self, Moment};
 
 const SPEC: Spec = Spec {
     name: "show",
@@ -26,8 +24,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
     let id = args::id(&SPEC, "JOB", &given.word(&SPEC, 0)?, JobId::parse)?;
     let reader = database::open(given.raw("db"))?;
-    let now = Clock::start().now().wall;
     let record = reader.record(&id).map_err(|error| database::failure(&error))?;
+    let now = database::moment(&reader).map_err(|error| database::failure(&error))?;
     database::tell_odd_values(&reader);
     let record = record.ok_or_else(|| database::no_such_job(&id))?;
     let text = match given.has("json") {
@@ -39,7 +37,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
 }
 
 /// How a job stands, as an exit code.
-pub(super) fn exit_of(job: &Job, now: Wall) -> Exit {
+pub(super) fn exit_of(job: &Job, now: Moment) -> Exit {
     match standing(job, now) {
         Standing::Well => Exit::Done,
         Standing::Failed => Exit::Failed,

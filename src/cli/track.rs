@@ -27,7 +27,12 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let vm = given.value(&SPEC, "vm")?.map(|path| Vm { name: String::new(), path });
     let mut disks = Vec::new();
     for id in given.values(&SPEC, "disk")? {
-        disks.push(declared(args::id(&SPEC, "--disk", &id, DiskId::parse)?));
+        let disk = declared(args::id(&SPEC, "--disk", &id, DiskId::parse)?);
+        if disks.contains(&disk) {
+            let twice = Failure::new(Exit::Usage, "track", format!("--disk {id} is given twice"));
+            return Err(twice.with_remedy("name each disk once"));
+        }
+        disks.push(disk);
     }
     let url = given.value(&SPEC, "oma")?.unwrap_or_else(|| DEFAULT_OMA.to_owned());
     let oma = Appliance { called: "OMA", option: "oma", url };

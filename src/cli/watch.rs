@@ -1,13 +1,14 @@
 //! `waybill watch`: jobs as they change, from the database file alone: a frame that is redrawn in place on a
 //! terminal, one line or one JSON object for each change elsewhere.
 //!
-//! A database that cannot be read for a moment is told once and tried again; what was shown stays. With a JOB the command
-//! ends with the job, and its exit code says how that ended.
+//! A database that cannot be read is told and tried again, one that is replaced is read from its beginning; what was shown
+//! stays. With a JOB the command ends with the job, and its exit code says how that ended.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{self, Spec};
@@ -24,7 +25,7 @@ use crate::runtime::signals::{Wake, Wakes};
 use crate::store::{Reader, StoreError};
 use crate::view::line::Shown;
 use crate::view::live::{self, Window};
-use crate::view::{json, line};
+use crate::view::{Moment, json, line};
 
 const SPEC: Spec = Spec {
     name: "watch",
@@ -46,11 +47,10 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let job = job.map(|job| args::id(&SPEC, "JOB", &job, JobId::parse)).transpose()?;
     let mut database = Database::open(database::path(given.raw("db"))?)?;
     let mut show = Show::new(given.has("json"));
-    let clock = Clock::start();
     let mut wakes = Wakes::new().map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
     let ended = match job {
-        Some(id) => watch_job(&mut database, &id, &mut show, &clock, &mut wakes),
-        None => watch_jobs(&mut database, &mut show, &clock, &mut wakes),
+        Some(id) => watch_job(&mut database, &id, &mut show, &mut wakes),
+        None => watch_jobs(&mut database, &mut show, &mut wakes),
     };
     match ended {
         // The reader went away, as `head` does: nobody is left to show anything to.
@@ -75,19 +75,13 @@ impl From<std::io::Error> for Stopped {
     }
 }
 
-fn watch_job(
-    database: &mut Database,
-    id: &JobId,
-    show: &mut Show,
-    clock: &Clock,
-    wakes: &mut Wakes,
-) -> Result<Exit, Stopped> {
+fn watch_job(database: &mut Database, id: &JobId, show: &mut Show, wakes: &mut Wakes) -> Result<Exit, Stopped> {
     let mut record: Option<JobRecord> = None;
     loop {
-        let now = clock.now().wall;
-        if let Some(found) = database.news(|reader| reader.record(id)) {
+        if let Some(found) = database.news(show, |reader| reader.record(id)) {
             record = Some(found.ok_or_else(|| Stopped::By(database::no_such_job(id)))?);
         }
+        let now = database.moment();
         if let Some(record) = &record {
             show.job(record, now)?;
             if record.job.status.is_final() {
@@ -95,7 +89,7 @@ fn watch_job(
                 return Ok(exit_of(&record.job, now));
             }
         }
-        if wakes.next(PACE) == Wake::Ended {
+        if is_over(show, wakes)? {
             let last = record.map(|record| move |window| live::job(&record, now, window));
             last.map_or(Ok(()), |last| show.leave(last))?;
             return Ok(Exit::Interrupted);
@@ -103,77 +97,120 @@ fn watch_job(
     }
 }
 
-fn watch_jobs(database: &mut Database, show: &mut Show, clock: &Clock, wakes: &mut Wakes) -> Result<Exit, Stopped> {
+fn watch_jobs(database: &mut Database, show: &mut Show, wakes: &mut Wakes) -> Result<Exit, Stopped> {
     let mut known: Vec<Job> = Vec::new();
     loop {
-        if let Some(read) = database.news(|reader| reader.jobs()) {
+        if let Some(read) = database.news(show, |reader| reader.jobs()) {
             known = read;
         }
-        let now = clock.now().wall;
-        let listed = jobs::listed(known.clone(), RECENT_SECONDS, now);
+        let now = database.moment();
+        let listed = jobs::listed(known.clone(), RECENT_SECONDS, now.wall);
         show.jobs(&listed, now)?;
-        if wakes.next(PACE) == Wake::Ended {
+        if is_over(show, wakes)? {
             show.leave(|window| live::jobs(&listed, now, window))?;
             return Ok(Exit::Done);
         }
     }
 }
 
+/// Waits for the next look; true where somebody asked to end.
+fn is_over(show: &Show, wakes: &mut Wakes) -> std::io::Result<bool> {
+    match wakes.next(PACE) {
+        Wake::Elapsed | Wake::Resized => Ok(false),
+        Wake::Suspended => show.suspend().map(|()| false),
+        Wake::Ended => Ok(true),
+    }
+}
+
 /// The database file, which is read again only where something was written.
 struct Database {
     path: PathBuf,
-    reader: Option<Reader>,
+    clock: Clock,
+    reader: Option<(Reader, FileId)>,
     version: Option<i64>,
-    told: String,
+    /// The daemon's last sign of life.
+    daemon: Option<Wall>,
 }
+
+/// Device and inode: another file under the same name is another database.
+type FileId = (u64, u64);
 
 impl Database {
     fn open(path: PathBuf) -> Result<Self, Failure> {
-        let reader = Reader::open(&path).map_err(|error| database::failure(&error))?;
-        Ok(Self { path, reader: Some(reader), version: None, told: String::new() })
+        let reader = open(&path).map_err(|error| database::failure(&error))?;
+        Ok(Self { path, clock: Clock::start(), reader: Some(reader), version: None, daemon: None })
     }
 
-    /// What the database answers, if it may be another answer than the last.
-    fn news<T>(&mut self, ask: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Option<T> {
+    fn moment(&self) -> Moment {
+        Moment { wall: self.clock.now().wall, daemon: self.daemon }
+    }
+
+    /// What the database answers, if it may be another answer than the last. What keeps it from answering is shown.
+    fn news<T>(&mut self, show: &mut Show, ask: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Option<T> {
         match self.try_news(ask) {
-            Ok(news) => {
-                self.told.clear();
-                news
+            Ok(None) => {
+                // As it was: so are the odd values that were named.
+                show.readable();
+                None
+            }
+            Ok(Some((news, odd))) => {
+                show.readable();
+                show.tell_odd(odd);
+                Some(news)
             }
             Err(error) => {
-                let failure = database::failure(&error).to_string();
-                if self.told != failure {
-                    output::message(&failure);
-                    self.told = failure;
-                }
                 self.reader = None;
+                show.unreadable(&database::failure(&error), self.clock.now().wall);
                 None
             }
         }
     }
 
-    fn try_news<T>(&mut self, ask: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    #[expect(clippy::type_complexity, reason = "an answer with the notes that go with it")]
+    fn try_news<T>(
+        &mut self,
+        ask: impl FnOnce(&Reader) -> Result<T, StoreError>,
+    ) -> Result<Option<(T, Vec<String>)>, StoreError> {
         // One that only sees the file as it lay there is opened anew: a daemon may have started since.
-        let reader = match self.reader.take().filter(|reader| !reader.is_snapshot() || self.version.is_none()) {
-            Some(reader) => reader,
+        let present = file_id(&self.path);
+        let is_usable = |(reader, id): &(Reader, FileId)| present == Some(*id) && !reader.is_snapshot();
+        let (reader, id) = match self.reader.take().filter(is_usable) {
+            Some(usable) => usable,
             None => {
                 self.version = None;
-                Reader::open(&self.path)?
+                open(&self.path)?
             }
         };
         let version = reader.data_version()?;
-        let is_news = self.version != Some(version);
-        let news = if is_news { Some(ask(&reader)?) } else { None };
-        if is_news {
-            database::tell_odd_values(&reader);
+        let mut news = None;
+        if self.version != Some(version) {
+            self.daemon = reader.daemon_seen()?;
+            news = Some((ask(&reader)?, database::odd_values(&reader)));
         }
-        (self.version, self.reader) = (Some(version), Some(reader));
+        (self.version, self.reader) = (Some(version), Some((reader, id)));
         Ok(news)
     }
 }
 
-/// What stdout is shown.
-enum Show {
+fn open(path: &Path) -> Result<(Reader, FileId), StoreError> {
+    // Before the file is opened: where it is replaced in between, the next look finds another.
+    let id = file_id(path).unwrap_or_default();
+    Reader::open(path).map(|reader| (reader, id))
+}
+
+fn file_id(path: &Path) -> Option<FileId> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// What stdout is shown, and what stands beside it.
+struct Show {
+    form: Form,
+    /// Why nothing new is shown, and since when.
+    trouble: Option<(String, Wall)>,
+    odd: Vec<String>,
+}
+
+enum Form {
     Frames(Canvas),
     Lines(BTreeMap<JobId, Shown>),
     Objects(BTreeMap<JobId, String>),
@@ -181,51 +218,99 @@ enum Show {
 
 impl Show {
     fn new(is_json: bool) -> Self {
-        match Canvas::of_stdout() {
-            _ if is_json => Self::Objects(BTreeMap::new()),
-            Some(canvas) => Self::Frames(canvas),
-            None => Self::Lines(BTreeMap::new()),
+        let form = match Canvas::of_stdout() {
+            _ if is_json => Form::Objects(BTreeMap::new()),
+            Some(canvas) => Form::Frames(canvas),
+            None => Form::Lines(BTreeMap::new()),
+        };
+        Self { form, trouble: None, odd: Vec::new() }
+    }
+
+    fn readable(&mut self) {
+        self.trouble = None;
+    }
+
+    /// The database gives no answer: frames say so for as long as it lasts, lines once.
+    fn unreadable(&mut self, failure: &Failure, now: Wall) {
+        let text = failure.to_string();
+        if self.trouble.as_ref().is_none_or(|(told, _)| *told != text) {
+            if !matches!(self.form, Form::Frames(_)) {
+                output::message(&text);
+            }
+            self.trouble = Some((text, now));
         }
     }
 
-    fn job(&mut self, record: &JobRecord, now: Wall) -> std::io::Result<()> {
-        match self {
-            Self::Frames(canvas) => canvas.draw(&live::job(record, now, window(canvas))),
-            _ => self.change(&record.job, now),
+    /// Values typed by hand that mean nothing: frames name them below, lines once.
+    fn tell_odd(&mut self, odd: Vec<String>) {
+        if !matches!(self.form, Form::Frames(_)) {
+            odd.iter().filter(|note| !self.odd.contains(note)).for_each(|note| output::message(note));
+        }
+        self.odd = odd;
+    }
+
+    /// Another program than this command may use the terminal; returns when this one goes on.
+    fn suspend(&self) -> std::io::Result<()> {
+        match &self.form {
+            Form::Frames(canvas) => canvas.suspend(),
+            Form::Lines(_) | Form::Objects(_) => output::stop(),
         }
     }
 
-    fn jobs(&mut self, jobs: &[Job], now: Wall) -> std::io::Result<()> {
-        match self {
-            Self::Frames(canvas) => canvas.draw(&live::jobs(jobs, now, window(canvas))),
-            _ => jobs.iter().try_for_each(|job| self.change(job, now)),
+    fn job(&mut self, record: &JobRecord, now: Moment) -> std::io::Result<()> {
+        match &self.form {
+            Form::Frames(canvas) => self.draw(canvas, |window| live::job(record, now, window)),
+            Form::Lines(_) | Form::Objects(_) => self.change(&record.job, now),
         }
+    }
+
+    fn jobs(&mut self, jobs: &[Job], now: Moment) -> std::io::Result<()> {
+        match &self.form {
+            Form::Frames(canvas) => self.draw(canvas, |window| live::jobs(jobs, now, window)),
+            Form::Lines(_) | Form::Objects(_) => jobs.iter().try_for_each(|job| self.change(job, now)),
+        }
+    }
+
+    /// A frame below what is wrong with the database.
+    fn draw(&self, canvas: &Canvas, frame: impl FnOnce(Window) -> String) -> std::io::Result<()> {
+        let window = window(canvas);
+        let mut text = String::new();
+        if let Some((why, since)) = &self.trouble {
+            text += &live::trouble(&format!("not read since {since}, the figures are of then: {why}"), window);
+        }
+        let height = window.height.map(|height| height.saturating_sub(text.lines().count() + self.odd.len()));
+        text += &frame(Window { height, ..window });
+        self.odd.iter().for_each(|note| text += &live::trouble(note, window));
+        canvas.draw(&text)
     }
 
     /// A job's line, or its object, where it differs from the last.
-    fn change(&mut self, job: &Job, now: Wall) -> std::io::Result<()> {
-        match self {
-            Self::Lines(last) => {
-                let shown = Shown::of(job);
+    fn change(&mut self, job: &Job, now: Moment) -> std::io::Result<()> {
+        match &mut self.form {
+            Form::Lines(last) => {
+                let shown = Shown::of(job, now);
                 let is_known = last.insert(job.id.clone(), shown.clone()) == Some(shown);
                 if is_known { Ok(()) } else { output::write(&(line::job(job, now) + "\n")) }
             }
-            Self::Objects(last) => {
+            Form::Objects(last) => {
                 let object = json::job(job);
                 let is_known = last.insert(job.id.clone(), object.clone()).as_ref() == Some(&object);
                 if is_known { Ok(()) } else { output::write(&(object + "\n")) }
             }
-            Self::Frames(_) => Ok(()),
+            Form::Frames(_) => Ok(()),
         }
     }
 
     /// Gives the terminal back, with the last frame on it, however long that is.
     fn leave(&mut self, frame: impl FnOnce(Window) -> String) -> std::io::Result<()> {
-        let Self::Frames(canvas) = self else { return Ok(()) };
+        let Form::Frames(canvas) = &self.form else { return Ok(()) };
         let last = frame(Window { height: None, ..window(canvas) });
         // Without its canvas the terminal is as it was, and takes lines.
-        *self = Self::Lines(BTreeMap::new());
-        output::write(&last)
+        self.form = Form::Lines(BTreeMap::new());
+        output::write(&last)?;
+        let trouble = self.trouble.take().map(|(why, _)| why);
+        trouble.iter().chain(&self.odd).for_each(|text| output::message(text));
+        Ok(())
     }
 }
 

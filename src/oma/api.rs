@@ -89,7 +89,7 @@ impl Oma {
 }
 
 fn unknown(id: &JobId) -> Problem {
-    refuse(&Refusal::UnknownJob { id: id.to_string() })
+    refuse(&Refusal::NotTracked { id: id.to_string() })
 }
 
 fn unreadable(error: &StoreError) -> Problem {

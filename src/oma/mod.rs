@@ -240,6 +240,7 @@ impl Appliance for Oma {
                 log::error!("{error}");
             }
             self.name_odd_values();
+            self.ledger.give_sign(now);
         }
     }
 

@@ -18,6 +18,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest wait for a next report that counts as no stop.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Bytes that arrived this long ago still count as a flow: three reports of a mover.
+const FLOWING: Duration = Duration::from_secs(6);
+
 /// The recent past of one byte counter.
 #[derive(Debug, Clone, Default)]
 pub struct Rate {
@@ -55,6 +58,14 @@ impl Rate {
             if age > WINDOW { (self.bytes_at(before(end, WINDOW)), WINDOW) } else { (first, age.max(SHORTEST)) };
         let rate = u128::from(last.saturating_sub(start)) * 1000 / length.as_millis();
         u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+
+    /// True where bytes have arrived lately. A rate that only empties itself foretells nothing: for some seconds the remaining
+    /// time would grow to days.
+    pub fn is_flowing(&self, now: Mono) -> bool {
+        let arrivals =
+            self.samples.iter().zip(self.samples.iter().skip(1)).filter(|(before, after)| after.1 > before.1);
+        arrivals.last().is_some_and(|(_, &(at, _))| now.since(at) <= FLOWING)
     }
 
     fn window_end(&self, now: Mono) -> Mono {
@@ -107,6 +118,19 @@ mod tests {
         rate.observe(at(10), 100);
         let fall: Vec<u64> = [10, 13, 15, 18, 22, 23, 1000].iter().map(|&s| rate.per_second(at(s))).collect();
         assert_eq!(fall, [10, 10, 8, 5, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_rate_that_only_empties_itself_is_no_flow() {
+        let mut rate = Rate::default();
+        assert!(!rate.is_flowing(at(0)));
+        (0..10).for_each(|second| rate.observe(at(second), second * 100));
+        assert!(rate.is_flowing(at(9)) && rate.is_flowing(at(15)) && !rate.is_flowing(at(16)));
+        // Reports without bytes are no flow either.
+        (10..18).for_each(|second| rate.observe(at(second), 900));
+        assert!(!rate.is_flowing(at(17)) && rate.per_second(at(17)) > 0);
+        rate.observe(at(18), 901);
+        assert!(rate.is_flowing(at(18)));
     }
 
     #[test]

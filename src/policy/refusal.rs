@@ -13,6 +13,12 @@ pub enum Refusal {
         /// As it was asked for.
         id: String,
     },
+    /// The OMA does not track the job.
+    #[error("job {id:?} is not tracked here")]
+    NotTracked {
+        /// As it was asked for.
+        id: String,
+    },
     /// The OMA's configuration has no such VMA.
     #[error("VMA {vma:?} is not configured; known: {known}")]
     UnknownVma {
@@ -80,15 +86,22 @@ impl Refusal {
             Self::UnknownJob { .. } => {
                 "check the id, or declare the job with PUT /api/v1/jobs/{id} before its mover starts".to_owned()
             }
+            Self::NotTracked { .. } => {
+                "check the id with `waybill jobs`, or track the job first: `waybill track JOB --vma NAME`".to_owned()
+            }
             Self::UnknownVma { .. } => "use one of the known names, or add a [[vma]] section and reload".to_owned(),
             Self::Finished { .. } => {
-                "use a new job id; a mover that starts again under the old id opens run <id>~2 by itself".to_owned()
+                "an ended job never changes: another run needs a new job id, or its mover starts again under the old one, \
+                 which opens the run <id>~2"
+                    .to_owned()
             }
             Self::Contradiction { .. } => {
                 "repeat the known facts or leave them out; use a new id for another run".to_owned()
             }
             Self::AliasTaken { holder, .. } => format!("finish job {holder} first, or leave the name out"),
-            Self::DisksOpen { .. } => "wait until the disks are Completed, or finish the job as Failed".to_owned(),
+            Self::DisksOpen { .. } => {
+                "wait until the disks are Completed, or end the job: `waybill finish JOB --failed TEXT`".to_owned()
+            }
             Self::Full { .. } => "finish jobs that no longer run: `waybill finish JOB --failed TEXT`".to_owned(),
             Self::TooMany { .. } => "split the job, or give it a shorter id where that is too long".to_owned(),
         }

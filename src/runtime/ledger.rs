@@ -25,6 +25,9 @@ const HOLD_FOR: Duration = Duration::from_secs(4);
 /// When what was handed to the operating system is made durable.
 const DURABLE_AFTER: Duration = Duration::from_secs(1);
 
+/// How often a sign of life is left; readers take three missing ones for a death.
+const SIGN_EVERY: Duration = Duration::from_secs(10);
+
 /// The answer to one request, and who waits for it.
 #[derive(Debug)]
 pub struct Reply {
@@ -43,13 +46,22 @@ pub struct Ledger {
     retry_at: Option<Mono>,
     durable_at: Option<Mono>,
     waits_for_disk: bool,
+    sign_at: Mono,
 }
 
 impl Ledger {
     /// A ledger in which all is written. `waits_for_disk`: rows that cannot be had again are on the disk before anyone is
     /// told (R-28, OMA); otherwise they are handed to the operating system, and on the disk within a second (R-11, VMA).
     pub fn new(store: Store, waits_for_disk: bool) -> Self {
-        Self { store, outbox: Outbox::default(), held: Vec::new(), retry_at: None, durable_at: None, waits_for_disk }
+        Self {
+            store,
+            outbox: Outbox::default(),
+            held: Vec::new(),
+            retry_at: None,
+            durable_at: None,
+            waits_for_disk,
+            sign_at: Mono::default(),
+        }
     }
     /// For reading.
     pub fn store(&self) -> &Store {
@@ -118,6 +130,16 @@ impl Ledger {
         }
         self.answer(now);
         refused
+    }
+
+    /// Leaves a sign of life in the database, every 10 s at most. Where that fails its absence tells.
+    pub fn give_sign(&mut self, now: Now) {
+        if self.sign_at <= now.mono {
+            self.sign_at = now.mono + SIGN_EVERY;
+            if let Err(error) = self.store.give_sign(now.wall) {
+                log::debug!("{error}");
+            }
+        }
     }
 
     /// When to settle again if nothing happens.

@@ -65,7 +65,7 @@ pub fn seed() -> u64 {
 /// A refusal as a problem; the same for both appliances.
 pub fn refuse(refusal: &Refusal) -> Problem {
     let kind = match refusal {
-        Refusal::UnknownJob { .. } => Kind::UnknownJob,
+        Refusal::UnknownJob { .. } | Refusal::NotTracked { .. } => Kind::UnknownJob,
         Refusal::UnknownVma { .. } => Kind::UnknownVma,
         Refusal::Finished { .. } => Kind::Finished,
         Refusal::Contradiction { .. } => Kind::Contradiction,

@@ -30,7 +30,9 @@ pub enum Wake {
     Elapsed,
     /// The terminal's window has another size.
     Resized,
-    /// Somebody asked the process to end (SIGTERM, SIGINT).
+    /// The shell wants the process to stop (SIGTSTP), which it has to do itself.
+    Suspended,
+    /// Somebody asked the process to end, or its terminal is gone (SIGTERM, SIGINT, SIGQUIT, SIGHUP).
     Ended,
 }
 
@@ -44,7 +46,8 @@ impl Wakes {
     /// # Errors
     /// Where the signals cannot be watched.
     pub fn new() -> io::Result<Self> {
-        Signals::new([Signal::Term, Signal::Int, Signal::Winch]).map(Self)
+        let ends = [Signal::Term, Signal::Int, Signal::Quit, Signal::Hup];
+        Signals::new(ends.into_iter().chain([Signal::Winch, Signal::Tstp])).map(Self)
     }
     /// Waits for a signal, at most for so long.
     pub fn next(&mut self, longest: Duration) -> Wake {
@@ -55,6 +58,7 @@ impl Wakes {
         let signal = async {
             match self.0.next().await {
                 Some(Ok(Signal::Winch)) => Wake::Resized,
+                Some(Ok(Signal::Tstp)) => Wake::Suspended,
                 Some(_) | None => Wake::Ended,
             }
         };

@@ -34,6 +34,7 @@ pub use refused::{RefusedRow, RefusedWhat};
 
 use crate::model::change::Change;
 use crate::model::id::Epoch;
+use crate::model::time::Wall;
 use crate::policy::transition;
 use refused::{Written, row_result};
 
@@ -143,6 +144,18 @@ impl Store {
         mark.map(drop).map_err(|error| self.failure("make durable", &error))
     }
 
+    /// Leaves a sign of life, so that whoever reads the file knows how old its silence is.
+    ///
+    /// Errors: as [`Store::commit`].
+    pub fn give_sign(&mut self, at: Wall) -> Result<(), StoreError> {
+        let given = self.transact(Durability::HandedToSystem, |conn| {
+            let sign = "INSERT INTO appliance (key, value) VALUES ('alive_at', ?1)
+                        ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+            conn.prepare_cached(sign)?.execute([at.to_string()])
+        });
+        given.map(drop).map_err(|error| self.failure("give a sign of life in", &error))
+    }
+
     /// Names this database (R-9): a ULID, made with it.
     pub fn epoch(&self) -> Epoch {
         self.epoch.clone()
@@ -207,7 +220,6 @@ mod tests {
     use super::*;
     use crate::model::id::{JobId, VmaName};
     use crate::model::job::Job;
-    use crate::model::time::Wall;
 
     fn job(number: usize) -> Change {
         let id = JobId::parse(&format!("job-{number}")).expect("an id");

@@ -74,6 +74,15 @@ impl Queries {
         })
     }
 
+    /// The last sign of life of the OMA's daemon; `None` in a database in which none has given one, as a VMA's.
+    pub fn daemon_seen(&self) -> Result<Option<Wall>, StoreError> {
+        self.run("look for a daemon in", |conn| {
+            let mut select = conn.prepare_cached("SELECT value FROM appliance WHERE key = 'alive_at'")?;
+            let mut rows = select.query([])?;
+            Ok(rows.next()?.map(|row| row.get_ref(0)).transpose()?.and_then(lossy).and_then(|text| wall(&text)))
+        })
+    }
+
     pub(super) fn failure(&self, operation: &'static str, error: &rusqlite::Error) -> StoreError {
         StoreError::from_sqlite(Place::new(&self.path, operation), error)
     }

@@ -46,6 +46,9 @@ impl Reader {
                 _ => StoreError::from_io(at(), &error),
             });
         }
+        if !std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
+            return Err(StoreError::NotADatabase { at: at(), reason: "it is no regular file".to_owned() });
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = connect(path, flags);
         let (conn, snapshot) = match opened {

@@ -8,7 +8,7 @@ use crate::model::record::{JobRecord, LogRecord, StepRecord};
 use crate::model::time::Wall;
 
 use super::paint::{Tone, paint};
-use super::{bar, json, note, table, units};
+use super::{Moment, bar, json, note, table, units};
 
 /// Log entries that are shown; `waybill show --json` has all.
 pub const EVENTS_SHOWN: usize = 12;
@@ -16,7 +16,7 @@ pub const EVENTS_SHOWN: usize = 12;
 const BAR: usize = 30;
 
 /// The page. Ends with a line end.
-pub fn job(record: &JobRecord, now: Wall, colour: bool) -> String {
+pub fn job(record: &JobRecord, now: Moment, colour: bool) -> String {
     let mut page = Page { out: String::new(), colour };
     head(&mut page, record, now);
     disks(&mut page, &record.job, now);
@@ -47,8 +47,8 @@ impl Page {
 }
 
 /// A moment and how long ago it was.
-fn moment(at: Wall, now: Wall) -> String {
-    format!("{at} ({} ago)", units::age(at, now))
+fn moment(at: Wall, now: Moment) -> String {
+    format!("{at} ({} ago)", units::age(at, *now))
 }
 
 /// A moment of a list, or as much space where the stored text was no time.
@@ -56,18 +56,19 @@ fn stamp(at: Option<Wall>) -> String {
     at.map_or_else(|| " ".repeat(24), |at| at.to_string())
 }
 
-/// What the log says of a silence that lasts: how it began, and how seldom the VMA is asked by now.
-fn tried(record: &JobRecord) -> Vec<&str> {
+/// What the log says of a silence that lasts: how it began, and since when the VMA is asked less often.
+fn tried(record: &JobRecord) -> Vec<String> {
     if !matches!(record.job.contact, Contact::Silent(_)) {
         return Vec::new();
     }
     let of = |event: Event| record.log.iter().rev().find(|entry| entry.event == event.stored_name());
     let begun = of(Event::ContactLost);
     let slowed = of(Event::BackoffChanged).filter(|slowed| begun.is_some_and(|begun| slowed.at >= begun.at));
-    begun.into_iter().chain(slowed).map(|entry| entry.message.as_str()).collect()
+    let slowed = slowed.and_then(|entry| entry.at).map(|at| format!("asked less often since {at}"));
+    begun.map(|entry| units::plain(&entry.message)).into_iter().chain(slowed).collect()
 }
 
-fn head(page: &mut Page, record: &JobRecord, now: Wall) {
+fn head(page: &mut Page, record: &JobRecord, now: Moment) {
     let job = &record.job;
     page.fact("job", job.id.as_str(), Tone::Head);
     let vm = [&job.vm.name, &job.vm.path].map(|text| units::plain(text)).join("  ");
@@ -79,7 +80,7 @@ fn head(page: &mut Page, record: &JobRecord, now: Wall) {
     if let Some(waits) = note::waits_for(job, now) {
         page.fact("waits for", &waits.text, waits.tone);
         for tried in tried(record) {
-            page.fact("tried", &units::plain(tried), Tone::Plain);
+            page.fact("tried", &tried, Tone::Plain);
         }
         if let Some(remedy) = waits.remedy {
             page.fact("to do", remedy, Tone::Plain);
@@ -108,7 +109,7 @@ fn head(page: &mut Page, record: &JobRecord, now: Wall) {
     }
 }
 
-fn pace(job: &Job, now: Wall) -> String {
+fn pace(job: &Job, now: Moment) -> String {
     let rate = table::rate(job, now).unwrap_or_else(|| "no data moves".to_owned());
     match job.totals.eta_seconds {
         Some(seconds) if note::has_present_rate(job, now) => format!("{rate}, {} remain", units::length(seconds)),
@@ -116,7 +117,7 @@ fn pace(job: &Job, now: Wall) -> String {
     }
 }
 
-fn times(page: &mut Page, job: &Job, now: Wall) {
+fn times(page: &mut Page, job: &Job, now: Moment) {
     match job.source_updated_at {
         Some(at) => page.fact("last report", &moment(at, now), Tone::Plain),
         None => page.fact("last report", "never", Tone::Plain),
@@ -130,7 +131,7 @@ fn times(page: &mut Page, job: &Job, now: Wall) {
     }
 }
 
-fn disks(page: &mut Page, job: &Job, now: Wall) {
+fn disks(page: &mut Page, job: &Job, now: Moment) {
     page.part(&format!("disks ({})", job.disks.len()));
     if job.disks.is_empty() {
         page.line("  none is known yet");
@@ -140,7 +141,7 @@ fn disks(page: &mut Page, job: &Job, now: Wall) {
     }
 }
 
-fn disk(page: &mut Page, disk: &Disk, live: bool, now: Wall) {
+fn disk(page: &mut Page, disk: &Disk, live: bool, now: Moment) {
     let label = if disk.label.is_empty() { String::new() } else { format!("  {}", units::plain(&disk.label)) };
     let status = paint(&disk.status.to_string(), Tone::of_disk(disk.status), page.colour);
     page.line(&format!("  {}{label}  {status}", disk.id));

@@ -1,29 +1,26 @@
-//! Columns of text: each as wide as its widest cell, the last one cut to what is left of the line. Every table that people
-//! read is made with it.
+//! Columns of text: each as wide as its widest cell, the last one with what is left of the line. Every table that people read
+//! is made with it. No line is wider than it may be; what is cut off is marked.
 
-use super::paint::{Tone, paint};
+use super::paint::Tone;
 use super::units;
+use super::wrap::Line;
 
-/// The least that is shown of the last column.
-const LAST_MIN: usize = 8;
 const GAP: &str = "  ";
 
-struct Cell {
-    text: String,
-    tone: Tone,
-}
-
-/// A column: its head, whether it is aligned to the right, and its cells.
+/// A column: its head, whether it is aligned to the right, and its cells with their tones.
 pub(super) struct Column {
     head: &'static str,
     right: bool,
-    cells: Vec<Cell>,
+    width: usize,
+    cells: Vec<(String, Tone)>,
 }
 
 impl Column {
     /// Cells that are aligned to the left, each with its tone.
     pub(super) fn new(head: &'static str, cells: impl Iterator<Item = (String, Tone)>) -> Self {
-        Self { head, right: false, cells: cells.map(|(text, tone)| Cell { text, tone }).collect() }
+        let cells: Vec<(String, Tone)> = cells.collect();
+        let width = cells.iter().map(|(text, _)| units::width(text)).chain([head.len()]).max().unwrap_or(0);
+        Self { head, right: false, width, cells }
     }
     /// Words that are aligned to the left.
     pub(super) fn words(head: &'static str, cells: impl Iterator<Item = String>) -> Self {
@@ -33,57 +30,43 @@ impl Column {
     pub(super) fn figures(head: &'static str, cells: impl Iterator<Item = String>) -> Self {
         Self { right: true, ..Self::words(head, cells) }
     }
-    fn width(&self) -> usize {
-        let cells = self.cells.iter().map(|cell| cell.text.chars().count());
-        cells.chain([self.head.len()]).max().unwrap_or(0)
-    }
 }
 
-/// True where all columns fit the width with at least `last` characters of the last one, or with all that it has.
+/// True where all columns fit the width with at least `last` cells of the last one, or with all that it has.
 pub(super) fn fits(columns: &[Column], last: usize, width: usize) -> bool {
-    let wanted = columns.last().map_or(0, Column::width).min(last);
-    used(columns).saturating_add(wanted) <= width
+    let wanted = columns.last().map_or(0, |column| column.width).min(last);
+    let used: usize = columns.iter().rev().skip(1).map(|column| column.width + GAP.len()).sum();
+    used.saturating_add(wanted) <= width
 }
 
-/// The table with its head, every line at most as wide as `width`, as far as the first columns allow.
+/// The table with its head, no line wider than `width`.
+pub(super) fn lines(columns: &[Column]) -> Vec<Line> {
+    let rows = columns.iter().map(|column| column.cells.len()).max().unwrap_or(0);
+    let head = line(columns, |column| (column.head, Tone::Head));
+    let body = (0..rows).map(|at| {
+        line(columns, |column| column.cells.get(at).map_or(("", Tone::Plain), |(text, tone)| (text.as_str(), *tone)))
+    });
+    std::iter::once(head).chain(body).collect()
+}
+
+/// As [`lines`], as a text of which no line is wider than `width`.
 pub(super) fn render(columns: &[Column], width: usize, colour: bool) -> String {
-    let for_last = width.saturating_sub(used(columns)).max(LAST_MIN);
-    let lines = columns.iter().map(|column| column.cells.len()).max().unwrap_or(0);
-    let mut out = line(columns, for_last, colour, |column| (column.head, Tone::Head));
-    for at in 0..lines {
-        out += &line(columns, for_last, colour, |column| {
-            column.cells.get(at).map_or(("", Tone::Plain), |cell| (cell.text.as_str(), cell.tone))
-        });
-    }
-    out
+    lines(columns).iter().map(|line| line.render(width, colour) + "\n").collect()
 }
 
-/// The width of all columns but the last, with their gaps.
-fn used(columns: &[Column]) -> usize {
-    columns.iter().rev().skip(1).map(|column| column.width() + GAP.len()).sum()
-}
-
-fn line<'a>(
-    columns: &'a [Column],
-    for_last: usize,
-    colour: bool,
-    cell: impl Fn(&'a Column) -> (&'a str, Tone),
-) -> String {
-    let last = columns.len().saturating_sub(1);
-    let mut text = String::new();
-    for (index, column) in columns.iter().enumerate() {
+fn line<'a>(columns: &'a [Column], cell: impl Fn(&'a Column) -> (&'a str, Tone)) -> Line {
+    // Spaces at the end of a line are nothing to cut.
+    let shown = columns.iter().rposition(|column| !cell(column).0.is_empty()).map_or(0, |last| last + 1);
+    let mut line = Line::default();
+    for (at, column) in columns[..shown].iter().enumerate() {
         let (word, tone) = cell(column);
-        if index == last {
-            text.push_str(&paint(&units::cut(word, for_last), tone, colour));
-            continue;
-        }
-        let padding = " ".repeat(column.width().saturating_sub(word.chars().count()));
-        let word = paint(word, tone, colour);
-        match column.right {
-            true => text.extend([padding.as_str(), &word, GAP]),
-            false => text.extend([word.as_str(), &padding, GAP]),
-        }
+        let padding = " ".repeat(column.width.saturating_sub(units::width(word)));
+        let gap = if at + 1 == shown { "" } else { GAP };
+        line = match column.right {
+            true => line.and(padding, Tone::Plain).and(word, tone).and(gap, Tone::Plain),
+            false if gap.is_empty() => line.and(word, tone),
+            false => line.and(word, tone).and(padding + gap, Tone::Plain),
+        };
     }
-    text.truncate(text.trim_end().len());
-    text + "\n"
+    line
 }

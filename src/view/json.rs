@@ -2,7 +2,7 @@
 
 use nanoserde::{SerJson, SerJsonState};
 
-use super::note;
+use super::{Moment, note};
 use crate::model::change::ReceivedChangeId;
 use crate::model::disk::{Basis, Disk};
 use crate::model::id::{CorrelationId, JobId};
@@ -144,7 +144,7 @@ pub fn history(row: &HistoryRecord) -> String {
 }
 
 /// One job with all that is remembered of it: as [`job`], with `waits_for`, `steps`, `events` and `received_change_ids`.
-pub fn record(record: &JobRecord, now: Wall) -> String {
+pub fn record(record: &JobRecord, now: Moment) -> String {
     let mut out = job(&record.job);
     out.pop(); // the closing brace: the object goes on
     let steps: Vec<StepRow> = record.steps.iter().map(step_row).collect();

@@ -4,30 +4,32 @@
 use crate::model::job::{Contact, Job};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
-use crate::model::time::Wall;
 
-use super::{note, table, units};
+use super::note::Standing;
+use super::{Moment, note, table, units};
 
-/// What of a job is worth a line when it is another than before: status, stage, contact, stall, each whole percent, and the
-/// status of each disk. A rate alone is not.
+/// What of a job is worth a line when it is another than before: status, stage, contact, stall, a daemon that has gone, each
+/// whole percent, and the status of each disk. A rate alone is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
     status: JobStatus,
     stage: Option<Stage>,
     contact: Contact,
     is_stalled: bool,
+    standing: Standing,
     percent: u16,
     disks: Vec<DiskStatus>,
 }
 
 impl Shown {
     /// What a line of the job would show.
-    pub fn of(job: &Job) -> Self {
+    pub fn of(job: &Job, now: Moment) -> Self {
         Self {
             status: job.status,
             stage: job.stage,
             contact: job.contact,
             is_stalled: job.stalled_since.is_some(),
+            standing: note::standing(job, now),
             percent: job.totals.percent.hundredths() / 100,
             disks: job.disks.iter().map(|disk| disk.status).collect(),
         }
@@ -35,14 +37,15 @@ impl Shown {
 }
 
 /// `TIME JOB STATUS STAGE PERCENT MOVED RATE REMAINING | disks | what is done or waited for`, without a line end.
-pub fn job(job: &Job, now: Wall) -> String {
+pub fn job(job: &Job, now: Moment) -> String {
     let stage = job.stage.map_or("-", Stage::wire_name);
     let moved = units::moved(job.totals.bytes_transferred, table::planned(job));
     let rate = table::rate(job, now).unwrap_or_else(|| "-".to_owned());
     let disks = job.disks.iter().map(|disk| format!("{} {} {}%", disk.id, disk.status, disk.percent));
     format!(
-        "{now} {} {} {stage} {}% {moved} {rate} {} | {} | {}",
-        job.id,
+        "{} {} {} {stage} {}% {moved} {rate} {} | {} | {}",
+        now.wall,
+        units::plain(job.id.as_str()),
         job.status,
         job.totals.percent,
         table::remaining(job, now),

@@ -1,5 +1,5 @@
 //! `waybill watch` on a terminal: one frame, made anew for each moment, that fits the window. A small window loses the log
-//! first, then the disks that need nobody's eyes; what is left out is counted.
+//! first, then the stages, then the disks that need nobody's eyes, which are counted.
 
 use crate::model::disk::Disk;
 use crate::model::job::Job;
@@ -11,7 +11,7 @@ use crate::model::time::Wall;
 use super::grid::{self, Column};
 use super::paint::Tone;
 use super::wrap::{Line, labelled};
-use super::{bar, note, table, units};
+use super::{Moment, bar, note, table, units};
 
 /// What a frame has to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,53 +30,51 @@ const LOG: usize = 8;
 const BESIDE_BAR: usize = 56;
 
 /// One job. Every line ends with a line end.
-pub fn job(record: &JobRecord, now: Wall, window: Window) -> String {
+pub fn job(record: &JobRecord, now: Moment, window: Window) -> String {
     let job = &record.job;
     let mut frame = head(job, now, window.width);
-    let stages = stages(record, now, window.width);
-    // The heading of the disks, the foot, and the empty lines between the parts.
-    let fixed = frame.len() + stages.len() + 5;
-    let room = window.height.map_or(usize::MAX, |height| height.saturating_sub(fixed));
-    let (disks, more) = shown_disks(job, room.max(1));
-    let used = disks.len() + usize::from(more.is_some());
-    frame.push(Line::default());
-    let mut out = render(&frame, window);
-    if job.disks.is_empty() {
-        out += &render(&[Line::new("no disk is known yet", Tone::Plain)], window);
-    } else if !disks.is_empty() {
-        out += &disk_table(job, &disks, now, window);
+    // A line is kept for the foot.
+    let mut room = window.height.map_or(usize::MAX, |height| height.saturating_sub(frame.len() + 1));
+    let disks = disk_lines(job, now, window.width, room);
+    room = room.saturating_sub(disks.len());
+    let stages = stages(record, now, window.width, room);
+    room = room.saturating_sub(stages.len());
+    let has_gaps = room >= 3;
+    let gap = || has_gaps.then(Line::default);
+    let for_log = if has_gaps { room.saturating_sub(4).min(LOG) } else { 0 };
+    let log = &record.log[record.log.len().saturating_sub(for_log)..];
+    frame.extend(gap().into_iter().chain(disks));
+    frame.extend(gap().into_iter().chain(stages));
+    if !log.is_empty() {
+        frame.extend(gap().into_iter().chain(log.iter().map(entry)));
     }
-    let mut rest: Vec<Line> = more.into_iter().map(|text| Line::new(text, Tone::Plain)).collect();
-    rest.push(Line::default());
-    rest.extend(stages);
-    let for_log = room.saturating_sub(used + 1).min(LOG);
-    let entries = &record.log[record.log.len().saturating_sub(for_log)..];
-    if !entries.is_empty() {
-        rest.push(Line::default());
-        rest.extend(entries.iter().map(entry));
-    }
-    rest.extend([Line::default(), foot(job, now)]);
-    out + &render(&rest, window)
+    frame.extend(gap().into_iter().chain([foot(job, now)]));
+    render(&frame, window)
 }
 
 /// All jobs, those that run first; `jobs` is in the order in which they are wanted.
-pub fn jobs(jobs: &[Job], now: Wall, window: Window) -> String {
+pub fn jobs(jobs: &[Job], now: Moment, window: Window) -> String {
     let room = window.height.map_or(usize::MAX, |height| height.saturating_sub(4)).max(1);
     let shown = &jobs[..jobs.len().min(room)];
-    let mut out = render(&[summary(jobs, now), Line::default()], window);
-    out += &table::jobs(shown, now, Some(window.width), window.colour);
+    let mut frame = vec![summary(jobs, now), Line::default()];
+    frame.extend(table::frame(shown, now, window.width));
     if shown.len() < jobs.len() {
         let more = format!("and {} more: `waybill jobs` lists all", jobs.len() - shown.len());
-        out += &render(&[Line::new(more, Tone::Plain)], window);
+        frame.push(Line::new(more, Tone::Plain));
     }
-    out
+    render(&frame, window)
+}
+
+/// What is wrong with the figures of a frame, above or below it.
+pub fn trouble(text: &str, window: Window) -> String {
+    render(&labelled("trouble", &units::plain(text), Tone::Bad, window.width), window)
 }
 
 fn render(lines: &[Line], window: Window) -> String {
     lines.iter().map(|line| line.render(window.width, window.colour) + "\n").collect()
 }
 
-fn summary(jobs: &[Job], now: Wall) -> Line {
+fn summary(jobs: &[Job], now: Moment) -> Line {
     let running = jobs.iter().filter(|job| !job.status.is_final());
     let (mut count, mut rate, mut silent) = (0_usize, 0_u64, 0_usize);
     for job in running {
@@ -85,7 +83,7 @@ fn summary(jobs: &[Job], now: Wall) -> Line {
         rate = rate.saturating_add(if table::rate(job, now).is_some() { job.totals.throughput_bps } else { 0 });
     }
     let failed = jobs.iter().filter(|job| job.status == JobStatus::Failed).count();
-    let mut line = Line::new(clock(now), Tone::Head).and(format!("  {count} unfinished"), Tone::Plain);
+    let mut line = Line::new(clock(now.wall), Tone::Head).and(format!("  {count} unfinished"), Tone::Plain);
     if silent > 0 {
         line = line.and(format!(", {silent} of them silent"), Tone::Warn);
     }
@@ -100,7 +98,7 @@ fn clock(at: Wall) -> String {
     at.to_string().get(11..19).unwrap_or_default().to_owned() + "Z"
 }
 
-fn head(job: &Job, now: Wall, width: usize) -> Vec<Line> {
+fn head(job: &Job, now: Moment, width: usize) -> Vec<Line> {
     let vm = if job.vm.path.is_empty() { &job.vm.name } else { &job.vm.path };
     let vm = if vm.is_empty() { "unknown".to_owned() } else { units::plain(vm) };
     let mut lines = vec![
@@ -116,16 +114,16 @@ fn head(job: &Job, now: Wall, width: usize) -> Vec<Line> {
     lines
 }
 
-fn status(job: &Job, now: Wall) -> Line {
+fn status(job: &Job, now: Moment) -> Line {
     let kind = job.sync.map_or_else(String::new, |sync| format!(", {} copy", sync.wire_name()));
     let begun = job.started_at.unwrap_or(job.created_at);
-    let elapsed = units::length(job.completed_at.unwrap_or(now).seconds_since(begun));
+    let elapsed = units::length(job.completed_at.unwrap_or(now.wall).seconds_since(begun));
     let elapsed = if job.status.is_final() { format!("took {elapsed}") } else { format!("elapsed {elapsed}") };
     Line::new(job.status.to_string(), Tone::of_job(job.status))
         .and(format!("{kind}, started {}, {elapsed}", clock(begun)), Tone::Plain)
 }
 
-fn figures(job: &Job, now: Wall, width: usize) -> Line {
+fn figures(job: &Job, now: Moment, width: usize) -> Line {
     let bar = bar::with_percent(job.totals.percent, width.saturating_sub(BESIDE_BAR).clamp(10, 60));
     let moved = units::moved(job.totals.bytes_transferred, table::planned(job));
     let mut text = format!("{bar}  {moved}");
@@ -140,25 +138,34 @@ fn figures(job: &Job, now: Wall, width: usize) -> Line {
     Line::new(if has_room { text + &basis } else { text }, Tone::Plain)
 }
 
-/// The disks that find room, and what is said of the others. Those that somebody may want to look at come first.
-fn shown_disks(job: &Job, room: usize) -> (Vec<&Disk>, Option<String>) {
+/// The disks in at most so many lines, and how many others there are. Those that somebody may want to look at come first.
+fn disk_lines(job: &Job, now: Moment, width: usize, room: usize) -> Vec<Line> {
     let mut disks: Vec<&Disk> = job.disks.iter().collect();
-    if disks.len() <= room {
-        return (disks, None);
+    let for_disks = room.saturating_sub(1);
+    let mut rest = Vec::new();
+    if disks.len() > for_disks {
+        disks.sort_by_key(|disk| match disk.status {
+            DiskStatus::Failed => 0,
+            DiskStatus::Streaming => 1,
+            DiskStatus::Queued | DiskStatus::Snapshotting => 2,
+            DiskStatus::Completed => 3,
+        });
+        rest = disks.split_off(for_disks.saturating_sub(1));
     }
-    disks.sort_by_key(|disk| match disk.status {
-        DiskStatus::Failed => 0,
-        DiskStatus::Streaming => 1,
-        DiskStatus::Queued | DiskStatus::Snapshotting => 2,
-        DiskStatus::Completed => 3,
-    });
-    let hidden = disks.split_off(room.saturating_sub(1));
-    let counts = DiskStatus::ALL.iter().filter_map(|status| {
-        let count = hidden.iter().filter(|disk| disk.status == *status).count();
-        (count > 0).then(|| format!("{count} {status}"))
-    });
-    let text = format!("and {} more disks: {}", hidden.len(), counts.collect::<Vec<_>>().join(", "));
-    (disks, Some(text))
+    let mut lines = if disks.is_empty() { Vec::new() } else { disk_table(job, &disks, now, width) };
+    if job.disks.is_empty() {
+        lines.push(Line::new("no disk is known yet", Tone::Plain));
+    } else if !rest.is_empty() {
+        let more = if disks.is_empty() { "disks" } else { "more disks" };
+        let counts = DiskStatus::ALL.iter().filter_map(|status| {
+            let count = rest.iter().filter(|disk| disk.status == *status).count();
+            (count > 0).then(|| format!("{count} {status}"))
+        });
+        let counts: Vec<String> = counts.collect();
+        lines.push(Line::new(format!("{} {more}: {}", rest.len(), counts.join(", ")), Tone::Plain));
+    }
+    lines.truncate(room);
+    lines
 }
 
 /// What a disk's line is made of.
@@ -179,29 +186,33 @@ const DISK_PLANS: [DiskPlan; 5] = [
 /// Characters of a disk's note for which there must be space.
 const DISK_NOTE: usize = 16;
 
-fn disk_table(job: &Job, disks: &[&Disk], now: Wall, window: Window) -> String {
-    let is_present = note::has_present_rate(job, now) && !job.status.is_final();
+fn disk_table(job: &Job, disks: &[&Disk], now: Moment, width: usize) -> Vec<Line> {
+    let has_rate = note::has_present_rate(job, now) && !job.status.is_final();
     let mut columns = Vec::new();
     for plan in &DISK_PLANS {
-        columns = disk_columns(disks, plan, is_present);
-        if grid::fits(&columns, DISK_NOTE, window.width) {
+        columns = disk_columns(disks, plan, has_rate, width / 3);
+        if grid::fits(&columns, DISK_NOTE, width) {
             break;
         }
     }
-    grid::render(&columns, window.width, window.colour)
+    grid::lines(&columns)
 }
 
-fn disk_columns(disks: &[&Disk], plan: &DiskPlan, is_present: bool) -> Vec<Column> {
-    let name = |disk: &&Disk| match disk.label.as_str() {
-        label if plan.label && !label.is_empty() => format!("{} {}", disk.id, units::plain(label)),
-        _ => disk.id.to_string(),
+fn disk_columns(disks: &[&Disk], plan: &DiskPlan, has_rate: bool, name: usize) -> Vec<Column> {
+    let named = |disk: &&Disk| {
+        let label = if plan.label && !disk.label.is_empty() {
+            format!(" {}", units::plain(&disk.label))
+        } else {
+            String::new()
+        };
+        units::cut_middle(&format!("{}{label}", disk.id), name)
     };
     let rate = |disk: &&Disk| match disk.status {
-        DiskStatus::Streaming if is_present => units::rate(disk.throughput_bps),
+        DiskStatus::Streaming if has_rate => units::rate(disk.throughput_bps),
         _ => "-".to_owned(),
     };
     let mut columns = vec![
-        Column::words("DISK", disks.iter().map(name)),
+        Column::words("DISK", disks.iter().map(named)),
         Column::new("STATUS", disks.iter().map(|disk| (disk.status.to_string(), Tone::of_disk(disk.status)))),
         Column::figures("DONE", disks.iter().map(|disk| bar::with_percent(disk.percent, plan.bar))),
         Column::figures("MOVED", disks.iter().map(|disk| units::moved(disk.bytes_transferred, disk.planned_bytes))),
@@ -223,39 +234,40 @@ fn disk_note(disk: &Disk) -> (String, Tone) {
     }
 }
 
-/// Stages that are done, the present one and those to come. One that no poll met may have been too short.
-fn stages(record: &JobRecord, now: Wall, width: usize) -> Vec<Line> {
+/// Stages that are done, the present one and those to come, in at most so many lines. One that no poll saw may have been
+/// too short.
+fn stages(record: &JobRecord, now: Moment, width: usize, room: usize) -> Vec<Line> {
     let step = |stage: Stage| record.steps.iter().find(|step| step.stage == stage.wire_name());
-    let (mut done, mut unmet, mut to_come) = (Vec::new(), Vec::new(), Vec::new());
-    let is_over = record.job.status.is_final();
-    let present = record.job.stage;
+    let (mut done, mut unseen, mut to_come) = (Vec::new(), Vec::new(), Vec::new());
+    let present = record.job.stage.filter(|_| !record.job.status.is_final());
     for stage in Stage::ALL {
         match step(stage) {
-            _ if present == Some(stage) && !is_over => {}
+            _ if present == Some(stage) => {}
             Some(step) => done.push(with_length(step, now)),
-            None if present.is_some_and(|present| stage < present) => unmet.push(stage.wire_name()),
-            None if !is_over => to_come.push(stage.wire_name()),
+            None if record.job.stage.is_some_and(|reached| stage < reached) => unseen.push(stage.to_string()),
+            None if !record.job.status.is_final() => to_come.push(stage.to_string()),
             None => {}
         }
     }
-    let mut lines = Vec::new();
-    let mut part = |label, text: String, tone| {
-        if !text.is_empty() {
-            lines.extend(labelled(label, &text, tone, width));
+    let at = present.map(|stage| step(stage).map_or_else(|| stage.to_string(), |step| with_length(step, now)));
+    let part = |label, text: &str, tone| if text.is_empty() { Vec::new() } else { labelled(label, text, tone, width) };
+    let mut parts = [
+        part("done", &done.join(", "), Tone::Plain),
+        part("not seen", &unseen.join(", "), Tone::Plain),
+        part("now", &at.unwrap_or_default(), Tone::Head),
+        part("to come", &to_come.join(", "), Tone::Plain),
+    ];
+    // The first that a small window gives up comes first.
+    for given_up in [1, 0, 3, 2] {
+        if parts.iter().map(Vec::len).sum::<usize>() > room {
+            parts[given_up].clear();
         }
-    };
-    part("done", done.join(", "), Tone::Plain);
-    part("not met", unmet.join(", "), Tone::Plain);
-    if let Some(stage) = present.filter(|_| !is_over) {
-        let text = step(stage).map_or_else(|| stage.to_string(), |step| with_length(step, now));
-        part("now", text, Tone::Head);
     }
-    part("to come", to_come.join(", "), Tone::Plain);
-    lines
+    parts.into_iter().flatten().collect()
 }
 
 /// A stage with its length, so far where it lasts.
-fn with_length(step: &StepRecord, now: Wall) -> String {
+fn with_length(step: &StepRecord, now: Moment) -> String {
     let so_far = || step.started_at.map(|started| now.seconds_since(started).saturating_mul(1000));
     let length = step.duration_ms.or_else(so_far).map_or_else(String::new, |ms| format!(" {}", units::length_ms(ms)));
     let failed = if step.succeeded == Some(false) { " failed" } else { "" };
@@ -268,14 +280,14 @@ fn entry(entry: &LogRecord) -> Line {
 }
 
 /// How fresh the figures are.
-fn foot(job: &Job, now: Wall) -> Line {
-    let ago = |at: Option<Wall>| at.map_or("never".to_owned(), |at| format!("{} ago", units::age(at, now)));
+fn foot(job: &Job, now: Moment) -> Line {
+    let ago = |at: Option<Wall>| at.map_or("never".to_owned(), |at| format!("{} ago", units::age(at, *now)));
     let report = ago(job.source_updated_at);
     let text = match job.last_contact_at {
         Some(at) if !job.status.is_final() => {
-            format!("{}  last report {report}, contact {} {}", clock(now), job.contact, ago(Some(at)))
+            format!("{}  last report {report}, contact {} {}", clock(now.wall), job.contact, ago(Some(at)))
         }
-        _ => format!("{}  last report {report}", clock(now)),
+        _ => format!("{}  last report {report}", clock(now.wall)),
     };
     Line::new(text, Tone::Plain)
 }

@@ -16,3 +16,21 @@ pub mod table;
 pub mod timeline;
 pub mod units;
 mod wrap;
+
+use crate::model::time::Wall;
+
+/// The moment of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Now.
+    pub wall: Wall,
+    /// The last sign of life of the OMA's daemon in the database; `None` in a database that has none, as a VMA's.
+    pub daemon: Option<Wall>,
+}
+
+impl std::ops::Deref for Moment {
+    type Target = Wall;
+    fn deref(&self) -> &Wall {
+        &self.wall
+    }
+}

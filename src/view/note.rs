@@ -1,5 +1,6 @@
 //! One short sentence on each job: what it waits for, or how it ended (U7, R-24, R-45).
 
+use crate::model::disk::Disk;
 use crate::model::job::{Contact, Job, Silence};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
@@ -7,12 +8,14 @@ use crate::model::time::Wall;
 use crate::policy::contact;
 use crate::policy::rate::WINDOW;
 
+use super::Moment;
 use super::paint::Tone;
 use super::units;
 
-/// Seconds without a refreshed contact after which "fresh" is no longer believed: the daemon that would have changed the
-/// word is not running.
-const BELIEVED_SECONDS: u64 = 300;
+/// Seconds without a sign of life after which the OMA's daemon is taken for dead; it gives one every 10 s.
+const ALIVE_SECONDS: u64 = 30;
+/// Seconds after which a rate that nobody has written anew is one of the past: the window of a rate, and one poll.
+const PRESENT_SECONDS: u64 = WINDOW.as_secs() + 5;
 
 /// A sentence, how it is meant, and what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,30 +43,42 @@ impl Note {
 pub enum Standing {
     /// It goes on, waits for what is still to come, or has ended well.
     Well,
-    /// It has failed.
+    /// It has failed, or a disk of it.
     Failed,
     /// The VMA knew it and no longer does.
     Unknown,
-    /// Tunnel, VMA, mover or this appliance's own daemon is silent, or such a silence has failed it.
+    /// Tunnel, VMA, mover or this appliance's own daemon is silent, or such a silence has failed the job.
     Silent,
 }
 
 /// How a job stands.
-pub fn standing(job: &Job, now: Wall) -> Standing {
+pub fn standing(job: &Job, now: Moment) -> Standing {
     match (job.status, job.contact) {
         (JobStatus::Succeeded, _) => Standing::Well,
         (JobStatus::Failed, Contact::Lost) => Standing::Silent,
         (JobStatus::Failed, _) => Standing::Failed,
+        _ if silent_daemon(now).is_some() => Standing::Silent,
         (_, Contact::Silent(Silence::JobUnknown)) if job.source_updated_at.is_none() => Standing::Well,
         (_, Contact::Silent(Silence::JobUnknown)) => Standing::Unknown,
         (_, Contact::Silent(_) | Contact::Lost) => Standing::Silent,
-        _ if job.stalled_since.is_some() || !is_live(job, now) => Standing::Silent,
+        _ if failed_disk(job).is_some() => Standing::Failed,
+        _ if job.stalled_since.is_some() => Standing::Silent,
         _ => Standing::Well,
     }
 }
 
+/// Since when the OMA's daemon has given no sign of life, where it should have.
+fn silent_daemon(now: Moment) -> Option<Wall> {
+    now.daemon.filter(|at| now.seconds_since(*at) > ALIVE_SECONDS)
+}
+
+/// A disk whose copy has failed and does not stream again.
+fn failed_disk(job: &Job) -> Option<&Disk> {
+    job.disks.iter().find(|disk| disk.status == DiskStatus::Failed)
+}
+
 /// The sentence on a job.
-pub fn of_job(job: &Job, now: Wall) -> Note {
+pub fn of_job(job: &Job, now: Moment) -> Note {
     match job.status {
         JobStatus::Failed => match &job.error {
             Some(error) => note(units::plain(error), Tone::Bad),
@@ -78,7 +93,7 @@ pub fn of_job(job: &Job, now: Wall) -> Note {
 }
 
 /// What is being done for a job, or what it waits for; never neither, so that waiting and working look different (U7).
-pub fn activity(job: &Job, now: Wall) -> Note {
+pub fn activity(job: &Job, now: Moment) -> Note {
     if job.status.is_final() {
         return of_job(job, now);
     }
@@ -107,16 +122,21 @@ fn in_words(stage: Stage) -> &'static str {
 }
 
 /// What an unfinished job waits for; `None` where it is finished, or simply goes on.
-pub fn waits_for(job: &Job, now: Wall) -> Option<Note> {
+pub fn waits_for(job: &Job, now: Moment) -> Option<Note> {
     if job.status.is_final() {
         return None;
     }
     if let Some(silence) = silence(job, now) {
         return Some(silence);
     }
+    if let Some(disk) = failed_disk(job) {
+        let why = disk.error.as_deref().map_or_else(|| "no reason was given".to_owned(), units::plain);
+        let remedy = "start its mover again, or end the job: `waybill finish JOB --failed TEXT`";
+        return Some(note(format!("disk {} failed: {why}", disk.id), Tone::Bad).with_remedy(remedy));
+    }
     if job.stalled_since.is_some() {
-        let since = job.source_updated_at.or(job.stalled_since).unwrap_or(now);
-        let text = format!("stalled, mover silent for {}", units::age(since, now));
+        let since = job.source_updated_at.or(job.stalled_since).unwrap_or(now.wall);
+        let text = format!("stalled, mover silent for {}", units::age(since, *now));
         return Some(note(text, Tone::Warn).with_remedy(contact::MOVER_REMEDY));
     }
     if !job.disks.is_empty() && job.disks.iter().all(|disk| disk.status == DiskStatus::Completed) {
@@ -125,22 +145,32 @@ pub fn waits_for(job: &Job, now: Wall) -> Option<Note> {
     }
     match (job.contact, job.source_updated_at) {
         (_, Some(at)) if job.status == JobStatus::Streaming && is_of_source(job) && is_overdue(job, now) => {
-            let text = format!("no report of the mover for {}", units::age(at, now));
+            let text = format!("no report of the mover for {}", units::age(at, *now));
             Some(note(text, Tone::Warn).with_remedy(contact::MOVER_REMEDY))
         }
-        (Contact::Late, _) => Some(note("late, the last poll brought nothing", Tone::Plain)),
+        (Contact::Late, _) => {
+            let since = job.last_contact_at.map_or_else(String::new, |at| format!(" for {}", units::age(at, *now)));
+            Some(note(format!("late, polls bring nothing{since}"), Tone::Plain))
+        }
         (_, None) => Some(note("waiting for the first report", Tone::Plain).with_remedy(START_REMEDY)),
         _ => None,
     }
 }
 
+/// What can be done about a daemon that gives no sign of life.
+const DAEMON_REMEDY: &str = "see whether `waybill oma` runs on this appliance, and what its log says of the database";
 /// What can be done about a job that nobody has reported on.
 const START_REMEDY: &str = "start its mover; it reports to the VMA under this job id or a declared name";
 
-fn silence(job: &Job, now: Wall) -> Option<Note> {
+fn silence(job: &Job, now: Moment) -> Option<Note> {
+    // What the row says of the VMA is of the past as well.
+    if let Some(since) = silent_daemon(now) {
+        let text = format!("not polled, the OMA's daemon has written nothing for {}", units::age(since, *now));
+        return Some(note(text, Tone::Bad).with_remedy(DAEMON_REMEDY));
+    }
     let lasting = |what: &str| {
         let text = match job.last_contact_at {
-            Some(at) => format!("{what} for {}", units::age(at, now)),
+            Some(at) => format!("{what} for {}", units::age(at, *now)),
             None => format!("{what}, never reached yet"),
         };
         note(text, Tone::Warn)
@@ -156,23 +186,15 @@ fn silence(job: &Job, now: Wall) -> Option<Note> {
         Contact::Silent(silence @ Silence::JobUnknown) => {
             Some(note("the VMA no longer knows the job", Tone::Warn).with_remedy(contact::remedy(silence)))
         }
-        Contact::Fresh | Contact::Late if !is_live(job, now) => {
-            Some(lasting("not polled").with_remedy("see whether `waybill oma` runs on this appliance"))
-        }
         Contact::Fresh | Contact::Late => None,
     }
 }
 
-/// False where the row is so old that the daemon which would refresh it does not run.
-fn is_live(job: &Job, now: Wall) -> bool {
-    job.last_contact_at.is_none_or(|at| now.seconds_since(at) <= BELIEVED_SECONDS)
-}
-
-/// True where the rate and the remaining time of a row are those of now: the source is heard, by the OMA's polls or, in the
-/// VMA's own database, by reports within the window of the rate.
-pub fn has_present_rate(job: &Job, now: Wall) -> bool {
-    let is_heard = matches!(job.contact, Contact::Fresh | Contact::Late) && is_live(job, now);
-    is_heard && !(is_of_source(job) && is_overdue(job, now))
+/// True where the rate and the remaining time of a row are those of now: bytes that move change the row with each poll or
+/// report, so a rate in a row that stands still, or whose last poll brought nothing, is one of the past.
+pub fn has_present_rate(job: &Job, now: Moment) -> bool {
+    let is_written = job.totals.throughput_bps == 0 || now.seconds_since(job.updated_at) <= PRESENT_SECONDS;
+    job.contact == Contact::Fresh && silent_daemon(now).is_none() && is_written
 }
 
 /// True for a row of the VMA's own database, which knows no polls.
@@ -180,23 +202,27 @@ fn is_of_source(job: &Job) -> bool {
     job.last_contact_at.is_none() && job.source_updated_at.is_some()
 }
 
-fn is_overdue(job: &Job, now: Wall) -> bool {
+fn is_overdue(job: &Job, now: Moment) -> bool {
     job.source_updated_at.is_some_and(|at| now.seconds_since(at) > WINDOW.as_secs())
 }
 
 /// Seconds from the declaration at the source to the end, or to now; `None` before anything was declared.
-pub fn elapsed_seconds(job: &Job, now: Wall) -> Option<u64> {
-    job.started_at.map(|started| job.completed_at.unwrap_or(now).seconds_since(started))
+pub fn elapsed_seconds(job: &Job, now: Moment) -> Option<u64> {
+    job.started_at.map(|started| job.completed_at.unwrap_or(now.wall).seconds_since(started))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::disk::Disk;
     use crate::model::id::{DiskId, JobId, VmaName};
 
     fn at(second: i64) -> Wall {
         Wall::from_unix_millis(1_795_454_040_000 + second * 1000)
+    }
+
+    /// A moment at which the daemon was alive a second before.
+    fn seen(second: i64) -> Moment {
+        Moment { wall: at(second), daemon: Some(at(second - 1)) }
     }
 
     fn running() -> Job {
@@ -211,13 +237,13 @@ mod tests {
     fn text(change: impl Fn(&mut Job)) -> String {
         let mut job = running();
         change(&mut job);
-        of_job(&job, at(200)).text
+        of_job(&job, seen(200)).text
     }
 
     #[test]
     fn every_kind_of_silence_has_its_own_words() {
         assert_eq!(text(|_| ()), "fresh");
-        assert_eq!(text(|job| job.contact = Contact::Late), "late, the last poll brought nothing");
+        assert_eq!(text(|job| job.contact = Contact::Late), "late, polls bring nothing for 1m 40s");
         assert_eq!(text(|job| job.contact = Contact::Silent(Silence::TunnelDown)), "tunnel down for 1m 40s");
         assert_eq!(text(|job| job.contact = Contact::Silent(Silence::VmaUnreachable)), "VMA unreachable for 1m 40s");
         let never = |job: &mut Job| {
@@ -242,7 +268,7 @@ mod tests {
             job.stage = Some(Stage::Transfer);
             job.totals.throughput_bps = 5;
             change(&mut job);
-            activity(&job, at(200)).text
+            activity(&job, seen(200)).text
         };
         assert_eq!(activity(|_| ()), "working: copying blocks");
         let still = activity(|job| job.totals.throughput_bps = 0);
@@ -256,17 +282,21 @@ mod tests {
 
     #[test]
     fn u05_f21_a_rate_of_the_past_is_not_shown_as_the_present_one() {
-        let present = |job: &Job| has_present_rate(job, at(200));
-        assert!(present(&running()), "the OMA polls it");
-        let mut silent = running();
-        silent.contact = Contact::Silent(Silence::VmaUnreachable);
-        assert!(!present(&silent), "nobody knows what it does");
+        let mut job = running();
+        (job.totals.throughput_bps, job.updated_at) = (5, at(190));
+        assert!(has_present_rate(&job, seen(200)), "the OMA polls it");
+        assert!(!has_present_rate(&job, seen(206)), "bytes that move would have changed the row");
+        let dead = Moment { daemon: Some(at(150)), ..seen(200) };
+        assert!(!has_present_rate(&job, dead));
+        for contact in [Contact::Late, Contact::Silent(Silence::VmaUnreachable)] {
+            job.contact = contact;
+            assert!(!has_present_rate(&job, seen(200)), "nobody knows what it does");
+        }
+        (job.contact, job.totals.throughput_bps) = (Contact::Fresh, 0);
+        assert!(has_present_rate(&job, seen(206)), "a row that stays as it is says that nothing moves");
         let mut source = running();
-        (source.last_contact_at, source.source_updated_at) = (None, Some(at(195)));
-        assert!(present(&source), "the VMA's own row, reported on 5 s ago");
-        source.source_updated_at = Some(at(189));
-        assert!(!present(&source));
-        assert_eq!(of_job(&source, at(200)).text, "no report of the mover for 11s");
+        (source.last_contact_at, source.source_updated_at) = (None, Some(at(189)));
+        assert_eq!(of_job(&source, seen(200)).text, "no report of the mover for 11s");
     }
 
     #[test]
@@ -274,18 +304,19 @@ mod tests {
         let of = |change: fn(&mut Job)| {
             let mut job = running();
             change(&mut job);
-            standing(&job, at(200))
+            standing(&job, seen(200))
         };
         assert_eq!(of(|_| ()), Standing::Well);
         assert_eq!(of(|job| job.contact = Contact::Late), Standing::Well);
         for silence in [Silence::TunnelDown, Silence::VmaUnreachable] {
             let mut job = running();
             job.contact = Contact::Silent(silence);
-            assert_eq!(standing(&job, at(200)), Standing::Silent);
+            assert_eq!(standing(&job, seen(200)), Standing::Silent);
         }
         assert_eq!(of(|job| job.contact = Contact::Silent(Silence::JobUnknown)), Standing::Unknown);
         assert_eq!(of(|job| job.stalled_since = Some(at(190))), Standing::Silent);
-        assert_eq!(standing(&running(), at(500)), Standing::Silent, "nobody polls it");
+        let dead = Moment { daemon: Some(at(100)), ..seen(200) };
+        assert_eq!(standing(&running(), dead), Standing::Silent, "nobody polls it");
         assert_eq!(of(|job| job.status = JobStatus::Failed), Standing::Failed);
         let lost = |job: &mut Job| (job.status, job.contact) = (JobStatus::Failed, Contact::Lost);
         assert_eq!(of(lost), Standing::Silent);
@@ -293,10 +324,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_contact_of_a_dead_daemon_is_not_believed() {
-        let job = running();
-        assert_eq!(of_job(&job, at(400)).text, "fresh");
-        assert_eq!(of_job(&job, at(401)).text, "not polled for 5m 01s");
+    fn nothing_that_a_dead_daemon_has_written_is_believed() {
+        let mut job = running();
+        let dead = |second| Moment { daemon: Some(at(170)), ..seen(second) };
+        assert_eq!(of_job(&job, dead(200)).text, "fresh");
+        job.contact = Contact::Silent(Silence::TunnelDown);
+        let told = of_job(&job, dead(201));
+        assert_eq!(told.text, "not polled, the OMA's daemon has written nothing for 31s");
+        assert_eq!(told.remedy, Some(DAEMON_REMEDY), "what to do about the tunnel would be beside the point");
+        let of_vma = Moment { daemon: None, ..seen(1000) };
+        assert_eq!(of_job(&running(), of_vma).text, "fresh", "a VMA's database has no daemon that polls");
     }
 
     #[test]

@@ -3,15 +3,17 @@
 
 use crate::model::job::Job;
 use crate::model::status::JobStatus;
-use crate::model::time::Wall;
 
 use super::grid::{self, Column};
 use super::paint::Tone;
-use super::{bar, note, units};
+use super::wrap::Line;
+use super::{Moment, bar, note, units};
 
 /// What one line is made of.
 struct Plan {
     bar: usize,
+    /// Remaining time, and age of the last report.
+    times: bool,
     stage: bool,
     moved: bool,
     rate: bool,
@@ -22,36 +24,47 @@ struct Plan {
 }
 
 /// From wide to narrow; the first that fits is taken, the last one in any case.
-const PLANS: [Plan; 7] = [
-    Plan { bar: 20, stage: true, moved: true, rate: true, vm: 40, note: usize::MAX },
-    Plan { bar: 10, stage: true, moved: true, rate: true, vm: 24, note: 24 },
-    Plan { bar: 10, stage: false, moved: true, rate: true, vm: 24, note: 16 },
-    Plan { bar: 0, stage: false, moved: true, rate: true, vm: 16, note: 16 },
-    Plan { bar: 0, stage: false, moved: false, rate: true, vm: 12, note: 12 },
-    Plan { bar: 0, stage: false, moved: false, rate: false, vm: 8, note: 12 },
-    Plan { bar: 0, stage: false, moved: false, rate: false, vm: 0, note: 8 },
+const PLANS: [Plan; 8] = [
+    Plan { times: true, bar: 20, stage: true, moved: true, rate: true, vm: 40, note: usize::MAX },
+    Plan { times: true, bar: 10, stage: true, moved: true, rate: true, vm: 24, note: 24 },
+    Plan { times: true, bar: 10, stage: false, moved: true, rate: true, vm: 24, note: 16 },
+    Plan { times: true, bar: 0, stage: false, moved: true, rate: true, vm: 16, note: 16 },
+    Plan { times: true, bar: 0, stage: false, moved: false, rate: true, vm: 12, note: 12 },
+    Plan { times: true, bar: 0, stage: false, moved: false, rate: false, vm: 8, note: 12 },
+    Plan { times: true, bar: 0, stage: false, moved: false, rate: false, vm: 0, note: 8 },
+    Plan { times: false, bar: 0, stage: false, moved: false, rate: false, vm: 0, note: 8 },
 ];
 
 /// The table with its head, a line for each job in the order given. `width` is the terminal's; `None` gives every line the
-/// space that it needs.
-pub fn jobs(jobs: &[Job], now: Wall, width: Option<usize>, colour: bool) -> String {
-    let width = width.unwrap_or(usize::MAX);
+/// space that it needs. Only an id that is wider than the terminal makes a wider line.
+pub fn jobs(jobs: &[Job], now: Moment, width: Option<usize>, colour: bool) -> String {
+    let longest = jobs.iter().map(|job| units::width(job.id.as_str())).max().unwrap_or(0);
+    let width = width.map_or(usize::MAX, |width| width.max(longest));
+    grid::render(&fitting(jobs, now, width, usize::MAX), width, colour)
+}
+
+/// The same for a frame that no id may burst: ids are cut in the middle to a third of the line.
+pub(super) fn frame(jobs: &[Job], now: Moment, width: usize) -> Vec<Line> {
+    grid::lines(&fitting(jobs, now, width, (width / 3).max(12)))
+}
+
+fn fitting(jobs: &[Job], now: Moment, width: usize, id: usize) -> Vec<Column> {
     let mut columns = Vec::new();
     for plan in &PLANS {
-        columns = columns_of(jobs, now, plan);
+        columns = columns_of(jobs, now, plan, id);
         if grid::fits(&columns, plan.note, width) {
             break;
         }
     }
-    grid::render(&columns, width, colour)
+    columns
 }
 
-fn columns_of(jobs: &[Job], now: Wall, plan: &Plan) -> Vec<Column> {
+fn columns_of(jobs: &[Job], now: Moment, plan: &Plan, id: usize) -> Vec<Column> {
     let words = |head, cell: &dyn Fn(&Job) -> String| Column::words(head, jobs.iter().map(cell));
     let figures = |head, cell: &dyn Fn(&Job) -> String| Column::figures(head, jobs.iter().map(cell));
     let status = jobs.iter().map(|job| (job.status.to_string(), Tone::of_job(job.status)));
     let notes = jobs.iter().map(|job| note::of_job(job, now)).map(|note| (note.text, note.tone));
-    let mut columns = vec![words("JOB", &|job| job.id.to_string())];
+    let mut columns = vec![words("JOB", &|job| units::cut_middle(&units::plain(job.id.as_str()), id))];
     if plan.vm > 0 {
         columns.push(words("VM", &|job| units::cut(&vm_name(job), plan.vm)));
     }
@@ -66,8 +79,10 @@ fn columns_of(jobs: &[Job], now: Wall, plan: &Plan) -> Vec<Column> {
     if plan.rate {
         columns.push(figures("RATE", &|job| rate(job, now).unwrap_or("-".to_owned())));
     }
-    columns.push(figures("ETA", &|job| remaining(job, now)));
-    columns.push(figures("REPORT", &|job| reported(job, now)));
+    if plan.times {
+        columns.push(figures("ETA", &|job| remaining(job, now)));
+        columns.push(figures("REPORT", &|job| reported(job, now)));
+    }
     columns.push(Column::new("NOTE", notes));
     columns
 }
@@ -83,13 +98,13 @@ pub(super) fn planned(job: &Job) -> Option<u64> {
 }
 
 /// The rate of a job that moves or could move; `None` where the figure would be of the past.
-pub(super) fn rate(job: &Job, now: Wall) -> Option<String> {
+pub(super) fn rate(job: &Job, now: Moment) -> Option<String> {
     (job.status == JobStatus::Streaming && note::has_present_rate(job, now))
         .then(|| units::rate(job.totals.throughput_bps))
 }
 
 /// The remaining time; `-` where nothing remains, `?` where it is unknown.
-pub(super) fn remaining(job: &Job, now: Wall) -> String {
+pub(super) fn remaining(job: &Job, now: Moment) -> String {
     match job.totals.eta_seconds {
         _ if job.status.is_final() => "-".to_owned(),
         Some(seconds) if note::has_present_rate(job, now) => units::length(seconds),
@@ -97,6 +112,6 @@ pub(super) fn remaining(job: &Job, now: Wall) -> String {
     }
 }
 
-fn reported(job: &Job, now: Wall) -> String {
-    job.source_updated_at.map_or("never".to_owned(), |at| units::age(at, now))
+fn reported(job: &Job, now: Moment) -> String {
+    job.source_updated_at.map_or("never".to_owned(), |at| units::age(at, *now))
 }

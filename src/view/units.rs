@@ -1,5 +1,7 @@
 //! Sizes, rates and times in the words of people.
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use crate::model::time::Wall;
 
 const SIZES: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -66,17 +68,48 @@ pub fn age(at: Wall, now: Wall) -> String {
     length(now.seconds_since(at))
 }
 
-/// The text without characters that steer a terminal; line ends become spaces.
+/// The text without characters that steer a terminal or turn the direction of a line; they and line ends become spaces.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+    };
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
 }
 
-/// The text in at most `width` characters; what is cut off shows as `…`.
-pub fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+/// How many cells of a terminal the text takes: a CJK character takes two, a combining one none.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text in at most `cells` cells of a terminal; what is cut off shows as `…`.
+pub fn cut(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain(std::iter::once('…')).collect()
+    let mut kept = beginning(text, cells.saturating_sub(1)).to_owned();
+    kept.push('…');
+    kept
+}
+
+/// As [`cut`], from the middle: ids of a kind often differ at their end only.
+pub fn cut_middle(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let (for_begin, for_end) = (cells / 2, cells.saturating_sub(1) - cells.saturating_sub(1).min(cells / 2));
+    let reversed: String = text.chars().rev().collect();
+    let end: String = beginning(&reversed, for_end).chars().rev().collect();
+    format!("{}…{end}", beginning(text, for_begin))
+}
+
+/// As much of the text's beginning as takes at most so many cells.
+pub(super) fn beginning(text: &str, cells: usize) -> &str {
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        used += c.width().unwrap_or(0);
+        used > cells
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
 }
 
 #[cfg(test)]
@@ -127,5 +160,14 @@ mod tests {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(cut("äöüß", 3), "äö…");
         assert_eq!(cut("ab", 0), "…");
+        assert_eq!(plain("a\u{202e}b\u{200b}c"), "a b c");
+    }
+
+    #[test]
+    fn wide_characters_take_two_cells_and_combining_ones_none() {
+        assert_eq!((width("磁盘"), width("é"), width("e\u{301}")), (4, 1, 1));
+        assert_eq!((cut("磁盘一", 5).as_str(), cut("磁盘", 4).as_str()), ("磁盘…", "磁盘"));
+        assert_eq!(cut_middle("migration-vol-123e4567", 12), "migrat…e4567");
+        assert_eq!((cut_middle("abcdef", 1), cut_middle("abcdef", 6)), ("…".to_owned(), "abcdef".to_owned()));
     }
 }

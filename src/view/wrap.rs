@@ -17,23 +17,27 @@ impl Line {
         self.0.push((text.into(), tone));
         self
     }
-    /// The line in at most `width` characters, without a line end.
+    /// The line in at most `width` cells, without a line end; what is cut off shows as `…`.
     pub(super) fn render(&self, width: usize, colour: bool) -> String {
-        let mut left = width;
+        let all: usize = self.0.iter().map(|(text, _)| units::width(text)).sum();
+        let mut left = if all > width { width.saturating_sub(1) } else { all };
         let mut out = String::new();
         for (text, tone) in &self.0 {
-            if left == 0 {
+            let piece = units::beginning(text, left);
+            left -= units::width(piece);
+            out.push_str(&paint(piece, *tone, colour));
+            if piece.len() < text.len() {
                 break;
             }
-            let piece = units::cut(text, left);
-            left -= piece.chars().count();
-            out.push_str(&paint(&piece, *tone, colour));
+        }
+        if all > width {
+            out.push('…');
         }
         out
     }
 }
 
-/// A label and a text that goes on below itself, each line at most `width` characters.
+/// A label and a text that goes on below itself, each line at most `width` cells.
 pub(super) fn labelled(label: &str, text: &str, tone: Tone, width: usize) -> Vec<Line> {
     let room = width.saturating_sub(LABEL).max(20);
     let label = |at| format!("{:<LABEL$}", if at == 0 { label } else { "" });
@@ -49,8 +53,8 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut push = |word: &str| {
         let line = lines.last_mut().expect("one at least");
-        let used = line.chars().count();
-        if used > 0 && used + 1 + word.chars().count() > width {
+        let used = units::width(line);
+        if used > 0 && used + 1 + units::width(word) > width {
             lines.push(word.to_owned());
         } else if used > 0 {
             line.extend([" ", word]);
@@ -59,8 +63,13 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     };
     for word in text.split_whitespace() {
-        let letters: Vec<char> = word.chars().collect();
-        letters.chunks(width).for_each(|part| push(&part.iter().collect::<String>()));
+        let mut rest = word;
+        while units::width(rest) > width {
+            let part = units::beginning(rest, width);
+            push(part);
+            rest = &rest[part.len()..];
+        }
+        push(rest);
     }
     lines
 }

@@ -65,7 +65,7 @@ fn a_tunnel_that_is_down_is_not_a_vma_that_is_away() {
     let lost = site.events("job-1", "contact_lost");
     let [begun] = &lost[..] else { panic!("once, not {lost:?}") };
     assert!(begun.starts_with("tunnel_down since 20"), "{begun}");
-    assert!(begun.contains(&format!(", 3 polls in a row, the last: {refused}; {remedy}")), "{begun}");
+    assert!(begun.ends_with(&format!(", 3 polls in a row, the last: {refused}")), "{begun}");
     assert!(show(&site).0.contains(&format!("tried         {begun}\n")), "what was tried stands beside it");
     fails_with(&site, &["VMA communication timeout exceeded (tunnel_down): no contact since 20", &refused, remedy]);
     let log = oma.log();
@@ -125,4 +125,19 @@ fn a_mover_that_is_silent_is_marked_and_its_job_goes_on() {
     let error = site.rows("SELECT error_message FROM replication_jobs").remove(0);
     assert!(error.starts_with("stalled since 20") && error.ends_with(remedy), "{error}");
     assert_eq!(show(&site).1, Some(1), "it failed by rule; contact was never lost");
+}
+
+#[test]
+fn u07_an_oma_that_is_dead_is_not_taken_for_a_silence_of_others() {
+    let (site, _vma, mut oma) = streaming(RULES);
+    site.until_rows("SELECT julianday('now') - julianday(value) < 1e-4 FROM appliance WHERE key = 'alive_at'", &["1"]);
+    assert_eq!(show(&site).1, Some(0));
+    oma.kill();
+    let minute_ago = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-60 seconds')";
+    site.sqlite3(&format!("UPDATE appliance SET value = {minute_ago} WHERE key = 'alive_at'"));
+    let (page, code) = show(&site);
+    assert!(page.contains("waits for     not polled, the OMA's daemon has written nothing for 1m 0"), "{page}");
+    assert!(page.contains("to do         see whether `waybill oma` runs on this appliance"), "{page}");
+    assert!(page.contains("rate          no data moves, remaining time unknown"), "{page}");
+    assert_eq!(code, Some(5));
 }

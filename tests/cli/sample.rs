@@ -59,6 +59,7 @@ pub fn streaming() -> Job {
     job.started_at = Some(ago(600));
     job.source_updated_at = Some(ago(30));
     job.last_contact_at = Some(ago(30));
+    job.updated_at = ago(2);
     let mut disk = Disk::new(DiskId::parse("disk-2000").expect("an id"));
     disk.status = DiskStatus::Streaming;
     (disk.planned_bytes, disk.basis) = (Some(40 * GIB), Some(Basis::Layout));

@@ -92,6 +92,65 @@ fn the_frame_is_redrawn_in_place_follows_the_window_and_gives_the_terminal_back(
 }
 
 #[test]
+fn the_terminal_is_given_back_when_watch_is_stopped_killed_or_hung_up() {
+    let (_directory, db) = database();
+    let terminal = Terminal::new("back", 80, 24);
+    let state = || terminal.tmux(&["display-message", "-p", "#{alternate_on}#{cursor_flag}#{wrap_flag}"]);
+    terminal.enter("echo before");
+    terminal.enter(&watch(&db));
+    terminal.screen(&[], "last report");
+    assert_eq!(state(), "100\n", "another screen, no cursor, no line goes on in the next");
+    terminal.tmux(&["send-keys", "C-z"]);
+    let screen = terminal.screen(&[], "before");
+    assert_eq!(state(), "011\n", "{screen}");
+    terminal.enter("fg");
+    terminal.screen(&[], "last report");
+    assert_eq!(state(), "100\n");
+    terminal.tmux(&["send-keys", "C-c"]);
+    terminal.screen(&[], "exit 147");
+    for signal in ["TERM", "HUP", "QUIT"] {
+        terminal.enter(&format!("clear; {}", watch(&db)));
+        terminal.screen(&[], "to come");
+        let whose = format!("watch job-1 --db {db}");
+        let sent = Command::new("pkill").args([&format!("-{signal}"), "-f", &whose]).status().expect("pkill runs");
+        assert!(sent.success(), "{signal}");
+        terminal.screen(&[], "exit 130");
+        assert_eq!(state(), "011\n", "{signal}");
+    }
+}
+
+#[test]
+fn a_line_that_is_cut_is_marked_in_its_last_cell() {
+    let (_directory, db) = database();
+    let terminal = Terminal::new("cut", 40, 20);
+    terminal.enter(&watch(&db));
+    let screen = terminal.screen(&[], "last report");
+    let figures = screen.lines().find(|line| line.starts_with("[##")).expect("the bar");
+    assert_eq!((figures.chars().count(), figures.chars().last()), (40, Some('…')), "{screen}");
+    assert!(screen.contains("to come   Finalize, PersistChangeIDs"), "{screen}");
+}
+
+#[test]
+fn a_database_that_cannot_be_read_is_told_above_the_figures_of_then() {
+    let (_directory, db) = database();
+    let terminal = Terminal::new("trouble", 100, 30);
+    terminal.enter(&watch(&db));
+    terminal.screen(&[], "last report");
+    let table = |from: &str, to: &str| {
+        let sql = format!("PRAGMA legacy_alter_table = ON; ALTER TABLE {from} RENAME TO {to}");
+        rusqlite::Connection::open(&db).and_then(|conn| conn.execute_batch(&sql)).expect("renamed");
+    };
+    table("job_steps", "aside");
+    let screen = terminal.screen(&[], "no such table: job_steps");
+    assert!(screen.starts_with("trouble   not read since 20") && screen.contains("job-1  VM /DC0"), "{screen}");
+    table("aside", "job_steps");
+    let started = Instant::now();
+    while terminal.screen(&[], "last report").contains("trouble") {
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+}
+
+#[test]
 fn colour_is_for_those_who_want_it() {
     let (_directory, db) = database();
     let of = |name: &str, before: &str| {

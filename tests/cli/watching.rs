@@ -1,6 +1,6 @@
 //! `watch` where nobody looks at a terminal, `log`, `history`, `show --check`: lines, objects and exit codes.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -8,7 +8,7 @@ use waybill::model::change::{CbtEntry, Change};
 use waybill::model::id::DiskId;
 use waybill::model::job::{Contact, Job, Silence, SyncKind};
 use waybill::model::percent::Percent;
-use waybill::model::status::JobStatus;
+use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::store::{Durability, Store};
 
 use crate::binary::{command, waybill};
@@ -17,24 +17,37 @@ use crate::sample::{ago, database, ended, job, lines, streaming};
 /// A `watch` that runs, and what it has printed.
 struct Watch {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    lines: Option<BufReader<ChildStdout>>,
 }
 
 impl Watch {
     fn start(args: &[&str]) -> Self {
         let mut child = command(args);
         let mut child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
-        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        let lines = child.stdout.take().map(BufReader::new);
         Self { child, lines }
     }
     /// The next line; "" at the end.
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.lines.read_line(&mut line).expect("UTF-8");
+        self.lines.as_mut().expect("piped").read_line(&mut line).expect("UTF-8");
         line
     }
     fn exit(mut self) -> Option<i32> {
         self.child.wait().expect("ended").code()
+    }
+    /// What it has said besides, once it has ended.
+    fn message(&mut self) -> String {
+        let mut text = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut text).expect("UTF-8");
+        text
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Where the test has failed it would run for ever.
+        let _ = self.child.kill();
     }
 }
 
@@ -99,28 +112,32 @@ fn watch_ends_when_its_reader_goes_away() {
     let (_directory, db) = database();
     let mut watch = Watch::start(&["watch", "--json", "--db", &db]);
     watch.line();
-    let Watch { mut child, lines } = watch;
-    drop(lines);
+    drop(watch.lines.take());
     write(&db, &[Change::Declared(Box::new(job("job-new", ago(0))))]);
-    assert_eq!(child.wait().expect("ended").code(), Some(0));
+    assert_eq!(watch.exit(), Some(0));
 }
 
 #[test]
-fn watch_goes_on_where_the_database_cannot_be_read_for_a_moment() {
-    let (directory, db) = database();
+fn watch_follows_a_database_that_is_replaced_and_tells_where_it_cannot_be_read() {
+    let (_directory, db) = database();
+    let (_other, restored) = database();
     let mut watch = Watch::start(&["watch", "job-1", "--db", &db]);
     watch.line();
-    // Another file under that name is what a restored backup looks like for a moment.
-    let aside = directory.path().join("aside.db");
     for suffix in ["", "-wal", "-shm"] {
-        std::fs::rename(format!("{db}{suffix}"), format!("{}{suffix}", aside.display())).expect("renamed");
+        std::fs::remove_file(format!("{db}{suffix}")).expect("removed");
     }
-    std::fs::write(&db, "no database".repeat(100)).expect("written");
-    let touch = rusqlite::Connection::open(&aside).expect("the database");
-    touch.execute_batch("UPDATE replication_jobs SET progress_percent = 33.0 WHERE id = 'job-1'").expect("typed");
-    assert!(watch.line().contains(" 33.00% "), "the open file is still read");
-    kill_process(Pid::from_child(&watch.child), Signal::TERM).expect("it runs");
-    assert_eq!(watch.exit(), Some(130));
+    let mut job = streaming();
+    (job.status, job.error, job.completed_at) = (JobStatus::Failed, Some("it was".to_owned()), Some(ago(0)));
+    write(&restored, &[Change::Ended(Box::new(job))]);
+    // For two looks there is none, then another one of that name.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    for suffix in ["-wal", "-shm", ""] {
+        std::fs::rename(format!("{restored}{suffix}"), format!("{db}{suffix}")).expect("renamed");
+    }
+    assert!(watch.line().contains(" Failed "), "the database that is there now is read");
+    let message = watch.message();
+    assert!(message.contains("the file does not exist") && message.matches("does not exist").count() == 1, "{message}");
+    assert_eq!(watch.exit(), Some(1));
 }
 
 #[test]
@@ -142,7 +159,11 @@ fn u04_a_script_learns_how_a_job_stands_from_the_exit_code() {
     assert_eq!(set(|job| job.contact = Contact::Silent(Silence::VmaUnreachable)), Some(5));
     assert_eq!(set(|job| job.contact = Contact::Silent(Silence::JobUnknown)), Some(4));
     assert_eq!(set(|job| job.stalled_since = Some(ago(400))), Some(5));
-    assert_eq!(set(|job| job.last_contact_at = Some(ago(400))), Some(5), "its daemon does not run");
+    assert_eq!(set(|job| job.disks[0].status = DiskStatus::Failed), Some(1));
+    Store::open(db.as_ref()).and_then(|mut store| store.give_sign(ago(20))).expect("written");
+    assert_eq!(check("job-0"), Some(0));
+    Store::open(db.as_ref()).and_then(|mut store| store.give_sign(ago(40))).expect("written");
+    assert_eq!((check("job-0"), check("job-done")), (Some(5), Some(0)), "the OMA's daemon does not run");
     let mut lost = ended("job-lost", JobStatus::Failed, 5);
     lost.contact = Contact::Lost;
     write(&db, &[Change::Ended(Box::new(lost))]);

@@ -1,7 +1,7 @@
 //! Failures of the shown figures: invented ones, means that hid a stall, a bar that stood still or jumped back unsaid.
 
 use serde_json::{Value, json};
-use waybill::view::detail;
+use waybill::view::{Moment, detail};
 
 use crate::movers::{completed, run, stage, start};
 use crate::world::{World, job_id};
@@ -24,7 +24,7 @@ fn aggregate(world: &World) -> Value {
 /// A line of the page that `waybill show` prints, without its label.
 fn shown(world: &World, label: &str) -> String {
     let record = world.store.record(&job_id("job-1")).expect("readable").expect("a job");
-    let page = detail::job(&record, world.now().wall, false);
+    let page = detail::job(&record, Moment { wall: world.now().wall, daemon: None }, false);
     let line = page.lines().find_map(|line| line.strip_prefix(label));
     line.unwrap_or_else(|| panic!("no {label} in\n{page}")).trim().to_owned()
 }

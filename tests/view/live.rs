@@ -9,7 +9,7 @@ use waybill::model::record::{HistoryRecord, JobRecord};
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::view::line::{self, Shown};
 use waybill::view::live::{self, Window};
-use waybill::view::{history, json, timeline};
+use waybill::view::{Moment, history, json, note, timeline};
 
 use crate::sample::{at, failed, now, record, streaming};
 
@@ -36,7 +36,7 @@ disk-2000  Completed  100.00%  10.0/10.0 GiB            -  change id stored
 disk-2001  Streaming   33.33%  10.0/30.0 GiB  100.0 MiB/s
 
 done      Snapshot 1.2s
-not met   Discover, EnableCBT, QueryCBT, PrepareVolumes, StartExports
+not seen  Discover, EnableCBT, QueryCBT, PrepareVolumes, StartExports
 now       Transfer 19m 58s
 to come   Finalize, PersistChangeIDs
 
@@ -68,17 +68,22 @@ fn a_small_window_gives_up_the_log_then_the_disks_that_need_nobodys_eyes() {
         many.job.disks.push(disk);
     }
     let text = frame(&many, 80, 30);
-    assert!(!text.contains("job declared"), "{text}");
+    assert!(!text.contains("job declared") && !text.contains("not seen") && text.contains("last report"), "{text}");
     assert!(text.contains("d2 ") && text.contains("Failed") && text.contains("disk-2001"), "{text}");
-    let more = text.lines().find(|line| line.starts_with("and ")).expect("what is left out is counted");
+    let more = text.lines().find(|line| line.contains(" more disks: ")).expect("what is left out is counted");
     let shown = text.lines().filter(|line| line.starts_with('d') && !line.starts_with("done")).count();
-    assert!(more.starts_with(&format!("and {} more disks: ", 42 - shown)), "{more}");
-    for width in [20, 40, 60, 79, 81, 99, 132] {
-        for height in [24, 40, 100] {
-            frame(&record(), width.max(60), height);
+    assert!(more.starts_with(&format!("{} more disks: ", 42 - shown)), "{more}");
+    for width in [10, 20, 40, 60, 79, 81, 99, 132] {
+        for height in [8, 10, 12, 24, 40, 100] {
+            frame(&record(), width.max(30), height);
+            let tiny = live::job(&many, now(), Window { width, height: Some(height), colour: false });
+            assert!(tiny.lines().all(|line| line.chars().count() <= width.max(30)), "{width}:\n{tiny}");
         }
-        live::job(&many, now(), Window { width, height: Some(1), colour: true });
     }
+    let text = frame(&record(), 60, 10);
+    assert!(text.contains("disk-2001  Streaming") && text.ends_with("contact fresh 1s ago\n"), "{text}");
+    let text = frame(&record(), 60, 6);
+    assert!(text.contains("2 disks: 1 Streaming, 1 Completed\n") && text.contains("last report"), "{text}");
 }
 
 #[test]
@@ -97,6 +102,32 @@ fn u07_u09_a_stalled_job_says_since_when_and_what_to_do() {
     ] {
         assert!(text.contains(part), "{part:?} in\n{text}");
     }
+}
+
+#[test]
+fn a_failed_disk_is_not_told_as_work_that_goes_on() {
+    let mut broken = record();
+    broken.job.disks[1].status = DiskStatus::Failed;
+    broken.job.disks[1].error = Some("NBD read error: EIO".to_owned());
+    let text = frame(&broken, 80, 30);
+    assert!(text.contains("state     waiting: disk disk-2001 failed: NBD read error: EIO\n"), "{text}");
+    assert!(text.contains("to do     start its mover again, or end the job: `waybill finish JOB --failed"), "{text}");
+    assert_eq!(note::standing(&broken.job, now()), note::Standing::Failed);
+    assert!(line::job(&broken.job, now()).ends_with("| waiting: disk disk-2001 failed: NBD read error: EIO"));
+}
+
+#[test]
+fn a_dead_daemon_is_named_before_the_silence_that_its_row_speaks_of() {
+    let mut silent = record();
+    silent.job.contact = Contact::Silent(Silence::TunnelDown);
+    let dead = Moment { daemon: Some(at("2026-11-23T17:19:00Z")), ..now() };
+    let window = Window { width: 80, height: None, colour: false };
+    let text = live::job(&silent, dead, window);
+    let state = "state     waiting: not polled, the OMA's daemon has written nothing for 1m 00s\n";
+    assert!(text.contains(state) && text.contains("to do     see whether `waybill oma` runs on this"), "{text}");
+    assert!(!text.contains("stunnel"), "advice for the silence would be wrong:\n{text}");
+    assert_ne!(Shown::of(&silent.job, dead), Shown::of(&record().job, dead));
+    assert_ne!(Shown::of(&record().job, dead), Shown::of(&record().job, now()), "a line tells that it is dead");
 }
 
 #[test]
@@ -132,6 +163,12 @@ fn the_frame_of_all_jobs_counts_what_it_leaves_out() {
     assert!(text.contains("tunnel down for 1s"), "{text}");
     let text = live::jobs(&jobs, now(), window(6));
     assert!(text.ends_with("and 1 more: `waybill jobs` lists all\n") && text.lines().count() == 6, "{text}");
+    let mut long = streaming();
+    long.id = JobId::parse(&"x".repeat(255)).expect("an id");
+    let text = live::jobs(&[long.clone(), streaming()], now(), Window { width: 60, ..window(24) });
+    assert!(text.contains("xxxxxxxxxx…xxxxxxxxx  Streaming   50.00%") && text.contains("job-1  "), "{text}");
+    let listed = waybill::view::table::jobs(&[long], now(), Some(60), false);
+    assert!(listed.contains(&"x".repeat(255)), "an id that the next command needs is never cut:\n{listed}");
 }
 
 #[test]
@@ -143,7 +180,7 @@ fn a_line_is_worth_it_for_a_percent_a_status_or_a_silence_and_for_nothing_else()
     let is_news = |change: fn(&mut waybill::model::job::Job)| {
         let mut other = job.clone();
         change(&mut other);
-        Shown::of(&other) != Shown::of(&job)
+        Shown::of(&other, now()) != Shown::of(&job, now())
     };
     use waybill::model::percent::Percent;
     assert!(!is_news(|job| job.totals.throughput_bps += 1));
@@ -151,7 +188,7 @@ fn a_line_is_worth_it_for_a_percent_a_status_or_a_silence_and_for_nothing_else()
     assert!(is_news(|job| job.totals.percent = Percent::from_hundredths(5100)));
     assert!(is_news(|job| job.status = JobStatus::Finalizing));
     assert!(is_news(|job| job.contact = Contact::Late));
-    assert!(is_news(|job| job.stalled_since = Some(now())));
+    assert!(is_news(|job| job.stalled_since = Some(at("2026-11-23T17:19:00Z"))));
     assert!(is_news(|job| job.disks[1].status = DiskStatus::Failed));
 }
 

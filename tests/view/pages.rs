@@ -6,7 +6,9 @@ use waybill::model::job::{Contact, Silence};
 use waybill::model::status::DiskStatus;
 use waybill::view::{detail, json, table};
 
-use crate::sample::{at, disk, failed, job, now, record, streaming};
+use waybill::view::Moment;
+
+use crate::sample::{at, disk, failed, job, now, record, seen, streaming};
 
 #[test]
 fn a_wide_table_has_every_figure() {
@@ -57,9 +59,12 @@ fn colour_marks_what_ended_badly_and_nothing_else_changes() {
 /// F2, F21: what a dead daemon left behind is not shown as the present.
 #[test]
 fn the_rate_of_a_row_that_nobody_refreshes_is_not_shown() {
-    let hour_later = at("2026-11-23T18:20:00Z");
+    let hour_later = Moment { wall: at("2026-11-23T18:20:00Z"), ..now() };
     let text = table::jobs(&[streaming()], hour_later, None, false);
-    assert!(!text.contains("MiB/s") && text.contains("not polled for 1h 00m"), "{text}");
+    assert!(!text.contains("MiB/s") && text.contains("daemon has written nothing for 1h 00m"), "{text}");
+    // Long before anybody is taken for dead: a row that moves is written with every poll.
+    let soon = seen(at("2026-11-23T17:20:14Z"));
+    assert!(!table::jobs(&[streaming()], soon, None, false).contains("MiB/s"));
     let page = detail::job(&record(), hour_later, false);
     assert!(page.contains("rate          no data moves, remaining time unknown\n"), "{page}");
 }

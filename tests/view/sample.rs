@@ -10,6 +10,7 @@ use waybill::model::record::{JobRecord, LogRecord, StepRecord};
 use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::model::time::Wall;
+use waybill::view::Moment;
 
 pub const GIB: u64 = 1 << 30;
 
@@ -17,8 +18,14 @@ pub fn at(text: &str) -> Wall {
     Wall::parse(text).expect("a time")
 }
 
-pub fn now() -> Wall {
-    at("2026-11-23T17:20:00Z")
+/// A moment at which the daemon was alive 3 s before.
+pub fn now() -> Moment {
+    seen(at("2026-11-23T17:20:00Z"))
+}
+
+/// Any moment at which the daemon was alive 3 s before.
+pub fn seen(wall: Wall) -> Moment {
+    Moment { wall, daemon: Some(Wall::from_unix_millis(wall.unix_millis() - 3000)) }
 }
 
 pub fn job(id: &str) -> Job {

@@ -3,10 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::output;
+use crate::cli::{database, output};
 use crate::model::id::JobId;
 use crate::model::job::Job;
-use crate::runtime::clock::Clock;
 use crate::store::Reader;
 use crate::view::line::{self, Shown};
 use crate::view::live::{self, Window};
@@ -14,7 +13,6 @@ use crate::view::live::{self, Window};
 /// Standard output and what stands on it.
 pub(super) struct Screen {
     database: PathBuf,
-    clock: Clock,
     /// Lines of the frame that the next one replaces.
     drawn: usize,
     /// What the last line showed.
@@ -23,7 +21,7 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(database: &Path) -> Self {
-        Self { database: database.to_owned(), clock: Clock::start(), drawn: 0, shown: None }
+        Self { database: database.to_owned(), drawn: 0, shown: None }
     }
 
     /// A line that stays.
@@ -34,8 +32,8 @@ impl Screen {
 
     /// Shows the job as the database has it now, and gives it.
     pub(super) fn draw(&mut self, id: &JobId) -> Option<Job> {
-        let record = Reader::open(&self.database).and_then(|reader| reader.record(id)).ok().flatten()?;
-        let now = self.clock.now().wall;
+        let reader = Reader::open(&self.database).ok()?;
+        let (record, now) = (reader.record(id).ok().flatten()?, database::moment(&reader).ok()?);
         match output::Screen::of_stdout() {
             output::Screen { width: Some(width), height: Some(height), colour } => {
                 // Room for the line that says which run this is.
@@ -45,7 +43,7 @@ impl Screen {
                 write_out(&format!("{up}\x1b[J{frame}"));
                 self.drawn = frame.lines().count();
             }
-            _ if self.shown.replace(Shown::of(&record.job)) != Some(Shown::of(&record.job)) => {
+            _ if self.shown.replace(Shown::of(&record.job, now)) != Some(Shown::of(&record.job, now)) => {
                 write_out(&format!("   {}\n", line::job(&record.job, now)));
             }
             _ => {}

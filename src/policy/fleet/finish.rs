@@ -26,7 +26,7 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(30);
 impl Fleet {
     /// Ends a job because somebody wants it to. The VMA is told, once and without waiting.
     pub fn cancel(&mut self, now: Now, id: &JobId, reason: &str) -> Result<(), Refusal> {
-        let tracked = self.jobs.get(id).ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
+        let tracked = self.jobs.get(id).ok_or_else(|| Refusal::NotTracked { id: id.to_string() })?;
         let reason = if reason.is_empty() { "no reason was given" } else { reason };
         let text = bounded(&format!("cancelled: {reason}"));
         self.actions.push_back(Action::TellFinish {

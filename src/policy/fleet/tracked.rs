@@ -98,11 +98,14 @@ impl Tracked {
 
     /// The VMA answered with the document.
     pub(super) fn heard(&mut self, now: Now, journal: &mut Journal, settings: &FleetSettings) {
-        let silent_for = self.contact.silent_for(now);
+        let seconds = self.contact.missing_for(now).as_secs();
         let was = self.contact.state();
         self.contact.answered(now);
         if matches!(was, Contact::Silent(_)) {
-            let message = format!("contact regained after {} s ({was})", silent_for.as_secs());
+            let message = match was {
+                Contact::Silent(Silence::JobUnknown) => format!("the VMA knows the job after {seconds} s ({was})"),
+                _ => format!("contact regained after {seconds} s ({was})"),
+            };
             journal.note(now, &self.job, Event::ContactRegained, message, Vec::new());
         }
         self.note_pace(now, journal, settings.backoff.interval, false);
@@ -132,6 +135,7 @@ impl Tracked {
                 ("kind", story.kind.stored_name().into()),
                 ("since", story.since.to_string().into()),
                 ("tries", u64::from(story.tries).into()),
+                ("remedy", remedy(story.kind).into()),
             ];
             journal.note(now, &self.job, Event::ContactLost, story.to_string(), attributes);
         }

@@ -354,7 +354,9 @@ impl Source {
         let mut totals = job.totals;
         totals.throughput_bps = disks.iter().map(|disk| disk.throughput_bps).fold(0, u64::saturating_add);
         let is_done = job.status == JobStatus::Succeeded;
-        totals.eta_seconds = eta_seconds(is_done, totals.total_bytes, totals.bytes_transferred, totals.throughput_bps);
+        let flows = entry.watched.iter().any(|disk| disk.rate.is_flowing(now.mono));
+        let flow = if flows { totals.throughput_bps } else { 0 };
+        totals.eta_seconds = eta_seconds(is_done, totals.total_bytes, totals.bytes_transferred, flow);
         let only = (disks.len() == 1).then(|| disks[0].clone());
         Progress {
             job: job.id.clone(),
