@@ -53,7 +53,8 @@ impl World {
     /// Lets time pass up to a moment.
     pub fn run_until(&mut self, end_ms: u64) {
         while self.step(end_ms) {}
-        self.now_ms = end_ms;
+        // Something within may have waited longer.
+        self.now_ms = self.now_ms.max(end_ms);
     }
 
     fn step(&mut self, end_ms: u64) -> bool {
