@@ -1,6 +1,6 @@
-//! The random walk: two VMAs, an OMA and a few jobs in ten virtual minutes, or three hours, of everything that `storm` has, from a seed.
-//! The invariants judge every step; at the end the weather turns fine, and within a minute the OMA shows what the VMAs
-//! say, nothing is unwritten, and nothing has succeeded without its evidence.
+//! The random walk: two VMAs, an OMA and a few jobs in all that `storm` has, for ten virtual minutes or three hours, from a
+//! seed. The invariants judge every step. At the end the weather turns fine, and within a minute the OMA shows what the
+//! VMAs say, nothing is unwritten, and nothing has succeeded without its evidence.
 //!
 //! 120 walks here, more with `build/test --long`; `build/test --seed N` repeats one. A seed is the same walk each time.
 

@@ -225,6 +225,7 @@ impl World {
     }
     /// Gives a job the change ids that arrived before it was tracked, as the shell does.
     pub(crate) fn recall(&mut self, id: &JobId) {
+        self.take_changes();
         let mut received = self.store.received_change_ids(id).expect("readable");
         received.extend(self.outbox.changes().iter().filter_map(|change| match change {
             Change::ChangeIdReceived(waiting) if waiting.job == id.as_str() => Some(waiting.clone()),
