@@ -208,6 +208,9 @@ fn nothing_that_may_happen_breaks_what_must_hold() {
                 failed.push(seed);
             }
         }
+        if (seed + 1) % 500 == 0 {
+            println!("{seeds:?}: up to {seed}, {} failed", failed.len());
+        }
     }
     let seconds = began.elapsed().as_secs_f64();
     let (hours, pace) = (virtual_ms / 3_600_000, steps as f64 / seconds);
