@@ -166,7 +166,6 @@ impl Database {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "an answer with the notes that go with it")]
     fn try_news<T>(
         &mut self,
         ask: impl FnOnce(&Reader) -> Result<T, StoreError>,

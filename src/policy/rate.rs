@@ -63,9 +63,9 @@ impl Rate {
     /// True where bytes have arrived lately. A rate that only empties itself foretells nothing: for some seconds the remaining
     /// time would grow to days.
     pub fn is_flowing(&self, now: Mono) -> bool {
-        let arrivals =
+        let mut arrivals =
             self.samples.iter().zip(self.samples.iter().skip(1)).filter(|(before, after)| after.1 > before.1);
-        arrivals.last().is_some_and(|(_, &(at, _))| now.since(at) <= FLOWING)
+        arrivals.next_back().is_some_and(|(_, &(at, _))| now.since(at) <= FLOWING)
     }
 
     fn window_end(&self, now: Mono) -> Mono {

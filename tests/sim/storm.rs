@@ -109,7 +109,7 @@ impl Storm {
 
     fn do_one_thing(&mut self, world: &mut World) {
         let (vma, id) = (self.vma(), self.one(&IDS));
-        match self.dice.below(100) {
+        match self.dice.below(102) {
             0..=59 => drop(world.push_to(vma, id, &self.body())),
             60..=62 => self.tell_a_story(world, vma, id),
             63..=66 => self.declare(world, vma, id),
@@ -132,7 +132,9 @@ impl Storm {
             90..=92 => world.restart_oma(),
             93..=95 => restart(world, vma),
             96..=98 => self.strike(world, vma),
-            _ => self.backups[vma] = Some(world.vmas[vma].backup()),
+            99 => self.backups[vma] = Some(world.vmas[vma].backup()),
+            100 => world.insert_by_hand(id, self.one(&["site-a", "site-b", "nowhere"])),
+            _ => world.fail_by_hand(id),
         }
     }
 

@@ -53,7 +53,8 @@ impl World {
     /// Lets time pass up to a moment.
     pub fn run_until(&mut self, end_ms: u64) {
         while self.step(end_ms) {}
-        self.now_ms = end_ms;
+        // Something within may have waited longer.
+        self.now_ms = self.now_ms.max(end_ms);
     }
 
     fn step(&mut self, end_ms: u64) -> bool {
@@ -177,12 +178,12 @@ impl World {
             (true, _) => {
                 let is_awaited = delay < LIMIT_MS;
                 if !is_awaited {
-                    self.schedule(sent + LIMIT_MS, miss("connect: no answer within 10 s"));
+                    self.schedule(sent + LIMIT_MS, miss("no first byte within 10 s"));
                 }
                 self.schedule(sent + delay, Happening::Asked(Request { action, sent, process, is_awaited }));
             }
             (false, Down::Refuses) => self.schedule(sent + 1, miss("connect: connection refused")),
-            (false, Down::Hangs) => self.schedule(sent + LIMIT_MS, miss("connect: no answer within 10 s")),
+            (false, Down::Hangs) => self.schedule(sent + LIMIT_MS, miss("no first byte within 10 s")),
         }
     }
 
@@ -306,6 +307,10 @@ fn vma_of(action: &Action) -> &VmaName {
 
 fn missed(action: &Action, why: &str) -> Came {
     Came::Core(match action {
+        // As the OMA's shell tells them apart: who refuses a connection is the near end of the tunnel.
+        Action::Poll { job, .. } if why.starts_with("connect:") => {
+            Input::Missed(job.clone(), Miss::NoTunnel(why.to_owned()))
+        }
         Action::Poll { job, .. } => Input::Missed(job.clone(), Miss::Unreachable(why.to_owned())),
         Action::TellFinish { job, .. } => Input::FinishAnswered(job.clone(), FinishAnswer::Unreachable(why.to_owned())),
         Action::List { vma, .. } => Input::ListMissed(vma.clone()),

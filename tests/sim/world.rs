@@ -10,6 +10,7 @@ use waybill::model::id::{JobId, VmaName};
 use waybill::model::job::Job;
 use waybill::model::percent::Percent;
 use waybill::model::record::LogRecord;
+use waybill::model::status::JobStatus;
 use waybill::model::time::{Mono, Now, Wall};
 use waybill::policy::backoff::Backoff;
 use waybill::policy::dice::Dice;
@@ -18,7 +19,7 @@ use waybill::policy::outbox::Outbox;
 use waybill::policy::refusal::Refusal;
 use waybill::policy::source::{Declared, Pushed};
 use waybill::policy::throttle::ThrottleSettings;
-use waybill::store::Store;
+use waybill::store::{Durability, Store};
 use waybill::wire::{changeid, job, progress, update};
 
 use crate::invariants::Invariants;
@@ -225,6 +226,7 @@ impl World {
     }
     /// Gives a job the change ids that arrived before it was tracked, as the shell does.
     pub(crate) fn recall(&mut self, id: &JobId) {
+        self.take_changes();
         let mut received = self.store.received_change_ids(id).expect("readable");
         received.extend(self.outbox.changes().iter().filter_map(|change| match change {
             Change::ChangeIdReceived(waiting) if waiting.job == id.as_str() => Some(waiting.clone()),
@@ -280,6 +282,45 @@ impl World {
         self.settle();
     }
 
+    /// Another program inserts a row, and the OMA notices.
+    pub fn insert_by_hand(&mut self, id: &str, vma: &str) {
+        self.wait_for_oma();
+        self.take_changes();
+        let vma = VmaName::parse(vma).expect("a name");
+        if self.can_be_written_by_hand() && self.stored(&job_id(id)).is_none() {
+            let job = Job::new(job_id(id), vma, self.now().wall);
+            self.write_by_hand(Change::Progress(Box::new(job.clone())));
+            self.fleet.handle(self.now(), Input::Noticed(Box::new(job)));
+            self.recall(&job_id(id));
+        }
+        self.settle();
+    }
+    /// Another program sets a job to failed, and the OMA notices.
+    pub fn fail_by_hand(&mut self, id: &str) {
+        self.wait_for_oma();
+        self.take_changes();
+        let tracked = self.stored(&job_id(id)).filter(|job| !job.status.is_final());
+        if let (true, Some(mut job)) = (self.can_be_written_by_hand(), tracked) {
+            (job.status, job.error, job.completed_at) =
+                (JobStatus::Failed, Some("by another program".to_owned()), Some(self.now().wall));
+            job.totals.throughput_bps = 0;
+            self.write_by_hand(Change::Ended(Box::new(job)));
+            self.fleet.handle(self.now(), Input::EndedElsewhere(job_id(id), JobStatus::Failed));
+        }
+        // An OMA that dies before it has noticed never closes the last step; that is not tried here.
+        let is_awake = std::mem::take(&mut self.is_awake);
+        self.settle();
+        self.is_awake = is_awake;
+    }
+    /// True where another program can write, and the OMA notices at its next look.
+    fn can_be_written_by_hand(&self) -> bool {
+        self.is_writable && self.outbox.is_empty()
+    }
+    fn write_by_hand(&mut self, change: Change) {
+        let refused = self.store.commit(&[change], Durability::HandedToSystem).expect("written");
+        assert!(refused.is_empty(), "{refused:?}");
+        self.rules = Invariants::knowing(&self.store.jobs().expect("readable"));
+    }
     /// True where nothing waits for the OMA's database.
     pub fn is_written(&self) -> bool {
         self.outbox.is_empty()

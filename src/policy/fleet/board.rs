@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::discover::Discovery;
-use super::finish;
 use super::merge;
 use super::order;
 use super::port::{Action, FleetSettings, Input};
@@ -223,7 +222,7 @@ impl Fleet {
         }
         let Some(tracked) = self.jobs.get(id) else { return false };
         let Some(reason) = tracked.loss(now, &self.settings) else { return false };
-        if tracked.has_succeeded() && finish::is_proven(&tracked.job) {
+        if tracked.has_succeeded() {
             // All disks are Completed and have their change ids: the silence only kept the VMA from being told.
             self.succeed_untold(now, id, &reason);
             return true;

@@ -8,7 +8,6 @@ use super::port::{Action, FinishAnswer};
 use super::tracked::{Judgement, Tracked};
 use crate::limits;
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
-use crate::model::disk::Disk;
 use crate::model::event::Event;
 use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::job::{Job, SyncKind};
@@ -169,7 +168,7 @@ impl Fleet {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         match tracked.judgement {
             Judgement::Telling => {}
-            _ if !is_proven(&tracked.job) => tracked.judgement = Judgement::Open,
+            _ if !tracked.is_proven() => tracked.judgement = Judgement::Open,
             Judgement::Open => {
                 let message = "every declared disk is Completed and has its change id: telling the VMA";
                 if tracked.is_new_refusal("judged") {
@@ -187,7 +186,7 @@ impl Fleet {
     pub fn stands_by(&mut self, action: &Action) -> bool {
         let Action::TellFinish { job, outcome: Outcome::Succeeded, .. } = action else { return true };
         let Some(tracked) = self.jobs.get_mut(job) else { return false };
-        let holds = is_proven(&tracked.job);
+        let holds = tracked.is_proven();
         if !holds {
             tracked.judgement = Judgement::Open;
         }
@@ -212,7 +211,7 @@ impl Fleet {
         }
         match answer {
             // A disk has come while the VMA was asked.
-            FinishAnswer::Unknown if !is_proven(&tracked.job) => tracked.judgement = Judgement::Open,
+            FinishAnswer::Unknown if !tracked.is_proven() => tracked.judgement = Judgement::Open,
             FinishAnswer::Taken => self.succeed(now, id, "the VMA was told that the job has succeeded"),
             FinishAnswer::Unknown => self.succeed(now, id, "the VMA no longer knows the job and could not be told"),
             FinishAnswer::Refused(why) => {
@@ -295,16 +294,6 @@ impl Fleet {
             }
         }
     }
-}
-
-/// The OMA's own evidence for success: every declared disk is Completed and has its change id, and no disk that
-/// nobody declared is still being copied.
-pub(super) fn is_proven(job: &Job) -> bool {
-    let is_done = |disk: &Disk| disk.status == DiskStatus::Completed;
-    let mut declared = job.disks.iter().filter(|disk| disk.declared).peekable();
-    declared.peek().is_some()
-        && declared.all(|disk| disk.change_id.as_ref().is_some_and(ChangeId::is_well_formed))
-        && job.disks.iter().all(is_done)
 }
 
 /// The history row of one disk of an ended job. What this process did not see begin is measured by wall times.

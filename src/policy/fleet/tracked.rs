@@ -266,9 +266,18 @@ impl Tracked {
         self.job.updated_at = now.wall;
         self.throttle = Throttle::written(&self.job, now.mono);
     }
-    /// True where the OMA's evidence for success is complete and the VMA has not contradicted it.
+    /// The OMA's own evidence for success: every declared disk is Completed and has its change id, and no disk that
+    /// nobody declared is still to be copied.
+    pub(super) fn is_proven(&self) -> bool {
+        let mut declared = self.job.disks.iter().filter(|disk| disk.declared).peekable();
+        declared.peek().is_some()
+            && declared.all(|disk| disk.change_id.as_ref().is_some_and(ChangeId::is_well_formed))
+            && self.job.disks.iter().all(|disk| disk.status == DiskStatus::Completed)
+    }
+    /// True where that evidence is complete and the VMA has not contradicted it.
     pub(super) fn has_succeeded(&self) -> bool {
-        matches!(self.judgement, Judgement::Telling | Judgement::Judged { was_refused: false, .. })
+        let is_judged = matches!(self.judgement, Judgement::Telling | Judgement::Judged { was_refused: false, .. });
+        is_judged && self.is_proven()
     }
     pub(super) fn is_new_refusal(&mut self, text: &str) -> bool {
         self.refusals.is_first(text, limits::REFUSALS_PER_JOB)
