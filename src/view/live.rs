@@ -2,7 +2,7 @@
 //! first, then the stages, then the disks that need nobody's eyes, which are counted.
 
 use crate::model::disk::Disk;
-use crate::model::job::Job;
+use crate::model::job::{Contact, Job};
 use crate::model::record::{JobRecord, LogRecord, StepRecord};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
@@ -279,15 +279,13 @@ fn entry(entry: &LogRecord) -> Line {
     Line::new(at, Tone::Plain).and(format!(" {}", units::plain(&entry.message)), Tone::of_level(entry.level))
 }
 
-/// How fresh the figures are.
+/// How fresh the figures are. Of a fresh contact only the last half minute is known, which would look old.
 fn foot(job: &Job, now: Moment) -> Line {
     let ago = |at: Option<Wall>| at.map_or("never".to_owned(), |at| format!("{} ago", units::age(at, *now)));
-    let report = ago(job.source_updated_at);
-    let text = match job.last_contact_at {
-        Some(at) if !job.status.is_final() => {
-            format!("{}  last report {report}, contact {} {}", clock(now.wall), job.contact, ago(Some(at)))
-        }
-        _ => format!("{}  last report {report}", clock(now.wall)),
+    let contact = match job.contact {
+        _ if job.status.is_final() || job.last_contact_at.is_none() => String::new(),
+        Contact::Fresh => ", contact fresh".to_owned(),
+        other => format!(", contact {other}, the last {}", ago(job.last_contact_at)),
     };
-    Line::new(text, Tone::Plain)
+    Line::new(format!("{}  last report {}{contact}", clock(now.wall), ago(job.source_updated_at)), Tone::Plain)
 }

@@ -43,7 +43,7 @@ to come   Finalize, PersistChangeIDs
 17:00:00Z job declared with 2 disks
 17:01:00Z counter fell
 
-17:20:00Z  last report 2s ago, contact fresh 1s ago
+17:20:00Z  last report 2s ago, contact fresh
 ";
     assert_eq!(text, expected, "\n{text}");
 }
@@ -81,7 +81,7 @@ fn a_small_window_gives_up_the_log_then_the_disks_that_need_nobodys_eyes() {
         }
     }
     let text = frame(&record(), 60, 10);
-    assert!(text.contains("disk-2001  Streaming") && text.ends_with("contact fresh 1s ago\n"), "{text}");
+    assert!(text.contains("disk-2001  Streaming") && text.ends_with("contact fresh\n"), "{text}");
     let text = frame(&record(), 60, 6);
     assert!(text.contains("2 disks: 1 Streaming, 1 Completed\n") && text.contains("last report"), "{text}");
 }
@@ -98,7 +98,7 @@ fn u07_u09_a_stalled_job_says_since_when_and_what_to_do() {
         "  0 B/s  ETA unknown\n",
         "state     waiting: stalled, mover silent for 10m 00s\n",
         "to do     see on the VMA whether the mover still runs and reads; if it hangs,\n          end it and start",
-        "last report 10m 00s ago, contact fresh 1s ago\n",
+        "last report 10m 00s ago, contact fresh\n",
     ] {
         assert!(text.contains(part), "{part:?} in\n{text}");
     }
