@@ -35,11 +35,14 @@ const PLANS: [Plan; 8] = [
     Plan { times: false, bar: 0, stage: false, moved: false, rate: false, vm: 0, note: 8 },
 ];
 
+/// Cells that the fewest columns take beside an id.
+const BESIDE_ID: usize = 34;
+
 /// The table with its head, a line for each job in the order given. `width` is the terminal's; `None` gives every line the
-/// space that it needs. Only an id that is wider than the terminal makes a wider line.
+/// space that it needs. Only ids that leave no room for the figures make wider lines.
 pub fn jobs(jobs: &[Job], now: Moment, width: Option<usize>, colour: bool) -> String {
     let longest = jobs.iter().map(|job| units::width(job.id.as_str())).max().unwrap_or(0);
-    let width = width.map_or(usize::MAX, |width| width.max(longest));
+    let width = width.map_or(usize::MAX, |width| width.max(longest + BESIDE_ID));
     grid::render(&fitting(jobs, now, width, usize::MAX), width, colour)
 }
 
