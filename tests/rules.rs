@@ -1,5 +1,5 @@
-//! Every rule that a comment, a text or a test's name cites has its row in `src/RULES.md`. The tree is read as files, so
-//! that what git does not know yet counts as well.
+//! Every rule that a comment, a text or a test's name cites has its row in `src/RULES.md`, and every failure of the field there has
+//! a test of its name. The tree is read as files, so that what git does not know yet counts as well.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,6 +32,23 @@ fn every_rule_that_is_cited_has_its_row() {
     }
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
     assert!(cited > 100, "only {cited} citations were found");
+}
+
+#[test]
+fn every_failure_of_the_field_has_a_test_of_its_name() {
+    let mut paths = Vec::new();
+    ["src", "tests"].iter().for_each(|place| walk(place, &mut paths));
+    let named: BTreeSet<String> = paths
+        .iter()
+        .filter(|path| path.ends_with(".rs") && *path != "tests/rules.rs")
+        .flat_map(|path| {
+            read(path).lines().filter(|line| line.trim().starts_with("fn ")).flat_map(citations).collect::<Vec<_>>()
+        })
+        .collect();
+    let rules = read(RULES);
+    let rows = rules.lines().filter_map(row).filter(|rule| rule.starts_with(['F', 'U']) && citations(rule) == [*rule]);
+    let untested: Vec<&str> = rows.filter(|rule| !named.contains(*rule)).collect();
+    assert!(untested.is_empty() && named.len() > 40, "{untested:?} of {RULES} have no test; {} rows have", named.len());
 }
 
 #[test]
