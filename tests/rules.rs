@@ -1,5 +1,5 @@
-//! Every rule that a comment, a text or a test's name cites has its row in `src/RULES.md`, and every failure of the field there has
-//! a test of its name. The tree is read as files, so that what git does not know yet counts as well.
+//! Every rule that a comment, a text or a test's name cites has its row in `src/RULES.md`, and every failure of the field
+//! there has a test of its name. The tree is read as files, so that what git does not know yet counts as well.
 
 use std::collections::BTreeSet;
 use std::fs;
