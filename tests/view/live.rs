@@ -23,7 +23,7 @@ fn frame(record: &JobRecord, width: usize, height: usize) -> String {
 }
 
 #[test]
-fn a_frame_of_80_columns_has_every_answer() {
+fn u09_a_frame_of_80_columns_has_every_answer() {
     let text = frame(&record(), 80, 24);
     let expected = "\
 job-1  VM /DC0/vm/web01  VMA site-a
