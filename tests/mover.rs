@@ -25,8 +25,9 @@ fn folder(test: &str) -> PathBuf {
 
 /// `waybill run --job j --disk d` towards a VMA; the mover follows in `arguments` after further options and `--`.
 fn waybill(vma: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(WAYBILL);
-    command.args(["run", "--job", "j", "--disk", "d", "--vma", vma]).args(arguments);
+    // Where the tests themselves run in the background, a shell has made them ignore SIGINT and SIGQUIT.
+    let mut command = Command::new("env");
+    command.args(["--default-signal", WAYBILL, "run", "--job", "j", "--disk", "d", "--vma", vma]).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
