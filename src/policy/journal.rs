@@ -13,7 +13,6 @@ use crate::model::status::{DiskStatus, JobStatus};
 pub use crate::model::text::bounded;
 use crate::model::time::{Mono, Now};
 use crate::model::{disk::Disk, job::Totals};
-use crate::policy::transition::{Moved, set_disk_status};
 
 /// The changes of one wake-up.
 #[derive(Debug, Clone, Default)]
@@ -100,22 +99,6 @@ impl Journal {
         ];
         let message = format!("disk {}: {from} -> {to}", disk.id);
         self.note(now, job, Event::DiskStatusChanged, message, attributes);
-    }
-
-    /// The job has failed: its disks that were being copied are no longer, whatever a mover that nobody asks still does
-    /// (U2).
-    pub fn disks_stopped(&mut self, now: Now, job: &mut Job) {
-        for at in 0..job.disks.len() {
-            let disk = &mut job.disks[at];
-            if !matches!(disk.status, DiskStatus::Snapshotting | DiskStatus::Streaming) {
-                continue;
-            }
-            if let Ok(Moved::From(before)) = set_disk_status(&mut disk.status, DiskStatus::Failed) {
-                disk.ended_at = Some(now.wall);
-                disk.error.clone_from(&job.error);
-                self.disk_moved(now, job, &job.disks[at], before);
-            }
-        }
     }
 
     /// The total of a disk or of the job was replaced; the bar may fall with it (R-44, U6).
@@ -213,20 +196,4 @@ impl Once {
     pub fn forget(&mut self, text: &str) {
         self.0.retain(|met| &**met != text);
     }
-}
-
-/// The reason of a failure in words: what was given, else what the disks said, never nothing (F19, U3).
-pub fn failure_text(job: &Job, reason: &str) -> String {
-    if !reason.is_empty() {
-        return bounded(reason);
-    }
-    let said: Vec<String> = job
-        .disks
-        .iter()
-        .filter_map(|disk| disk.error.as_ref().map(|error| format!("disk {}: {error}", disk.id)))
-        .collect();
-    if said.is_empty() {
-        return "ended as Failed, and whoever ended it gave no reason".to_owned();
-    }
-    bounded(&said.join("; "))
 }

@@ -5,6 +5,7 @@ pub mod announce;
 pub mod backoff;
 pub mod contact;
 pub mod dice;
+pub mod ending;
 pub mod estimate;
 pub mod fleet;
 pub mod journal;

@@ -15,7 +15,8 @@ use crate::model::percent::Percent;
 use crate::model::request::{ChangeIdReport, Outcome};
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Now;
-use crate::policy::journal::{bounded, failure_text};
+use crate::policy::ending::{failure_text, stop_disks};
+use crate::policy::journal::bounded;
 use crate::policy::refusal::Refusal;
 use crate::policy::transition::{Moved, set_job_status};
 
@@ -272,7 +273,7 @@ impl Fleet {
         } else {
             job.error = Some(failure_text(job, job.error.as_deref().unwrap_or("")));
             job.totals.eta_seconds = None;
-            self.journal.disks_stopped(now, job);
+            stop_disks(now, job, &mut self.journal);
         }
         job.totals.throughput_bps = 0;
         for disk in &mut job.disks {

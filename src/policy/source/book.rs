@@ -15,8 +15,9 @@ use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now};
 use crate::policy::dice::Dice;
+use crate::policy::ending::{failure_text, stop_disks};
 use crate::policy::estimate::eta_seconds;
-use crate::policy::journal::{Journal, Once, failure_text};
+use crate::policy::journal::{Journal, Once};
 use crate::policy::rate::Rate;
 use crate::policy::refusal::Refusal;
 use crate::policy::tally::{plan_of, tally};
@@ -271,7 +272,7 @@ impl Source {
         let Ok(Moved::From(before)) = set_job_status(&mut job.status, wanted) else { return };
         if let Outcome::Failed(reason) = outcome {
             job.error = Some(failure_text(job, reason));
-            self.journal.disks_stopped(now, job);
+            stop_disks(now, job, &mut self.journal);
         }
         job.completed_at = Some(now.wall);
         for export in &mut job.exports {
