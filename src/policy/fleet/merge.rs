@@ -3,7 +3,6 @@
 //! Nothing goes back: stages and statuses follow the one table, bytes never fall, a percent falls only with a revised
 //! plan. What is not taken is one entry in the job's log.
 
-use super::copies::Copies;
 use super::tracked::Tracked;
 use crate::limits;
 use crate::model::change::Change;
@@ -21,14 +20,13 @@ pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &
     let mut differs = adopt_facts(now, tracked, said, journal);
     let exports = said.exports.iter().map(|export| export.name.to_string());
     tracked.names = exports.chain(said.aliases.iter().map(ToString::to_string)).collect();
-    let Tracked { job, refusals, copies, .. } = &mut *tracked;
     // Before the job's own status, because a row that is finished is not written again.
-    stream_again(now, job, said, journal);
-    differs |= merge_stage(now, job, refusals, said, journal);
+    stream_again(now, &mut tracked.job, said, journal);
+    differs |= merge_stage(now, &mut tracked.job, &mut tracked.refusals, said, journal);
     for disk in &said.disks {
-        differs |= merge_disk(now, job, copies, refusals, disk, journal);
+        differs |= merge_disk(now, tracked, disk, journal);
     }
-    differs |= merge_totals(now, job, refusals, said, journal);
+    differs |= merge_totals(now, &mut tracked.job, &mut tracked.refusals, said, journal);
     if differs {
         tracked.note_difference();
     }
@@ -103,17 +101,11 @@ fn journal_refusal(now: Now, job: &Job, journal: &mut Journal, message: String) 
     journal.note(now, job, Event::TransitionRefused, message, Vec::new());
 }
 
-fn merge_disk(
-    now: Now,
-    job: &mut Job,
-    copies: &mut Copies,
-    refusals: &mut Once,
-    said: &Disk,
-    journal: &mut Journal,
-) -> bool {
-    let Some(at) = job.disks.iter().position(|disk| disk.id == said.id) else {
-        return add_disk(now, job, copies, refusals, said, journal);
+fn merge_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journal) -> bool {
+    let Some(at) = tracked.job.disks.iter().position(|disk| disk.id == said.id) else {
+        return add_disk(now, tracked, said, journal);
     };
+    let Tracked { job, refusals, copies, .. } = tracked;
     let mut disk = job.disks[at].clone();
     let moved = transition::set_disk_status(&mut disk.status, said.status);
     if let Err(refused) = moved
@@ -212,14 +204,8 @@ fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {
     disk.updated_at = said.updated_at.or(disk.updated_at);
 }
 
-fn add_disk(
-    now: Now,
-    job: &mut Job,
-    copies: &mut Copies,
-    refusals: &mut Once,
-    said: &Disk,
-    journal: &mut Journal,
-) -> bool {
+fn add_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journal) -> bool {
+    let Tracked { job, refusals, .. } = &mut *tracked;
     if job.disks.len() >= limits::DISKS_PER_JOB {
         if refusals.is_first("disks", limits::REFUSALS_PER_JOB) {
             let message =
@@ -229,7 +215,7 @@ fn add_disk(
         return false;
     }
     job.add_disk(Disk::new(said.id.clone()));
-    merge_disk(now, job, copies, refusals, said, journal);
+    merge_disk(now, tracked, said, journal);
     true
 }
 
