@@ -96,7 +96,8 @@ List the jobs that run, and those that ended in the last 24 hours.
 Usage: waybill jobs [--all] [--json] [--db FILE]
 
   --all       also jobs that ended earlier
-  --json      one JSON object a line, with every stored column and the disks
+  --json      one JSON object a line, with every stored column, the disks, and
+              how the job stands: well, failed, unknown or silent
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
 

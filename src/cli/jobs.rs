@@ -25,7 +25,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     database::tell_odd_values(&reader);
     let jobs = listed(jobs, if given.has("all") { u64::MAX } else { RECENT_SECONDS }, now.wall);
     if given.has("json") {
-        let lines: Vec<String> = jobs.iter().map(|job| view::json::job(job) + "\n").collect();
+        let lines: Vec<String> = jobs.iter().map(|job| view::json::seen(job, now) + "\n").collect();
         return output::print(&lines.concat());
     }
     if jobs.is_empty() {

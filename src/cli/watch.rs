@@ -292,7 +292,7 @@ impl Show {
                 if is_known { Ok(()) } else { output::write(&(line::job(job, now) + "\n")) }
             }
             Form::Objects(last) => {
-                let object = json::job(job);
+                let object = json::seen(job, now);
                 let is_known = last.insert(job.id.clone(), object.clone()).as_ref() == Some(&object);
                 if is_known { Ok(()) } else { output::write(&(object + "\n")) }
             }

@@ -70,7 +70,7 @@ fn tried(record: &JobRecord) -> Vec<String> {
 
 fn head(page: &mut Page, record: &JobRecord, now: Moment) {
     let job = &record.job;
-    page.fact("job", job.id.as_str(), Tone::Head);
+    page.fact("job", &units::plain(job.id.as_str()), Tone::Head);
     let vm = [&job.vm.name, &job.vm.path].map(|text| units::plain(text)).join("  ");
     page.fact("VM", if vm.trim().is_empty() { "unknown" } else { vm.trim() }, Tone::Plain);
     page.fact("VMA", job.vma.as_str(), Tone::Plain);
@@ -97,9 +97,11 @@ fn head(page: &mut Page, record: &JobRecord, now: Moment) {
     page.fact("moved", &format!("{moved}{basis}"), Tone::Plain);
     if !job.status.is_final() {
         page.fact("rate", &pace(job, now), Tone::Plain);
+        let contact =
+            if note::not_polled_since(now).is_some() { "not polled".to_owned() } else { job.contact.to_string() };
         let contact = match job.last_contact_at {
-            Some(at) => format!("{}, last answer {}", job.contact, moment(at, now)),
-            None => job.contact.to_string(),
+            Some(at) => format!("{contact}, last answer {}", moment(at, now)),
+            None => contact,
         };
         page.fact("contact", &contact, Tone::Plain);
     }
@@ -144,7 +146,7 @@ fn disks(page: &mut Page, job: &Job, now: Moment) {
 fn disk(page: &mut Page, disk: &Disk, live: bool, now: Moment) {
     let label = if disk.label.is_empty() { String::new() } else { format!("  {}", units::plain(&disk.label)) };
     let status = paint(&disk.status.to_string(), Tone::of_disk(disk.status), page.colour);
-    page.line(&format!("  {}{label}  {status}", disk.id));
+    page.line(&format!("  {}{label}  {status}", units::plain(disk.id.as_str())));
     let rate =
         if live && disk.throughput_bps > 0 { format!("  {}", units::rate(disk.throughput_bps)) } else { String::new() };
     let moved = units::moved(disk.bytes_transferred, disk.planned_bytes);

@@ -143,9 +143,20 @@ pub fn history(row: &HistoryRecord) -> String {
     history_row(row).serialize_json()
 }
 
-/// One job with all that is remembered of it: as [`job`], with `waits_for`, `steps`, `events` and `received_change_ids`.
+/// As [`job`], with how the job stands (`well`, `failed`, `unknown`, `silent`) and since when nobody polls it, which no row
+/// says: a daemon that has died changes none.
+pub fn seen(job: &Job, now: Moment) -> String {
+    let mut out = self::job(job);
+    out.pop(); // the closing brace: the object goes on
+    let standing = note::standing(job, now).name().to_owned().serialize_json();
+    let not_polled = note::not_polled_since(now).filter(|_| !job.status.is_final());
+    let not_polled = not_polled.map_or("null".to_owned(), |at| at.to_string().serialize_json());
+    out + &format!(",\"standing\":{standing},\"not_polled_since\":{not_polled}}}")
+}
+
+/// One job with all that is remembered of it: as [`seen`], with `waits_for`, `steps`, `events` and `received_change_ids`.
 pub fn record(record: &JobRecord, now: Moment) -> String {
-    let mut out = job(&record.job);
+    let mut out = seen(&record.job, now);
     out.pop(); // the closing brace: the object goes on
     let steps: Vec<StepRow> = record.steps.iter().map(step_row).collect();
     let events: Vec<EventRow> = record.log.iter().map(event_row).collect();

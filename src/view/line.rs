@@ -17,6 +17,7 @@ pub struct Shown {
     contact: Contact,
     is_stalled: bool,
     standing: Standing,
+    is_polled: bool,
     percent: u16,
     disks: Vec<DiskStatus>,
 }
@@ -24,12 +25,15 @@ pub struct Shown {
 impl Shown {
     /// What a line of the job would show.
     pub fn of(job: &Job, now: Moment) -> Self {
+        let is_stalled = job.stalled_since.is_some();
         Self {
             status: job.status,
             stage: job.stage,
-            contact: job.contact,
-            is_stalled: job.stalled_since.is_some(),
+            // Beside a stall a poll or two that were missed are no news.
+            contact: if is_stalled && job.contact == Contact::Late { Contact::Fresh } else { job.contact },
+            is_stalled,
             standing: note::standing(job, now),
+            is_polled: note::not_polled_since(now).is_none(),
             percent: job.totals.percent.hundredths() / 100,
             disks: job.disks.iter().map(|disk| disk.status).collect(),
         }
@@ -41,7 +45,8 @@ pub fn job(job: &Job, now: Moment) -> String {
     let stage = job.stage.map_or("-", Stage::wire_name);
     let moved = units::moved(job.totals.bytes_transferred, table::planned(job));
     let rate = table::rate(job, now).unwrap_or_else(|| "-".to_owned());
-    let disks = job.disks.iter().map(|disk| format!("{} {} {}%", disk.id, disk.status, disk.percent));
+    let disks =
+        job.disks.iter().map(|disk| format!("{} {} {}%", units::plain(disk.id.as_str()), disk.status, disk.percent));
     format!(
         "{} {} {} {stage} {}% {moved} {rate} {} | {} | {}",
         now.wall,

@@ -102,7 +102,7 @@ fn head(job: &Job, now: Moment, width: usize) -> Vec<Line> {
     let vm = if job.vm.path.is_empty() { &job.vm.name } else { &job.vm.path };
     let vm = if vm.is_empty() { "unknown".to_owned() } else { units::plain(vm) };
     let mut lines = vec![
-        Line::new(job.id.as_str(), Tone::Head).and(format!("  VM {vm}  VMA {}", job.vma), Tone::Plain),
+        Line::new(units::plain(job.id.as_str()), Tone::Head).and(format!("  VM {vm}  VMA {}", job.vma), Tone::Plain),
         status(job, now),
         figures(job, now, width),
     ];
@@ -205,7 +205,7 @@ fn disk_columns(disks: &[&Disk], plan: &DiskPlan, has_rate: bool, name: usize) -
         } else {
             String::new()
         };
-        units::cut_middle(&format!("{}{label}", disk.id), name)
+        units::cut_middle(&format!("{}{label}", units::plain(disk.id.as_str())), name)
     };
     let rate = |disk: &&Disk| match disk.status {
         DiskStatus::Streaming if has_rate => units::rate(disk.throughput_bps),
@@ -284,8 +284,9 @@ fn foot(job: &Job, now: Moment) -> Line {
     let ago = |at: Option<Wall>| at.map_or("never".to_owned(), |at| format!("{} ago", units::age(at, *now)));
     let contact = match job.contact {
         _ if job.status.is_final() || job.last_contact_at.is_none() => String::new(),
+        _ if note::not_polled_since(now).is_some() => ", not polled".to_owned(),
         Contact::Fresh => ", contact fresh".to_owned(),
-        other => format!(", contact {other}, the last {}", ago(job.last_contact_at)),
+        other => format!(", contact {other}, last answer {}", ago(job.last_contact_at)),
     };
     Line::new(format!("{}  last report {}{contact}", clock(now.wall), ago(job.source_updated_at)), Tone::Plain)
 }

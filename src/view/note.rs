@@ -51,13 +51,25 @@ pub enum Standing {
     Silent,
 }
 
+impl Standing {
+    /// The word for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Silent => "silent",
+        }
+    }
+}
+
 /// How a job stands.
 pub fn standing(job: &Job, now: Moment) -> Standing {
     match (job.status, job.contact) {
         (JobStatus::Succeeded, _) => Standing::Well,
         (JobStatus::Failed, Contact::Lost) => Standing::Silent,
         (JobStatus::Failed, _) => Standing::Failed,
-        _ if silent_daemon(now).is_some() => Standing::Silent,
+        _ if not_polled_since(now).is_some() => Standing::Silent,
         (_, Contact::Silent(Silence::JobUnknown)) if job.source_updated_at.is_none() => Standing::Well,
         (_, Contact::Silent(Silence::JobUnknown)) => Standing::Unknown,
         (_, Contact::Silent(_) | Contact::Lost) => Standing::Silent,
@@ -67,8 +79,8 @@ pub fn standing(job: &Job, now: Moment) -> Standing {
     }
 }
 
-/// Since when the OMA's daemon has given no sign of life, where it should have.
-fn silent_daemon(now: Moment) -> Option<Wall> {
+/// Since when nobody polls: the last sign of life of the OMA's daemon, where that is too old.
+pub fn not_polled_since(now: Moment) -> Option<Wall> {
     now.daemon.filter(|at| now.seconds_since(*at) > ALIVE_SECONDS)
 }
 
@@ -132,7 +144,9 @@ pub fn waits_for(job: &Job, now: Moment) -> Option<Note> {
     if let Some(disk) = failed_disk(job) {
         let why = disk.error.as_deref().map_or_else(|| "no reason was given".to_owned(), units::plain);
         let remedy = "start its mover again, or end the job: `waybill finish JOB --failed TEXT`";
-        return Some(note(format!("disk {} failed: {why}", disk.id), Tone::Bad).with_remedy(remedy));
+        return Some(
+            note(format!("disk {} failed: {why}", units::plain(disk.id.as_str())), Tone::Bad).with_remedy(remedy),
+        );
     }
     if job.stalled_since.is_some() {
         let since = job.source_updated_at.or(job.stalled_since).unwrap_or(now.wall);
@@ -149,8 +163,9 @@ pub fn waits_for(job: &Job, now: Moment) -> Option<Note> {
             Some(note(text, Tone::Warn).with_remedy(contact::MOVER_REMEDY))
         }
         (Contact::Late, _) => {
-            let since = job.last_contact_at.map_or_else(String::new, |at| format!(" for {}", units::age(at, *now)));
-            Some(note(format!("late, polls bring nothing{since}"), Tone::Plain))
+            let silent = job.last_contact_at.filter(|at| now.seconds_since(*at) > 0);
+            let since = silent.map_or_else(String::new, |at| format!(" for {}", units::age(at, *now)));
+            Some(note(format!("late, no answer{since}"), Tone::Plain))
         }
         (_, None) => Some(note("waiting for the first report", Tone::Plain).with_remedy(START_REMEDY)),
         _ => None,
@@ -164,7 +179,7 @@ const START_REMEDY: &str = "start its mover; it reports to the VMA under this jo
 
 fn silence(job: &Job, now: Moment) -> Option<Note> {
     // What the row says of the VMA is of the past as well.
-    if let Some(since) = silent_daemon(now) {
+    if let Some(since) = not_polled_since(now) {
         let text = format!("not polled, the OMA's daemon has written nothing for {}", units::age(since, *now));
         return Some(note(text, Tone::Bad).with_remedy(DAEMON_REMEDY));
     }
@@ -194,7 +209,7 @@ fn silence(job: &Job, now: Moment) -> Option<Note> {
 /// report, so a rate in a row that stands still, or whose last poll brought nothing, is one of the past.
 pub fn has_present_rate(job: &Job, now: Moment) -> bool {
     let is_written = job.totals.throughput_bps == 0 || now.seconds_since(job.updated_at) <= PRESENT_SECONDS;
-    job.contact == Contact::Fresh && silent_daemon(now).is_none() && is_written
+    job.contact == Contact::Fresh && not_polled_since(now).is_none() && is_written
 }
 
 /// True for a row of the VMA's own database, which knows no polls.
@@ -243,7 +258,7 @@ mod tests {
     #[test]
     fn every_kind_of_silence_has_its_own_words() {
         assert_eq!(text(|_| ()), "fresh");
-        assert_eq!(text(|job| job.contact = Contact::Late), "late, polls bring nothing for 1m 40s");
+        assert_eq!(text(|job| job.contact = Contact::Late), "late, no answer for 1m 40s");
         assert_eq!(text(|job| job.contact = Contact::Silent(Silence::TunnelDown)), "tunnel down for 1m 40s");
         assert_eq!(text(|job| job.contact = Contact::Silent(Silence::VmaUnreachable)), "VMA unreachable for 1m 40s");
         let never = |job: &mut Job| {

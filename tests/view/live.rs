@@ -126,7 +126,13 @@ fn a_dead_daemon_is_named_before_the_silence_that_its_row_speaks_of() {
     let state = "state     waiting: not polled, the OMA's daemon has written nothing for 1m 00s\n";
     assert!(text.contains(state) && text.contains("to do     see whether `waybill oma` runs on this"), "{text}");
     assert!(!text.contains("stunnel"), "advice for the silence would be wrong:\n{text}");
-    assert_ne!(Shown::of(&silent.job, dead), Shown::of(&record().job, dead));
+    assert!(text.ends_with("last report 2s ago, not polled\n"), "{text}");
+    let object: serde_json::Value = serde_json::from_str(&json::seen(&silent.job, dead)).expect("JSON");
+    assert_eq!((&object["standing"], &object["contact"]), (&"silent".into(), &"tunnel_down".into()));
+    assert_eq!(object["not_polled_since"], "2026-11-23T17:19:00.000Z");
+    let object: serde_json::Value = serde_json::from_str(&json::seen(&record().job, now())).expect("JSON");
+    assert_eq!((&object["standing"], &object["not_polled_since"]), (&"well".into(), &serde_json::Value::Null));
+    assert_ne!(Shown::of(&silent.job, dead), Shown::of(&silent.job, now()), "silent before and after, and yet news");
     assert_ne!(Shown::of(&record().job, dead), Shown::of(&record().job, now()), "a line tells that it is dead");
 }
 
@@ -188,6 +194,11 @@ fn a_line_is_worth_it_for_a_percent_a_status_or_a_silence_and_for_nothing_else()
     assert!(is_news(|job| job.totals.percent = Percent::from_hundredths(5100)));
     assert!(is_news(|job| job.status = JobStatus::Finalizing));
     assert!(is_news(|job| job.contact = Contact::Late));
+    let mut stalled = job.clone();
+    stalled.stalled_since = Some(at("2026-11-23T17:19:00Z"));
+    let mut late = stalled.clone();
+    late.contact = Contact::Late;
+    assert_eq!(Shown::of(&late, now()), Shown::of(&stalled, now()), "the same reason twice is no news");
     assert!(is_news(|job| job.stalled_since = Some(at("2026-11-23T17:19:00Z"))));
     assert!(is_news(|job| job.disks[1].status = DiskStatus::Failed));
 }
