@@ -257,8 +257,9 @@ fn a_stalled_vma_never_slows_a_copy() {
     assert!(child.try_wait().expect("a child").is_none(), "the wrapper insists on its last reports");
     let output = child.wait_with_output().expect("waybill ends");
     assert!(output.status.success(), "{}", stderr(&output));
-    let by_hand = format!("waybill run --job j --disk d --vma {} -- true\n", vma.url);
-    assert!(stderr(&output).ends_with(&by_hand), "{}", stderr(&output));
+    // The kernel may count a block for the folder's entry, which the remedy then hands on.
+    let (said, by_hand) = (stderr(&output), format!("waybill run --job j --disk d --vma {}", vma.url));
+    assert!(said.contains(&by_hand) && said.ends_with(" -- true\n"), "{said}");
     assert!(started.elapsed() < Duration::from_secs(15), "grace and one call's time limit: {:?}", started.elapsed());
     fs::remove_dir_all(folder).expect("own folder");
 }
