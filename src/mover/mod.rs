@@ -12,6 +12,7 @@ mod copy;
 mod gauge;
 mod message;
 mod nbdcopy;
+mod options;
 mod percent;
 mod proc_io;
 mod qemu_img;

@@ -8,6 +8,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::gauge::Habit;
+use super::options;
 use super::reading::Reading;
 use crate::model::percent::Percent;
 
@@ -133,18 +134,12 @@ impl Arguments {
     }
 
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
-        let (name, mut value) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(OsString::from(value))),
-            None => (text, None),
-        };
-        if value.is_none() && LONG_WITH_VALUE.contains(&name) {
-            value = rest.next().cloned();
-        }
+        let (name, value) = options::long(text, &LONG_WITH_VALUE, rest);
         match name {
-            "--progress" => self.progress = number(value).map_or(Progress::Bar, Progress::Descriptor),
+            "--progress" => self.progress = options::number(value).map_or(Progress::Bar, Progress::Descriptor),
             "--synchronous" => self.is_synchronous = true,
-            "--connections" => self.connections = number(value),
-            "--threads" => self.threads = number(value),
+            "--connections" => self.connections = options::number(value),
+            "--threads" => self.threads = options::number(value),
             "--requests" | "--request-size" => self.has_own_requests = true,
             _ => {}
         }
@@ -153,11 +148,10 @@ impl Arguments {
     fn short_options<'a>(&mut self, cluster: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
         for (at, option) in cluster.char_indices().skip(1) {
             if u8::try_from(option).is_ok_and(|byte| SHORT_WITH_VALUE.contains(&byte)) {
-                let attached = &cluster[at + 1..];
-                let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
+                let value = options::short(&cluster[at + 1..], rest);
                 match option {
-                    'C' => self.connections = number(value),
-                    'T' => self.threads = number(value),
+                    'C' => self.connections = options::number(value),
+                    'T' => self.threads = options::number(value),
                     'R' => self.has_own_requests = true,
                     _ => {}
                 }
@@ -168,10 +162,6 @@ impl Arguments {
             }
         }
     }
-}
-
-fn number<T: std::str::FromStr>(value: Option<OsString>) -> Option<T> {
-    value?.to_str()?.parse().ok()
 }
 
 /// True where nbdcopy would open this source as an NBD URI.

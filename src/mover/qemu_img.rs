@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 
 use super::gauge::Habit;
+use super::options;
 use super::percent::share;
 use super::reading::Reading;
 
@@ -113,19 +114,12 @@ impl Arguments {
     }
 
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
-        let (name, mut value) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(OsString::from(value))),
-            None => (text, None),
-        };
-        if value.is_none() && LONG_WITH_VALUE.contains(&name) {
-            value = rest.next().cloned();
-        }
-        match (name, value) {
+        match options::long(text, &LONG_WITH_VALUE, rest) {
             ("--progress", _) => self.progress = true,
             ("--quiet", _) => self.quiet = true,
             ("--image-opts" | "--source-image-opts", _) => self.opening.push("--image-opts".into()),
             ("--sparse-size" | "--backing" | "--source-snapshot" | "--snapshot", _) => self.is_sparse = false,
-            ("--parallel", Some(value)) => self.parallel = number(&value),
+            ("--parallel", value) => self.parallel = options::number(value),
             ("--object", Some(value)) => self.opening.extend(["--object".into(), value]),
             ("--source-format", Some(value)) => self.opening.extend(["-f".into(), value]),
             _ => {}
@@ -138,12 +132,10 @@ impl Arguments {
                 'p' => self.progress = true,
                 'q' => self.quiet = true,
                 _ if u8::try_from(option).is_ok_and(|byte| SHORT_WITH_VALUE.contains(&byte)) => {
-                    let attached = &cluster[at + 1..];
-                    let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
-                    match (option, value) {
+                    match (option, options::short(&cluster[at + 1..], rest)) {
                         ('f', Some(value)) => self.opening.extend(["-f".into(), value]),
                         ('S' | 'B' | 'l', _) => self.is_sparse = false,
-                        ('m', Some(value)) => self.parallel = number(&value),
+                        ('m', value) => self.parallel = options::number(value),
                         _ => {}
                     }
                     return;
@@ -152,10 +144,6 @@ impl Arguments {
             }
         }
     }
-}
-
-fn number(value: &OsString) -> Option<u64> {
-    value.to_str()?.parse().ok()
 }
 
 #[cfg(test)]
