@@ -96,6 +96,8 @@ pub struct CbtEntry {
     pub sync_success: bool,
     /// When the run ended, or when the late change id arrived.
     pub created_at: Wall,
+    /// VMware's key of the disk, by which older movers call it (`wire.md`).
+    pub device_key: Option<i64>,
 }
 
 /// A change id as it arrived.

@@ -12,7 +12,7 @@ use super::error::{Place, StoreError};
 /// The group may read; others may not, since VM names and errors are nobody else's business.
 const FILE_MODE: u32 = 0o640;
 /// Prepared statements that are kept; all that this module has.
-const STATEMENTS: usize = 40;
+const STATEMENTS: usize = 60;
 
 /// Makes an empty file with the right mode; leaves one that is there as it is.
 pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {

@@ -48,8 +48,8 @@ pub(super) fn write_entry(conn: &Connection, entry: &LogEntry) -> rusqlite::Resu
 /// Opens the row of a stage; one that is there already stays as it is.
 pub(super) fn begin_step(conn: &Connection, step: &Step) -> rusqlite::Result<usize> {
     conn.prepare_cached(
-        "INSERT INTO job_steps (job_id, stage, started_at, correlation_id) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (job_id, stage) DO NOTHING",
+        "INSERT INTO job_steps (job_id, stage, started_at, correlation_id) SELECT ?1, ?2, ?3, ?4
+         WHERE NOT EXISTS (SELECT 1 FROM job_steps WHERE job_id = ?1 AND stage = ?2)",
     )?
     .execute(params![
         step.job.as_str(),

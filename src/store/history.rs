@@ -12,13 +12,14 @@ use crate::model::job::SyncKind;
 use crate::model::record::HistoryRecord;
 use crate::model::time::Wall;
 
-/// Adds a row; one of the same job, disk and change id is there once (R-53, F35).
+/// Adds a row; one of the same job, disk and change id is there once (R-53, F35), and no row is ever replaced.
 pub(super) fn write(conn: &Connection, entry: &CbtEntry) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO cbt_history (job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
-             bytes_transferred, sync_duration_seconds, sync_success, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (job_id, disk_id, coalesce(change_id, '')) DO NOTHING",
+             bytes_transferred, sync_duration_seconds, sync_success, created_at, device_key)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+         WHERE NOT EXISTS (SELECT 1 FROM cbt_history WHERE job_id = ?1 AND disk_id = ?3
+                           AND coalesce(change_id, '') = coalesce(?4, ''))",
     )?
     .execute(params![
         entry.job.as_str(),
@@ -32,6 +33,7 @@ pub(super) fn write(conn: &Connection, entry: &CbtEntry) -> rusqlite::Result<usi
         integer(entry.sync_duration_seconds),
         entry.sync_success,
         entry.created_at.to_string(),
+        entry.device_key,
     ])
 }
 
@@ -55,7 +57,7 @@ macro_rules! select_history {
     ($condition:literal) => {
         concat!(
             "SELECT job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
-                 bytes_transferred, sync_duration_seconds, sync_success, created_at,
+                 bytes_transferred, sync_duration_seconds, sync_success, created_at, device_key,
                  EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                          AND later.disk_id = entry.disk_id AND later.id > entry.id)
              FROM cbt_history AS entry ",
@@ -89,8 +91,7 @@ impl Queries {
             let mut select = conn.prepare_cached(
                 "SELECT change_id FROM cbt_history AS entry
                  WHERE vm_path = ?1 AND sync_success = 1 AND change_id IS NOT NULL
-                   AND (disk_id = ?2 OR EXISTS (SELECT 1 FROM vm_disks AS disk WHERE disk.job_id = entry.job_id
-                                                AND disk.disk_id = entry.disk_id AND disk.device_key = ?3))
+                   AND (disk_id = ?2 OR device_key = ?3)
                    AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                                    AND later.disk_id = entry.disk_id AND later.id > entry.id)
                  ORDER BY id DESC",
@@ -144,6 +145,7 @@ fn cbt_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<HistoryRecord>>
         sync_duration_seconds: cells.count()?.unwrap_or(0),
         sync_success: cells.count()? == Some(1),
         created_at: cells.time()?.unwrap_or(Wall::from_unix_millis(0)),
+        device_key: cells.signed()?,
     };
     Ok(Some(HistoryRecord { entry, superseded: cells.count()? == Some(1) }))
 }

@@ -1,7 +1,7 @@
 //! Writes jobs with their disks, exports and aliases.
 //!
-//! A finished row is never written again, whoever finished it (R-30, R-42). A row that the database refuses is handed
-//! back and holds up no other (R-27); any other failure fails the transaction.
+//! A finished row is never written again, whoever finished it (R-30, R-42, R-43). A row that the database refuses is
+//! handed back and holds up no other (R-27); any other failure fails the transaction.
 
 use rusqlite::{Connection, params};
 
@@ -43,15 +43,18 @@ const WRITE_JOB: &str = concat!(
     " WHERE replication_jobs.status NOT IN ('completed', 'failed')"
 );
 
-const WRITE_DISK: &str = "
+const UPDATE_DISK: &str = "
+UPDATE vm_disks SET label = ?3, capacity_bytes = ?4, planned_bytes = ?5, planned_basis = ?6, sync_status = ?7,
+    sync_progress_percent = ?8, bytes_synced = ?9, transfer_speed_bps = ?10, disk_change_id = ?11,
+    previous_change_id = ?12, blocks_changed = ?13, error_message = ?14, updated_at = ?15, ordinal = ?16, declared = ?17,
+    device_key = ?18, mover_throughput_bps = ?19, suspect = ?20, started_at = ?21, ended_at = ?22
+WHERE job_id = ?1 AND disk_id = ?2";
+
+const INSERT_DISK: &str = "
 INSERT INTO vm_disks (job_id, disk_id, label, capacity_bytes, planned_bytes, planned_basis, sync_status,
     sync_progress_percent, bytes_synced, transfer_speed_bps, disk_change_id, previous_change_id, blocks_changed,
     error_message, updated_at, ordinal, declared, device_key, mover_throughput_bps, suspect, started_at, ended_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
-ON CONFLICT (job_id, disk_id) DO UPDATE SET label = ?3, capacity_bytes = ?4, planned_bytes = ?5, planned_basis = ?6,
-    sync_status = ?7, sync_progress_percent = ?8, bytes_synced = ?9, transfer_speed_bps = ?10, disk_change_id = ?11,
-    previous_change_id = ?12, blocks_changed = ?13, error_message = ?14, updated_at = ?15, ordinal = ?16, declared = ?17,
-    device_key = ?18, mover_throughput_bps = ?19, suspect = ?20, started_at = ?21, ended_at = ?22";
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
 
 /// Which parts of a job are written besides its own row and its disks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub(super) fn time(at: Option<Wall>) -> Option<String> {
     at.map(|at| at.to_string())
 }
 
-/// Writes one job.
+/// Writes one job. An end is written last: what belongs to a job that has ended stands still (R-43), whoever writes.
 pub(super) fn write(
     conn: &Connection,
     job: &Job,
@@ -78,6 +81,28 @@ pub(super) fn write(
     refused: &mut Vec<RefusedRow>,
 ) -> rusqlite::Result<()> {
     let mut refuse = |what, reason| refused.push(RefusedRow { job: job.id.clone(), what, reason });
+    if !job.status.is_final() {
+        return match write_own_row(conn, job, &mut refuse)? {
+            true => write_what_belongs(conn, job, extent, &mut refuse),
+            false => Ok(()),
+        };
+    }
+    match stored_status(conn, &job.id)? {
+        Some(stored) if stored.is_final() => {}
+        Some(_) => write_what_belongs(conn, job, extent, &mut refuse)?,
+        None => {
+            let begun = Job { status: JobStatus::Queued, completed_at: None, ..job.clone() };
+            if !write_own_row(conn, &begun, &mut refuse)? {
+                return Ok(());
+            }
+            write_what_belongs(conn, job, extent, &mut refuse)?;
+        }
+    }
+    write_own_row(conn, job, &mut refuse).map(drop)
+}
+
+/// True where the job's own row is now as it is given.
+fn write_own_row(conn: &Connection, job: &Job, refuse: &mut impl FnMut(RefusedWhat, String)) -> rusqlite::Result<bool> {
     match row_result(write_job_row(conn, job))? {
         Written::Rows(0) => {
             let stored = stored_status(conn, &job.id)?;
@@ -85,14 +110,23 @@ pub(super) fn write(
             if let Some(stored) = stored.filter(|stored| *stored != job.status) {
                 refuse(RefusedWhat::EndedElsewhere(stored), "a finished job does not change".to_owned());
             }
-            return Ok(());
+            Ok(false)
         }
-        Written::Rows(_) => {}
+        Written::Rows(_) => Ok(true),
         Written::Refused(reason) => {
             refuse(RefusedWhat::Job, reason);
-            return Ok(());
+            Ok(false)
         }
     }
+}
+
+/// Writes the rows of other tables that belong to the job.
+fn write_what_belongs(
+    conn: &Connection,
+    job: &Job,
+    extent: Extent,
+    refuse: &mut impl FnMut(RefusedWhat, String),
+) -> rusqlite::Result<()> {
     for (ordinal, disk) in (0_i64..).zip(&job.disks) {
         if let Written::Refused(reason) = row_result(write_disk_row(conn, &job.id, ordinal, disk))? {
             refuse(RefusedWhat::Disk(disk.id.clone()), reason);
@@ -101,8 +135,8 @@ pub(super) fn write(
     match extent {
         Extent::Progress => update_exports(conn, job),
         Extent::Everything => {
-            replace_exports(conn, job, &mut refuse)?;
-            replace_aliases(conn, job, &mut refuse)
+            replace_exports(conn, job, refuse)?;
+            replace_aliases(conn, job, refuse)
         }
     }
 }
@@ -145,7 +179,20 @@ fn execute_for_job(conn: &Connection, sql: &'static str, job: &Job) -> rusqlite:
 }
 
 fn write_disk_row(conn: &Connection, job: &JobId, ordinal: i64, disk: &Disk) -> rusqlite::Result<usize> {
-    conn.prepare_cached(WRITE_DISK)?.execute(params![
+    match execute_for_disk(conn, UPDATE_DISK, job, ordinal, disk)? {
+        0 => execute_for_disk(conn, INSERT_DISK, job, ordinal, disk),
+        rows => Ok(rows),
+    }
+}
+
+fn execute_for_disk(
+    conn: &Connection,
+    sql: &'static str,
+    job: &JobId,
+    ordinal: i64,
+    disk: &Disk,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(sql)?.execute(params![
         job.as_str(),
         disk.id.as_str(),
         disk.label,
@@ -225,15 +272,18 @@ fn replace_aliases(conn: &Connection, job: &Job, refuse: &mut impl FnMut(Refused
 /// Removes a job, its disks, names, steps and log (VMA, R-10). The history and the change ids that arrived stay: they
 /// outlive every job (R-31, R-53).
 pub(super) fn forget(conn: &Connection, job: &JobId) -> rusqlite::Result<()> {
-    for delete in [
+    for statement in [
+        "INSERT INTO leaving (job_id) VALUES (?1)",
         "DELETE FROM vm_disks WHERE job_id = ?1",
         "DELETE FROM job_exports WHERE job_id = ?1",
         "DELETE FROM job_aliases WHERE job_id = ?1",
         "DELETE FROM job_steps WHERE job_id = ?1",
         "DELETE FROM job_events WHERE job_id = ?1",
         "DELETE FROM replication_jobs WHERE id = ?1",
+        "DELETE FROM job_ids WHERE id = ?1",
+        "DELETE FROM leaving WHERE job_id = ?1",
     ] {
-        conn.prepare_cached(delete)?.execute([job.as_str()])?;
+        conn.prepare_cached(statement)?.execute([job.as_str()])?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 //! ([`Queries::take_odd_values`]) and passed over. A call waits at most 100 ms for another
 //! program's lock, and at opening 5 s.
 
+mod backup;
 mod connection;
 mod error;
 mod events;
@@ -71,8 +72,9 @@ impl Deref for Store {
 }
 
 impl Store {
-    /// Opens the database of a daemon, makes it where there is none (mode 0640), and brings its schema up to date. May
-    /// wait 5 s for another program's lock.
+    /// Opens the database of a daemon, makes it where there is none (mode 0640), and brings its schema up to date, for
+    /// which it first keeps a copy of the file as it was: `<name>.schema-<number>`. May wait 5 s for another program's
+    /// lock.
     ///
     /// Errors: `Missing` (the directory), `NewerSchema`, `NotADatabase`, `Denied`, `Busy`, `Full`, `Corrupt`, `Io`.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -98,7 +100,11 @@ impl Store {
         let failure = |error: rusqlite::Error| StoreError::from_sqlite(Place::new(path, "open"), &error);
         conn.busy_timeout(OPENING_TIMEOUT).map_err(failure)?;
         // The stamp comes before anything is written: a file of another program stays as it is.
-        schema::refuse_foreign(schema::stamp(&conn).map_err(failure)?, || Place::new(path, "open"))?;
+        let stamp = schema::stamp(&conn).map_err(failure)?;
+        schema::refuse_foreign(stamp, || Place::new(path, "open"))?;
+        if (1..schema::NEWEST).contains(&stamp.version) {
+            backup::copy(&conn, &backup::beside(path, &format!(".schema-{}", stamp.version)))?;
+        }
         connection::configure(&conn).map_err(failure)?;
         schema::migrate(&mut conn).map_err(failure)?;
         schema::fill_transitions(&mut conn, transition::stored_rows().into_iter()).map_err(failure)?;

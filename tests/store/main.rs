@@ -1,12 +1,14 @@
 //! What the store promises to daemons, commands, other programs and a plain `sqlite3` shell, on real files.
 #![expect(clippy::unwrap_used, reason = "a test may end where its world is not as it should be")]
 
+mod guards;
 mod readers;
 mod round_trip;
 mod rules;
 mod shell;
 mod speed;
 mod survival;
+mod upgrade;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -86,6 +88,7 @@ fn history(job: &str, disk: &str, change_id: Option<ChangeId>) -> CbtEntry {
         sync_duration_seconds: 3,
         sync_success: true,
         created_at: at(60),
+        device_key: None,
     }
 }
 fn write(store: &mut Store, changes: &[Change]) -> Result<Vec<RefusedRow>, StoreError> {

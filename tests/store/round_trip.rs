@@ -5,7 +5,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use waybill::model::change::{Change, ReceivedChangeId, Step, StepEnd};
+use waybill::model::change::{CbtEntry, Change, ReceivedChangeId, Step, StepEnd};
 use waybill::model::disk::{Basis, Disk};
 use waybill::model::event::{Event, Level, Value};
 use waybill::model::id::{Alias, ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName};
@@ -17,7 +17,7 @@ use waybill::model::time::Wall;
 use waybill::policy::transition::{disk_may, job_may};
 use waybill::store::{Durability, Store};
 
-use super::{Dir, at, change_id, disk_id, entry, history, job, job_id, progress, write};
+use super::{Dir, at, change_id, disk_id, ended, entry, history, job, job_id, progress, write};
 
 fn id() -> impl Strategy<Value = String> {
     "[^\\p{Cc}]{1,60}"
@@ -92,6 +92,8 @@ prop_compose! {
         disks in btree_map(id(), disk(), 0..4), exports in exports(), aliases in btree_set(id(), 0..4),
     ) -> Job {
         let named = |(id, disk): (String, Disk)| Disk { id: DiskId::parse(&id).unwrap(), ..disk };
+        // Every end has its time.
+        let completed_at = if status.is_final() { completed_at.or(Some(created_at)) } else { completed_at };
         Job {
             id: JobId::parse(&id).unwrap(), vma: VmaName::parse(&vma).unwrap(), vm: Vm { name, path }, sync, status,
             stage, totals, contact, stalled_since, error,
@@ -132,8 +134,8 @@ proptest! {
             None => disk.clone(),
         });
         let status = if job_may(first.status, second.status) { second.status } else { first.status };
-        let disks = disks.collect();
-        let second = Job { id: first.id.clone(), created_at: first.created_at, disks, status, ..second };
+        let (disks, completed_at) = (disks.collect(), second.completed_at.or(Some(second.updated_at)));
+        let second = Job { id: first.id.clone(), created_at: first.created_at, disks, status, completed_at, ..second };
         let changes = [first, second.clone()].map(|job| Change::Declared(Box::new(job)));
         prop_assert_eq!(store.commit(&changes, Durability::HandedToSystem).unwrap(), Vec::new());
         prop_assert_eq!(store.job(&second.id).unwrap(), Some(second));
@@ -287,11 +289,10 @@ fn f34_the_last_change_id_belongs_to_the_disk_of_that_vm() {
 #[test]
 fn a_disk_answers_to_its_device_key_as_well() {
     let mut store = Store::in_memory().unwrap();
-    let mut job = super::job_with_disks("j", &["disk-0", "disk-1"]);
-    (job.disks[0].device_key, job.disks[1].device_key) = (Some(2000), Some(2001));
-    let rows = [history("j", "disk-0", Some(change_id(5))), history("j", "disk-1", Some(change_id(6)))];
-    write(&mut store, &[progress(&job)]).unwrap();
-    write(&mut store, &rows.map(Change::History)).unwrap();
+    let row = |disk: &str, key, counter| {
+        Change::History(CbtEntry { device_key: Some(key), ..history("j", disk, Some(change_id(counter))) })
+    };
+    write(&mut store, &[row("disk-0", 2000, 5), row("disk-1", 2001, 6)]).unwrap();
     let last = |disk: &str| store.last_change_id("/DC0/vm/web01", disk).unwrap();
     assert_eq!((last("disk-2000"), last("disk-0")), (Some(change_id(5)), Some(change_id(5))));
     assert_eq!((last("disk-2001"), last("disk-2002"), last("2001")), (Some(change_id(6)), None, None));
@@ -302,6 +303,7 @@ fn a_forgotten_job_is_gone_and_its_change_ids_are_not() {
     let mut store = Store::in_memory().unwrap();
     let mut old = super::job_with_disks("old", &["d"]);
     old.aliases = vec![Alias::parse("alias").unwrap()];
+    let over = Job { status: JobStatus::Failed, completed_at: Some(at(2)), ..old.clone() };
     let step = Step { job: job_id("old"), stage: Stage::Transfer, started_at: at(1), correlation: None };
     let changes = [
         Change::Declared(Box::new(old)),
@@ -309,8 +311,9 @@ fn a_forgotten_job_is_gone_and_its_change_ids_are_not() {
         Change::Entry(entry("old", Event::JobSucceeded)),
         Change::StepBegan(step),
         Change::History(history("old", "d", Some(change_id(1)))),
+        ended(&over),
     ];
-    write(&mut store, &changes).unwrap();
+    assert_eq!(write(&mut store, &changes).unwrap(), Vec::new());
     assert_eq!(write(&mut store, &[Change::Forgotten(job_id("old"))]).unwrap(), Vec::new());
 
     assert_eq!(store.job(&job_id("old")).unwrap(), None);

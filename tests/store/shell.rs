@@ -13,7 +13,7 @@ use waybill::store::{Durability, Store};
 use super::{Dir, at, change_id, ended, history, job, job_id, progress, write};
 
 /// What the shell prints, or its complaint.
-fn sqlite3(path: &Path, sql: &str) -> Result<String, String> {
+pub(super) fn sqlite3(path: &Path, sql: &str) -> Result<String, String> {
     let ran = Command::new("sqlite3").arg("-bail").arg(path).arg(sql).output().expect("sqlite3 is installed");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim_end().to_owned();
     if ran.status.success() { Ok(text(ran.stdout)) } else { Err(text(ran.stderr)) }
@@ -79,7 +79,7 @@ fn r43_the_shell_cannot_type_in_what_the_rules_forbid() {
         disk("capacity_bytes", "-1"),
         disk("planned_bytes", "-1"),
         disk("blocks_changed", "-1"),
-        "PRAGMA foreign_keys = ON; INSERT INTO vm_disks (job_id, disk_id) VALUES ('nobody', 'd')".to_owned(),
+        "INSERT INTO vm_disks (job_id, disk_id) VALUES ('nobody', 'd')".to_owned(),
         "INSERT INTO cbt_history (job_id, disk_id, sync_type) VALUES ('j', 'd', 'completed')".to_owned(),
         "INSERT INTO job_events (job_id, event, attributes) VALUES ('j', 'x', 'no JSON')".to_owned(),
     ];
@@ -88,7 +88,8 @@ fn r43_the_shell_cannot_type_in_what_the_rules_forbid() {
         assert!(
             complaint.contains("constraint failed")
                 || complaint.contains("cannot store TEXT")
-                || complaint.contains("status may not follow the present one"),
+                || complaint.contains("status may not follow the present one")
+                || complaint.contains("vm_disks.job_id names no job"),
             "{sql}: {complaint}"
         );
     }
@@ -110,7 +111,7 @@ fn the_columns_stand_in_the_promised_order() {
          sync_progress_percent, bytes_synced, transfer_speed_bps, disk_change_id, previous_change_id, blocks_changed, \
          error_message, updated_at, ordinal, declared, device_key, mover_throughput_bps, suspect, started_at, ended_at",
         "cbt_history: id, job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed, \
-         bytes_transferred, sync_duration_seconds, sync_success, created_at",
+         bytes_transferred, sync_duration_seconds, sync_success, created_at, device_key",
         "job_steps: id, job_id, stage, started_at, completed_at, duration_ms, outcome, correlation_id",
         "job_events: id, job_id, at, level, event, message, attributes, correlation_id",
         "status_transitions: subject, from_status, to_status",
@@ -121,9 +122,9 @@ fn the_columns_stand_in_the_promised_order() {
         assert_eq!(sqlite3(&dir.file(), &sql).unwrap(), columns, "{name}");
     }
     let strict = "SELECT count(*), sum(strict) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'";
-    assert_eq!(sqlite3(&dir.file(), strict).unwrap(), "10|10");
+    assert_eq!(sqlite3(&dir.file(), strict).unwrap(), "15|15");
     assert_eq!(sqlite3(&dir.file(), "PRAGMA integrity_check; PRAGMA foreign_key_check").unwrap(), "ok");
-    assert_eq!(sqlite3(&dir.file(), "PRAGMA user_version; PRAGMA application_id").unwrap(), "1\n1466005858");
+    assert_eq!(sqlite3(&dir.file(), "PRAGMA user_version; PRAGMA application_id").unwrap(), "2\n1466005858");
 }
 
 #[test]
@@ -135,9 +136,13 @@ fn r41_the_transitions_are_those_of_the_code_also_after_somebody_changed_them() 
         drop(Store::open(&dir.file()).unwrap());
         let stored = sqlite3(&dir.file(), "SELECT * FROM status_transitions").unwrap();
         assert_eq!(stored.lines().map(str::to_owned).collect::<BTreeSet<_>>(), wanted);
-        let meddle = "DELETE FROM status_transitions WHERE subject = 'disk';
-                      INSERT INTO status_transitions VALUES ('job', 'failed', 'streaming')";
-        sqlite3(&dir.file(), meddle).unwrap();
+        let meddle = "DELETE FROM status_transitions WHERE subject = 'disk'";
+        let complaint = sqlite3(&dir.file(), meddle).unwrap_err();
+        assert!(complaint.contains("status_transitions is the table of the program"), "{complaint}");
+        let unguarded =
+            "DROP TRIGGER status_transitions_are_not_deleted; DROP TRIGGER status_transitions_are_not_added;
+                         INSERT INTO status_transitions VALUES ('job', 'failed', 'streaming');";
+        sqlite3(&dir.file(), &format!("{unguarded} {meddle}")).unwrap();
     }
 }
 
@@ -150,6 +155,7 @@ fn r71_the_three_monitoring_queries_work_as_views() {
         let mut job = job(status.stored_name());
         job.status = *status;
         job.created_at = at(at_second);
+        job.completed_at = status.is_final().then_some(at(at_second));
         changes.push(if status.is_final() { ended(&job) } else { progress(&job) });
     }
     for run in 0..12 {
@@ -179,11 +185,11 @@ fn r71_the_three_monitoring_queries_work_as_views() {
     assert_eq!(rows[9], "run-02|disk-2000|full|7|1|2026-11-23T17:16:02.123Z");
     assert_eq!(ask("SELECT count(*) FROM recent_cbt_history WHERE change_id IS NULL"), "0");
 
-    // The third looks 24 hours back; the test's jobs are of a fixed day, so it brings its own.
-    sqlite3(&dir.file(), "UPDATE replication_jobs SET created_at = datetime('now', '-25 hours')").unwrap();
+    // The third looks 24 hours back; the test's jobs are of a fixed day, so another program brings some of today's.
     assert_eq!(ask("SELECT total_jobs, completed, failed FROM tracking_health"), "0|0|0");
-    let today = "UPDATE replication_jobs SET created_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-23 hours')
-                 WHERE status IN ('completed', 'failed', 'streaming')";
+    let today = "INSERT INTO replication_jobs (id, vma, status, created_at)
+                 SELECT 'today-' || value, 'site-a', value, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-23 hours')
+                 FROM json_each('[\"completed\", \"failed\", \"streaming\"]')";
     sqlite3(&dir.file(), today).unwrap();
     assert_eq!(ask("SELECT total_jobs, completed, failed FROM tracking_health"), "3|1|1");
 }

@@ -315,6 +315,7 @@ fn history_of(job: &Job, disk: &DiskId, copies: &Copies, now: Now) -> Option<Cbt
         sync_duration_seconds: duration.unwrap_or(0),
         sync_success: job.status == JobStatus::Succeeded && disk.status == DiskStatus::Completed,
         created_at: now.wall,
+        device_key: disk.device_key,
     })
 }
 
