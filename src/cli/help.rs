@@ -186,19 +186,29 @@ pub const HISTORY: &str = "\
 List what each ended run left behind of each disk: how it ended, bytes, length,
 and the change ids from which the next incremental starts. Oldest first.
 
-Usage: waybill history [JOB] [--all] [--json] [--db FILE]
+Usage: waybill history [JOB] [--all | --verify] [--json] [--db FILE]
 
   --all       also rows that a later one of the same run supersedes
+  --verify    draw the chain of each disk, and say whether each incremental
+              started where the last good run ended; with JOB, the whole chain
+              of each disk which that job has
   --json      one JSON object a line
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
 
+In a chain, O is a full copy, | an incremental that joins on, x a run that
+failed, ! a fault: a gap, a reset, a counter that fell, a change id used twice,
+missing or suspect, a run built on a failed one. A full copy mends the faults
+before it; these are still named, and no longer count.
+
 Examples:
   waybill history web01
   waybill history --json | jq -r 'select(.sync_success) | .change_id'
+  waybill history --verify >/dev/null || echo copy a disk in full
 
 Exit codes: 0 done (also where no run has ended), 1 the database cannot be read,
-2 usage, 3 no database is known, 4 no such job.
+2 usage, 3 no database is known, 4 no such job. With --verify: 7 there are
+faults that no later run has mended.
 ";
 
 /// `waybill cancel --help`.

@@ -108,14 +108,29 @@ impl ChangeId {
     }
     /// True for `<uuid>/<counter>`, with the uuid in VMware's spelling (`52 de c0 ... 10-61 ... 63`) or the usual one.
     pub fn is_well_formed(&self) -> bool {
-        let Some((uuid, counter)) = self.0.rsplit_once('/') else {
-            return false;
-        };
-        let digits = uuid.bytes().filter(u8::is_ascii_hexdigit).count();
-        let only_uuid = uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b' ' || b == b'-');
-        let counts = !counter.is_empty() && counter.len() <= 20 && counter.bytes().all(|b| b.is_ascii_digit());
-        digits == 32 && only_uuid && counts
+        self.point().is_some()
     }
+    /// What the id says, by which two spellings of one id are the same; `None` where it is not well-formed.
+    pub fn point(&self) -> Option<ChangePoint> {
+        let (uuid, counter) = self.0.rsplit_once('/')?;
+        let only_uuid = uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b' ' || b == b'-');
+        let digits: String = uuid.chars().filter(char::is_ascii_hexdigit).collect();
+        let counts = !counter.is_empty() && counter.len() <= 20 && counter.bytes().all(|b| b.is_ascii_digit());
+        if !only_uuid || digits.len() != 32 || !counts {
+            return None;
+        }
+        Some(ChangePoint { uuid: u128::from_str_radix(&digits, 16).ok()?, counter: counter.parse().ok()? })
+    }
+}
+
+/// A point in a disk's history: which change tracking, and the how-manieth point of it. Two of one uuid are in order of time
+/// by their counters; those of different uuids cannot be compared, because tracking began anew in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangePoint {
+    /// The uuid of the change tracking.
+    pub uuid: u128,
+    /// The counter within it.
+    pub counter: u128,
 }
 
 #[cfg(test)]
@@ -146,5 +161,20 @@ mod tests {
         for bad in ["", "*", "completed", "52 de c0/81", "52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63", "x/1"] {
             assert!(!well_formed(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn two_spellings_of_a_change_id_are_one_point() {
+        let point = |text: &str| ChangeId::from_text(text).and_then(|id| id.point());
+        let spelled = point("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81").expect("well-formed");
+        assert_eq!(spelled.counter, 81);
+        assert_eq!(point("52DEC0D9-B943-9D10-61D5-4C1BE97B6563/081"), Some(spelled));
+        assert_eq!(point("52dec0d9b9439d1061d54c1be97b6563/82").map(|point| point.uuid), Some(spelled.uuid));
+        assert_ne!(point("52dec0d9b9439d1061d54c1be97b6564/81"), Some(spelled));
+        assert_eq!(
+            point("52dec0d9b9439d1061d54c1be97b6563/99999999999999999999").map(|p| p.counter),
+            Some(10_u128.pow(20) - 1)
+        );
+        assert_eq!(point("52dec0d9b9439d1061d54c1be97b6563/-1"), None);
     }
 }

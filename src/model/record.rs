@@ -57,6 +57,8 @@ pub struct LogRecord {
 /// What one run left behind of one disk; a row of `cbt_history`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryRecord {
+    /// The row's number in its database: rows of one database, archived ones too, are in order of time by it.
+    pub id: i64,
     /// What it says.
     pub entry: CbtEntry,
     /// True where a later row of the same job and disk took its place.

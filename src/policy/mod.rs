@@ -3,6 +3,7 @@
 
 pub mod announce;
 pub mod backoff;
+pub mod chain;
 pub mod contact;
 pub mod dice;
 pub mod ending;

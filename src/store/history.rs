@@ -56,7 +56,7 @@ pub(super) fn write_received(conn: &Connection, received: &ReceivedChangeId) -> 
 macro_rules! select_history {
     ($condition:literal) => {
         concat!(
-            "SELECT job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
+            "SELECT id, job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
                  bytes_transferred, sync_duration_seconds, sync_success, created_at, device_key,
                  EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                          AND later.disk_id = entry.disk_id AND later.id > entry.id)
@@ -130,6 +130,7 @@ impl Queries {
 }
 
 fn cbt_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<HistoryRecord>> {
+    let id = cells.signed()?.unwrap_or_default();
     let Some(job) = cells.parsed("left out", read::id(JobId::parse))? else { return Ok(None) };
     let vm_path = cells.text()?.unwrap_or_default();
     let Some(disk) = cells.parsed("left out", read::id(DiskId::parse))? else { return Ok(None) };
@@ -147,5 +148,5 @@ fn cbt_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<HistoryRecord>>
         created_at: cells.time()?.unwrap_or(Wall::from_unix_millis(0)),
         device_key: cells.signed()?,
     };
-    Ok(Some(HistoryRecord { entry, superseded: cells.count()? == Some(1) }))
+    Ok(Some(HistoryRecord { id, entry, superseded: cells.count()? == Some(1) }))
 }

@@ -9,6 +9,7 @@ use crate::model::id::{CorrelationId, JobId};
 use crate::model::job::{Job, SyncKind};
 use crate::model::record::{HistoryRecord, JobRecord, LogRecord, StepRecord};
 use crate::model::time::Wall;
+use crate::policy::chain::{Finding, Run};
 
 #[derive(SerJson)]
 #[nserde(serialize_none_as_null)]
@@ -103,6 +104,7 @@ struct ReceivedRow {
 #[derive(SerJson)]
 #[nserde(serialize_none_as_null)]
 struct HistoryRow {
+    id: i64,
     job_id: String,
     vm_path: String,
     disk_id: String,
@@ -115,6 +117,16 @@ struct HistoryRow {
     sync_success: bool,
     created_at: String,
     superseded: bool,
+}
+
+#[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
+struct FindingRow {
+    verdict: String,
+    severity: String,
+    message: String,
+    remedy: Option<String>,
+    mended_by: Option<String>,
 }
 
 /// JSON that is JSON already.
@@ -141,6 +153,18 @@ pub fn log_entry(job: &JobId, entry: &LogRecord) -> String {
 /// One row of the history, `superseded` with it, without a line end.
 pub fn history(row: &HistoryRecord) -> String {
     history_row(row).serialize_json()
+}
+
+/// As [`history`], with what there is to say of the run in its disk's chain: the weightiest verdict, whether it is a fault
+/// that stands, and all of them.
+pub fn chain_run(run: &Run) -> String {
+    let mut out = history(&run.record);
+    out.pop(); // the closing brace: the object goes on
+    let worst = run.worst().map(|worst| worst.verdict.name().to_owned());
+    let has_fault = run.findings.iter().any(Finding::is_open);
+    let findings: Vec<FindingRow> = run.findings.iter().map(finding_row).collect();
+    let (worst, findings) = (worst.serialize_json(), findings.serialize_json());
+    out + &format!(",\"verdict\":{worst},\"fault\":{has_fault},\"findings\":{findings}}}")
 }
 
 /// As [`job`], with how the job stands (`well`, `failed`, `unknown`, `silent`) and since when nobody polls it, which no row
@@ -277,6 +301,7 @@ fn event_row(event: &LogRecord) -> EventRow {
 fn history_row(row: &HistoryRecord) -> HistoryRow {
     let entry = &row.entry;
     HistoryRow {
+        id: row.id,
         job_id: entry.job.to_string(),
         vm_path: entry.vm_path.clone(),
         disk_id: entry.disk.to_string(),
@@ -289,6 +314,17 @@ fn history_row(row: &HistoryRecord) -> HistoryRow {
         sync_success: entry.sync_success,
         created_at: entry.created_at.to_string(),
         superseded: row.superseded,
+    }
+}
+
+fn finding_row(finding: &Finding) -> FindingRow {
+    let verdict = &finding.verdict;
+    FindingRow {
+        verdict: verdict.name().to_owned(),
+        severity: verdict.severity().name().to_owned(),
+        message: verdict.message(),
+        remedy: verdict.remedy().filter(|_| finding.mended_by.is_none()),
+        mended_by: finding.mended_by.as_ref().map(|by| by.to_string()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! of control characters, so that no error message can steer a terminal.
 
 pub mod bar;
+pub mod chain;
 pub mod detail;
 mod grid;
 pub mod history;

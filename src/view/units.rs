@@ -2,6 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::model::id::ChangeId;
 use crate::model::time::Wall;
 
 const SIZES: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -67,6 +68,24 @@ pub fn length_ms(millis: u64) -> String {
 pub fn age(at: Wall, now: Wall) -> String {
     length(now.seconds_since(at))
 }
+
+/// So many of something: `1 run`, `2 runs`.
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A change id in a few cells, `52dec0d9…/81`: the beginning of its uuid, and its counter; `-` for none. What is no change id
+/// is cut.
+pub fn change_id(id: Option<&ChangeId>) -> String {
+    let Some(id) = id else { return "-".to_owned() };
+    match id.point() {
+        Some(point) => format!("{:08x}…/{}", point.uuid >> 96, point.counter),
+        None => cut(&plain(id.as_str()), SUSPECT_CELLS),
+    }
+}
+
+/// Cells for what is no change id.
+const SUSPECT_CELLS: usize = 16;
 
 /// The text without characters that steer a terminal or turn the direction of a line; they and line ends become spaces.
 pub fn plain(text: &str) -> String {
@@ -152,6 +171,16 @@ mod tests {
         for (millis, text) in [(840, "840ms"), (1299, "1.2s"), (200_000, "3m 20s")] {
             assert_eq!(length_ms(millis), text);
         }
+    }
+
+    #[test]
+    fn a_change_id_is_told_from_its_neighbours_in_a_few_cells() {
+        let short = |text: &str| change_id(ChangeId::from_text(text).as_ref());
+        assert_eq!(short("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81"), "52dec0d9…/81");
+        assert_eq!(short("00DEC0D9-B943-9D10-61D5-4C1BE97B6563/7"), "00dec0d9…/7");
+        assert_eq!((short("completed\n").as_str(), short("").as_str()), ("completed ", "-"));
+        assert_eq!(short("a text that goes on and on"), "a text that goe…");
+        assert_eq!([0, 1, 2].map(|runs| count(runs, "run")), ["0 runs", "1 run", "2 runs"]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(super) fn labelled(label: &str, text: &str, tone: Tone, width: usize) -> Vec
 const LABEL: usize = 10;
 
 /// Breaks a text between words; a word that is wider than the line is broken in itself.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut push = |word: &str| {
         let line = lines.last_mut().expect("one at least");

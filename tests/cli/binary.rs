@@ -34,15 +34,19 @@ impl Ended {
     }
     /// Its data; it must have ended with 0 and without a message.
     pub fn succeeded(&self) -> String {
-        let (out, err) = (Self::text(&self.0.stdout), Self::text(&self.0.stderr));
-        assert_eq!((self.0.status.code(), err.as_str()), (Some(0), ""), "{out}");
-        out
+        self.ended_with(0)
     }
     /// Its data and its message; it must have ended with 0.
     pub fn succeeded_with_message(&self) -> (String, String) {
         let (out, err) = (Self::text(&self.0.stdout), Self::text(&self.0.stderr));
         assert_eq!(self.0.status.code(), Some(0), "{err}");
         (out, err)
+    }
+    /// Its data; it must have ended with this code and without a message.
+    pub fn ended_with(&self, code: i32) -> String {
+        let (out, err) = (Self::text(&self.0.stdout), Self::text(&self.0.stderr));
+        assert_eq!((self.0.status.code(), err.as_str()), (Some(code), ""), "{out}");
+        out
     }
     /// Its message; it must have ended with this code and without data.
     pub fn refused_with(&self, code: i32) -> String {

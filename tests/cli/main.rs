@@ -2,6 +2,7 @@
 //! . Real databases, real sockets, a real terminal, no daemon.
 
 mod binary;
+mod chains;
 mod commands;
 mod reading;
 mod sample;

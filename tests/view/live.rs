@@ -236,9 +236,9 @@ fn the_history_tells_disk_by_disk_how_a_run_ended() {
     };
     let failed = CbtEntry { change_id: None, sync_success: false, ..entry.clone() };
     let rows = [
-        HistoryRecord { entry: failed.clone(), superseded: true },
-        HistoryRecord { entry, superseded: false },
-        HistoryRecord { entry: failed, superseded: false },
+        HistoryRecord { id: 1, entry: failed.clone(), superseded: true },
+        HistoryRecord { id: 2, entry, superseded: false },
+        HistoryRecord { id: 3, entry: failed, superseded: false },
     ];
     let text = history::table(&rows, None, false);
     let expected = "\

@@ -1,5 +1,6 @@
 //! What people and programs see of a job, as whole texts.
 
+mod chain;
 mod live;
 mod pages;
 mod sample;
