@@ -1,5 +1,6 @@
 //! Which database the reading commands read: `--db`, else `WAYBILL_DB`, else what this machine's configuration says.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use super::output;
 use crate::config::{ConfigErrors, OmaConfig, VmaConfig};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;
+use crate::model::record::{HistoryRecord, JobRecord};
 use crate::runtime::clock::Clock;
 use crate::store::{Reader, StoreError};
 use crate::view::{Moment, units};
@@ -24,6 +26,53 @@ pub fn open(db: Option<OsString>) -> Result<Reader, Failure> {
 pub fn path(db: Option<OsString>) -> Result<PathBuf, Failure> {
     let named = db.or_else(|| std::env::var_os("WAYBILL_DB")).filter(|path| !path.is_empty());
     named.map_or_else(|| configured(Path::new(CONFIGURATION)), |path| Ok(PathBuf::from(path)))
+}
+
+/// What `waybill db archive` moved out of this database, the earliest first. One that is not there is told of.
+pub fn archives(reader: &Reader) -> Result<Vec<Reader>, StoreError> {
+    let mut found = Vec::new();
+    for path in reader.archives()? {
+        match Reader::open(&path) {
+            Ok(archive) => found.push(archive),
+            Err(error) => output::message(&format!(
+                "waybill: note: what was archived in {} is missing here: {}",
+                units::plain(&path.to_string_lossy()),
+                units::plain(&error.to_string())
+            )),
+        }
+    }
+    Ok(found)
+}
+
+/// The history of one job, or all of it, oldest first, here and in the archives.
+pub fn history(reader: &Reader, job: Option<&JobId>) -> Result<Vec<HistoryRecord>, StoreError> {
+    // By their ids: a row is in both files while it is moved.
+    let mut rows: BTreeMap<i64, HistoryRecord> = BTreeMap::new();
+    for archive in archives(reader)? {
+        rows.extend(archive.history(job)?.into_iter().map(|row| (row.id, row)));
+    }
+    rows.extend(reader.history(job)?.into_iter().map(|row| (row.id, row)));
+    // A row that takes the place of another may be in the other file.
+    let mut later = BTreeSet::new();
+    for row in rows.values_mut().rev() {
+        row.superseded = !later.insert((row.entry.job.clone(), row.entry.disk.clone()));
+    }
+    Ok(rows.into_values().collect())
+}
+
+/// All that is remembered of a job, here or in an archive; where it is in both, as during a move, here.
+pub fn record(reader: &Reader, id: &JobId) -> Result<JobRecord, Failure> {
+    let found = reader.record(id).map_err(|error| failure(&error))?;
+    tell_odd_values(reader);
+    if let Some(record) = found {
+        return Ok(record);
+    }
+    for archive in archives(reader).map_err(|error| failure(&error))? {
+        if let Some(record) = archive.record(id).map_err(|error| failure(&error))? {
+            return Ok(record);
+        }
+    }
+    Err(no_such_job(id))
 }
 
 /// The moment of a view: now, and when the daemon of this database last gave a sign of life.

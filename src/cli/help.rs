@@ -1,7 +1,7 @@
 //! The help texts, each of at most 80 columns. The top one fits a screen and explains the four words that all others use.
 
 /// Every command, for `waybill help COMMAND` and for suggestions.
-pub const COMMANDS: [&str; 13] = [
+pub const COMMANDS: [&str; 14] = [
     "vma",
     "oma",
     "demo",
@@ -14,6 +14,7 @@ pub const COMMANDS: [&str; 13] = [
     "track",
     "cancel",
     "finish",
+    "db",
     "check-config",
 ];
 
@@ -39,6 +40,11 @@ Make it happen:
   track JOB       let the OMA follow a job
   cancel JOB      end a job that is tracked, with a reason
   finish JOB      say that a job has ended, where its mover cannot
+
+Look after it:
+  db check        is the database sound, and are its rules kept
+  db backup       a copy of the database, also while a daemon writes
+  db archive      move what ended long ago to another file
 
 Set it up:
   vma             run the VMA's daemon
@@ -209,6 +215,100 @@ Examples:
 Exit codes: 0 done (also where no run has ended), 1 the database cannot be read,
 2 usage, 3 no database is known, 4 no such job. With --verify: 7 there are
 faults that no later run has mended.
+";
+
+/// `waybill db --help`.
+pub const DB: &str = "\
+Look after the database file, with or without a daemon.
+
+Usage: waybill db check [--json] [--db FILE]
+       waybill db backup [TO] [--db FILE]
+       waybill db archive --older-than AGE [--to FILE] [--db FILE]
+
+  check     is the file sound, and do its rows keep the rules
+  backup    a copy of it at one moment
+  archive   move what ended long ago to another file
+
+`waybill db check --help`, and so on, tells more.
+
+Examples:
+  waybill db check
+  waybill db backup /srv/backup/oma.db
+  waybill db archive --older-than 90d
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 no database is known, 7 faults found.
+";
+
+/// `waybill db check --help`.
+pub const DB_CHECK: &str = "\
+Look for damage in the database file and for rows that break waybill's rules.
+It only reads, also while a daemon writes.
+
+Usage: waybill db check [--json] [--db FILE]
+
+  --json      one JSON object a line for each rule, with what was found
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+It looks at every page, row and index, at the tables, triggers and views, and at
+what must hold between rows. Each fault comes with what to do about it.
+
+Example:
+  waybill db check --db /srv/backup/oma.db
+
+Exit codes: 0 all is well, 1 the database cannot be read, 2 usage, 3 no database
+is known, 7 faults found.
+";
+
+/// `waybill db backup --help`.
+pub const DB_BACKUP: &str = "\
+Copy the database as it is at this moment, also while a daemon writes. The copy
+is one file, on the disk and checked when the command ends.
+
+Usage: waybill db backup [TO] [--db FILE]
+
+  TO          the file to make (default: beside the database, with the time in
+              its name); one that is there is never overwritten
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+To restore one: stop the daemon, move the database, its -wal and its -shm away,
+copy the backup into its place with the same owner and mode, start the daemon.
+
+Example:
+  waybill db backup /srv/backup/oma-$(date +%F).db
+
+Exit codes: 0 copied, 1 failed, 2 usage, 3 no database is known, 7 copied, and
+the copy has the faults that the database has.
+";
+
+/// `waybill db archive --help`.
+pub const DB_ARCHIVE: &str = "\
+Move the jobs that ended long ago, with their disks, steps, logs and history, to
+another SQLite file of the same tables. Nothing else ever deletes from an OMA's
+database. The last good row of each disk's history stays: the next incremental
+starts there.
+
+Usage: waybill db archive --older-than AGE [--to FILE] [--db FILE]
+
+  --older-than AGE   how long ago, as 90d; s, m, h and d are units
+  --to FILE          the archive, made where it is missing (default: beside the
+                     database, oma-archive.db for oma.db)
+  --db FILE          the database; without it WAYBILL_DB, else the one that
+                     /etc/waybill/oma.toml names, else that of vma.toml
+
+Rows are copied and synced there, compared, and only then removed here, so that
+it may be cut short and repeated at any time, also while the daemon writes. The
+file keeps its size; its free pages are used again. `waybill history`, `show`
+and `log` look into the archive by themselves. In a sqlite3 shell:
+  ATTACH '/var/lib/waybill/oma-archive.db' AS archive;
+  SELECT * FROM cbt_history UNION ALL SELECT * FROM archive.cbt_history;
+
+Example:
+  waybill db archive --older-than 90d
+
+Exit codes: 0 moved (also where nothing was old enough), 1 failed, 2 usage, 3 no
+database is known.
 ";
 
 /// `waybill cancel --help`.

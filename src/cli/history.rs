@@ -29,16 +29,14 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, SPEC.name, why).with_remedy("leave one of them out"));
     }
     let reader = database::open(given.raw("db"))?;
-    let history = reader.history(job.as_ref()).map_err(|error| database::failure(&error))?;
+    let history = database::history(&reader, job.as_ref()).map_err(|error| database::failure(&error))?;
     database::tell_odd_values(&reader);
     if let Some(id) = job.as_ref().filter(|_| history.is_empty()) {
         // The history outlives its job's row, so that only both together say that there is no such job.
-        if reader.job(id).map_err(|error| database::failure(&error))?.is_none() {
-            return Err(database::no_such_job(id));
-        }
+        database::record(&reader, id)?;
     }
     if given.has("verify") && !history.is_empty() {
-        let all = reader.history(None).map_err(|error| database::failure(&error))?;
+        let all = database::history(&reader, None).map_err(|error| database::failure(&error))?;
         return print_chains(all, job.as_ref(), given.has("json"));
     }
     let shown: Vec<_> = history.into_iter().filter(|row| given.has("all") || !row.superseded).collect();

@@ -16,9 +16,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
     let id = args::id(&SPEC, "JOB", &given.word(&SPEC, 0)?, JobId::parse)?;
     let reader = database::open(given.raw("db"))?;
-    let record = reader.record(&id).map_err(|error| database::failure(&error))?;
-    database::tell_odd_values(&reader);
-    let record = record.ok_or_else(|| database::no_such_job(&id))?;
+    let record = database::record(&reader, &id)?;
     if given.has("json") {
         let lines = record.log.iter().map(|entry| view::json::log_entry(&id, entry) + "\n");
         return output::print(&lines.collect::<String>());

@@ -6,6 +6,7 @@ mod cancel;
 mod check_config;
 mod daemon;
 mod database;
+mod db;
 pub mod demo;
 mod finish;
 mod help;
@@ -52,6 +53,7 @@ fn dispatch(args: Vec<OsString>) -> Result<Exit, Failure> {
         "cancel" => cancel::main(rest),
         "track" => track::main(rest),
         "finish" => finish::main(rest),
+        "db" => db::main(rest),
         "check-config" => check_config::main(rest),
         "help" | "--help" | "-h" => on_help(rest),
         "--version" | "-V" => output::print(&format!("waybill {}\n", env!("CARGO_PKG_VERSION"))),

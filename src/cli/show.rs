@@ -24,10 +24,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
     let id = args::id(&SPEC, "JOB", &given.word(&SPEC, 0)?, JobId::parse)?;
     let reader = database::open(given.raw("db"))?;
-    let record = reader.record(&id).map_err(|error| database::failure(&error))?;
     let now = database::moment(&reader).map_err(|error| database::failure(&error))?;
-    database::tell_odd_values(&reader);
-    let record = record.ok_or_else(|| database::no_such_job(&id))?;
+    let record = database::record(&reader, &id)?;
     let text = match given.has("json") {
         true => view::json::record(&record, now) + "\n",
         false => view::detail::job(&record, now, output::Screen::of_stdout().colour),

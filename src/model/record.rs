@@ -64,3 +64,21 @@ pub struct HistoryRecord {
     /// True where a later row of the same job and disk took its place.
     pub superseded: bool,
 }
+
+/// One rule that was looked after in a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What must hold, as a sentence without its end.
+    pub rule: &'static str,
+    /// Where it does not.
+    pub findings: Vec<Finding>,
+}
+
+/// One place where a rule does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was found, with the row's key.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}

@@ -4,8 +4,8 @@ use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, FileControl, MAIN_DB};
 
 use super::error::{Place, StoreError};
 
@@ -33,6 +33,12 @@ pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(StoreError::from_io(at(), &error)),
     }
+}
+
+/// Whether the -wal and -shm are left there when the last connection closes: only with them can a user who may only read
+/// open the file.
+pub(super) fn keep_wal(conn: &Connection, keep: bool) -> rusqlite::Result<()> {
+    conn.file_control(Some(MAIN_DB), FileControl::PersistWal(&mut i32::from(keep))).map(drop)
 }
 
 /// The writing side's settings.

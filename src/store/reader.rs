@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Place, StoreError};
 use super::read::Queries;
-use super::{connection, schema};
+use super::{backup, connection, schema};
 
 /// A command may wait for a lock longer than the daemon's only thread.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,11 +63,27 @@ impl Reader {
             Err(error) => return Err(StoreError::from_sqlite(at(), &error)),
         };
         let stamp = schema::stamp(&conn).map_err(|error| StoreError::from_sqlite(at(), &error))?;
-        schema::refuse_foreign(stamp, at)?;
-        if stamp.version < schema::NEWEST {
-            return Err(StoreError::OlderSchema { at: at(), found: stamp.version, known: schema::NEWEST });
-        }
+        schema::refuse_other(stamp, at)?;
         Ok(Self { queries: Queries::new(conn, path), snapshot })
+    }
+
+    /// Copies the database, as it is at this moment, into the file `to`, also while a daemon writes. The copy is on
+    /// the disk, and whole, when this returns.
+    ///
+    /// Errors: `Denied`, `Full`, `Io`, `Corrupt`; then there is no new file.
+    pub fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        backup::copy(&self.conn, to)
+    }
+
+    /// The files that hold what `waybill db archive` moved out of this one, in the order of their first use.
+    pub fn archives(&self) -> Result<Vec<PathBuf>, StoreError> {
+        self.run("look for archives of", |conn| {
+            let mut select = conn.prepare(
+                "SELECT substr(key, length('archive ') + 1) FROM appliance WHERE key LIKE 'archive %' ORDER BY value",
+            )?;
+            let paths = select.query_map([], |row| row.get::<_, String>(0).map(PathBuf::from))?;
+            paths.collect()
+        })
     }
 
     /// True where the daemon is down and this user could only read the file as it lies there. Such a reader never sees a

@@ -5,6 +5,7 @@
 
 pub mod bar;
 pub mod chain;
+pub mod check;
 pub mod detail;
 mod grid;
 pub mod history;

@@ -4,6 +4,7 @@
 mod binary;
 mod chains;
 mod commands;
+mod db;
 mod reading;
 mod sample;
 mod terminal;

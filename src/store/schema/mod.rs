@@ -76,21 +76,33 @@ pub(super) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// A row of `status_transitions`: subject, from, to.
+pub(super) type Edge = (String, String, String);
+
+/// The rows of the table in the code, as they are stored.
+pub(super) fn sorted(rows: impl Iterator<Item = (&'static str, &'static str, &'static str)>) -> Vec<Edge> {
+    let mut rows: Vec<Edge> =
+        rows.map(|(subject, from, to)| (subject.to_owned(), from.to_owned(), to.to_owned())).collect();
+    rows.sort();
+    rows.dedup();
+    rows
+}
+
+/// The rows that are stored.
+pub(super) fn stored_transitions(conn: &Connection) -> rusqlite::Result<Vec<Edge>> {
+    let mut select = conn.prepare("SELECT subject, from_status, to_status FROM status_transitions ORDER BY 1, 2, 3")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect()
+}
+
 /// Makes `status_transitions` equal to the table in the code, which is its only source. Writes nothing where it is.
 pub(super) fn fill_transitions(
     conn: &mut Connection,
     rows: impl Iterator<Item = (&'static str, &'static str, &'static str)>,
 ) -> rusqlite::Result<()> {
-    let mut wanted: Vec<(String, String, String)> =
-        rows.map(|(subject, from, to)| (subject.to_owned(), from.to_owned(), to.to_owned())).collect();
-    wanted.sort();
-    wanted.dedup();
+    let wanted = sorted(rows);
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let stored: Vec<(String, String, String)> = transaction
-        .prepare("SELECT subject, from_status, to_status FROM status_transitions ORDER BY 1, 2, 3")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    if stored != wanted {
+    if stored_transitions(&transaction)? != wanted {
         transaction.execute_batch(second::UNGUARD_TRANSITIONS)?;
         transaction.execute("DELETE FROM status_transitions", [])?;
         let mut insert = transaction.prepare("INSERT INTO status_transitions VALUES (?1, ?2, ?3)")?;
@@ -111,6 +123,15 @@ pub(super) fn refuse_foreign(stamp: Stamp, at: impl Fn() -> Place) -> Result<(),
     }
     if stamp.version > NEWEST {
         return Err(StoreError::NewerSchema { at: at(), found: stamp.version, known: NEWEST });
+    }
+    Ok(())
+}
+
+/// Refuses every file whose schema is another than this program's.
+pub(super) fn refuse_other(stamp: Stamp, at: impl Fn() -> Place) -> Result<(), StoreError> {
+    refuse_foreign(stamp, &at)?;
+    if stamp.version < NEWEST {
+        return Err(StoreError::OlderSchema { at: at(), found: stamp.version, known: NEWEST });
     }
     Ok(())
 }

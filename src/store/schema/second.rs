@@ -208,13 +208,16 @@ CREATE TRIGGER jobs_end_by_hand AFTER UPDATE OF status ON replication_jobs
 WHEN (NEW.status = 'completed' OR NEW.status = 'failed') AND NEW.completed_at IS NULL
 BEGIN
     UPDATE replication_jobs SET completed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), stalled_since = NULL,
-        transfer_speed_bps = 0, eta_seconds = iif(NEW.status = 'completed', 0, NULL)
+        transfer_speed_bps = 0, eta_seconds = iif(NEW.status = 'completed', 0, NULL),
+        progress_percent = iif(NEW.status = 'completed', 100, min(NEW.progress_percent, 99.99))
     WHERE id = NEW.id;
 END;
 CREATE TRIGGER jobs_begin_ended AFTER INSERT ON replication_jobs
 WHEN (NEW.status = 'completed' OR NEW.status = 'failed') AND NEW.completed_at IS NULL
 BEGIN
-    UPDATE replication_jobs SET completed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.id;
+    UPDATE replication_jobs SET completed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+        progress_percent = iif(NEW.status = 'completed', 100, min(NEW.progress_percent, 99.99))
+    WHERE id = NEW.id;
 END;
 
 ",

@@ -1,0 +1,287 @@
+//! Moves ended jobs and their history into another SQLite file of the same schema (R-55): the only deletion on an OMA.
+//!
+//! A batch is copied and synced there, compared row by row, and only then removed here, so that it is in one of the two
+//! files at every moment, in both at some. A move that was cut short is taken up by the next one: what is there already is
+//! not copied again, and a batch leaves as soon as it compares equal.
+//!
+//! The last good history row of each disk stays, whatever its age: the next incremental starts there (R-31). **Errors**:
+//! the batch in hand stays here.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+
+use super::error::{Place, StoreError};
+use super::reader::Reader;
+use super::writer::{OPENING_TIMEOUT, Store};
+use super::{backup, connection, read, schema};
+use crate::model::id::ChangeId;
+use crate::model::time::Wall;
+
+/// What was moved, in rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Ended jobs.
+    pub jobs: usize,
+    /// Rows of `cbt_history`.
+    pub history: usize,
+}
+
+const OPERATION: &str = "archive";
+/// Rows that leave in one transaction: a daemon that writes to the same file waits for no more than that.
+const BATCH: u32 = 100;
+
+/// What goes with a job, the table's rows by their order of insertion.
+const BELONGINGS: [&str; 7] =
+    ["vm_disks", "job_exports", "job_aliases", "job_steps", "job_events", "source_events", "received_change_ids"];
+
+/// Moves the jobs that ended before `cutoff`, and the history of before, from the database `from` to the file `to`, which
+/// is made where it is missing. `told` hears of each batch.
+///
+/// Errors: `Missing`, `NotADatabase`, `NewerSchema`, `OlderSchema`, `Denied`, `Busy`, `Full`, `Corrupt`, `Io`, `Other`
+/// where `to` is the archive of another database.
+pub fn archive(from: &Path, to: &Path, cutoff: Wall, mut told: impl FnMut(Moved)) -> Result<Moved, StoreError> {
+    let failure = |error: rusqlite::Error| StoreError::from_sqlite(Place::new(from, OPERATION), &error);
+    let mut conn = open(from)?;
+    let epoch = schema::epoch(&conn).map_err(failure)?;
+    prepare(to, &epoch)?;
+    let mut moved = Moved::default();
+    let mut move_all = || -> rusqlite::Result<()> {
+        attach(&conn, to)?;
+        note_archive(&conn, to)?;
+        keep_last_good(&conn)?;
+        while choose(&conn, cutoff)? > 0 {
+            copy(&mut conn)?;
+            let batch = remove(&mut conn)?;
+            moved = Moved { jobs: moved.jobs + batch.jobs, history: moved.history + batch.history };
+            told(moved);
+        }
+        conn.execute_batch("DETACH archive")
+    };
+    move_all().map_err(failure)?;
+    Ok(moved)
+}
+
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    let at = || Place::new(path, OPERATION);
+    let failure = |error: rusqlite::Error| StoreError::from_sqlite(at(), &error);
+    if !path.is_file() {
+        let remedy = "name the database with `--db` or WAYBILL_DB";
+        return Err(StoreError::Missing { at: at(), what: "the file".to_owned(), remedy });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(failure)?;
+    conn.busy_timeout(OPENING_TIMEOUT).map_err(failure)?;
+    schema::refuse_other(schema::stamp(&conn).map_err(failure)?, at)?;
+    connection::keep_wal(&conn, true).map_err(failure)?;
+    connection::configure(&conn).map_err(failure)?;
+    Ok(conn)
+}
+
+/// Makes the archive a database of this schema, in one file, and of this database only. What is something else is left as
+/// it is.
+fn prepare(to: &Path, epoch: &str) -> Result<(), StoreError> {
+    let at = || Place::new(to, OPERATION);
+    let failure = |error: rusqlite::Error| StoreError::from_sqlite(at(), &error);
+    if to.metadata().is_ok_and(|file| file.len() > 0) {
+        match Reader::open(to) {
+            Ok(found) => refuse_other_archive(&found, epoch, at)?,
+            // Its making was cut short, or an earlier waybill made it.
+            Err(StoreError::OlderSchema { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let store = Store::open(to)?;
+    let insert = "INSERT INTO appliance (key, value) SELECT 'archive_of', ?1
+                  WHERE NOT EXISTS (SELECT 1 FROM appliance WHERE key = 'archive_of')";
+    store.conn.execute(insert, [epoch]).map_err(failure)?;
+    connection::keep_wal(&store.conn, false).map_err(failure)?;
+    store.conn.pragma_update(None, "journal_mode", "DELETE").map_err(failure)?;
+    backup::sync_folder(to).map_err(|error| StoreError::from_io(at(), &error))
+}
+
+/// An empty database without an owner is an archive whose making was cut short.
+fn refuse_other_archive(found: &Reader, epoch: &str, at: impl Fn() -> Place) -> Result<(), StoreError> {
+    let owner = "SELECT coalesce((SELECT value FROM appliance WHERE key = 'archive_of'),
+                                 (SELECT '' FROM replication_jobs), ?1)";
+    let owner = found.run(OPERATION, |conn| conn.query_row(owner, [epoch], |row| row.get::<_, String>(0)))?;
+    let reason = match owner.as_str() {
+        owner if owner == epoch => return Ok(()),
+        "" => "it is a daemon's own database and no archive; name another file with --to".to_owned(),
+        _ => format!("it is the archive of another database, of epoch {owner}; name another file with --to"),
+    };
+    Err(StoreError::NotADatabase { at: at(), reason })
+}
+
+fn attach(conn: &Connection, to: &Path) -> rusqlite::Result<()> {
+    conn.execute("ATTACH ?1 AS archive", [to.to_string_lossy()])?;
+    conn.execute_batch(
+        "PRAGMA archive.synchronous = EXTRA;
+         PRAGMA main.synchronous = FULL;
+         CREATE TEMP TABLE job_batch (id TEXT PRIMARY KEY) WITHOUT ROWID;
+         CREATE TEMP TABLE history_batch (id INTEGER PRIMARY KEY);
+         CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY);",
+    )
+}
+
+/// The database remembers its archives, so that readers find them.
+fn note_archive(conn: &Connection, to: &Path) -> rusqlite::Result<()> {
+    let path = std::fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
+    let note = "INSERT INTO appliance (key, value) SELECT 'archive ' || ?1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+                WHERE NOT EXISTS (SELECT 1 FROM appliance WHERE key = 'archive ' || ?1)";
+    conn.execute(note, [path.to_string_lossy()]).map(drop)
+}
+
+/// Finds the rows that the question for a disk's last change id is answered from: the newest well-formed one of each.
+fn keep_last_good(conn: &Connection) -> rusqlite::Result<()> {
+    let mut select = conn.prepare(
+        "SELECT id, vm_path, disk_id, change_id FROM cbt_history AS entry
+         WHERE sync_success = 1 AND change_id IS NOT NULL AND vm_path <> ''
+           AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
+                           AND later.disk_id = entry.disk_id AND later.id > entry.id)
+         ORDER BY id DESC",
+    )?;
+    let mut keep = conn.prepare("INSERT INTO kept (id) VALUES (?1)")?;
+    let mut seen = BTreeSet::new();
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |column| row.get_ref(column).map(|cell| read::lossy(cell).unwrap_or_default());
+        let (disk, change_id) = ((text(1)?, text(2)?), text(3)?);
+        let is_sound = ChangeId::from_text(&change_id).is_some_and(|id| id.is_well_formed());
+        if is_sound && seen.insert(disk) {
+            keep.execute([row.get::<_, i64>(0)?])?;
+        }
+    }
+    Ok(())
+}
+
+/// Chooses the next batch; how many rows it has. A job with a step that is still open, or with a change id that is still
+/// to be sent, stays until the daemon is through with it.
+fn choose(conn: &Connection, cutoff: Wall) -> rusqlite::Result<usize> {
+    conn.execute_batch("DELETE FROM job_batch; DELETE FROM history_batch;")?;
+    let jobs = conn
+        .prepare_cached(
+            "INSERT INTO job_batch SELECT id FROM main.replication_jobs AS job
+         WHERE (status = 'completed' OR status = 'failed') AND julianday(completed_at) < julianday(?1)
+           AND NOT EXISTS (SELECT 1 FROM main.job_steps WHERE job_id = job.id AND completed_at IS NULL)
+           AND NOT EXISTS (SELECT 1 FROM main.unsent_change_ids AS unsent
+                           JOIN main.received_change_ids AS received ON received.id = unsent.received_id
+                           WHERE received.job_id = job.id)
+         LIMIT ?2",
+        )?
+        .execute(params![cutoff.to_string(), BATCH])?;
+    // Also of jobs that have left before: what was kept then may have been followed by a later run.
+    let history = conn
+        .prepare_cached(
+            "INSERT INTO history_batch SELECT id FROM main.cbt_history AS entry
+         WHERE julianday(created_at) < julianday(?1) AND id NOT IN (SELECT id FROM kept)
+           AND (job_id IN (SELECT id FROM job_batch)
+                OR NOT EXISTS (SELECT 1 FROM main.replication_jobs WHERE id = entry.job_id))
+         LIMIT ?2",
+        )?
+        .execute(params![cutoff.to_string(), BATCH * 10])?;
+    Ok(jobs + history)
+}
+
+/// One transaction of the archive. A job's own row comes as one that has not begun, gets what belongs to it, and ends: the
+/// archive keeps the rules of R-43 as well.
+fn copy(conn: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let columns = columns(&transaction, "replication_jobs")?;
+    let begun: Vec<&str> = columns
+        .iter()
+        .map(|column| match column.as_str() {
+            "status" => "'pending'",
+            "completed_at" => "NULL",
+            column => column,
+        })
+        .collect();
+    let new = "SELECT id FROM job_batch WHERE id NOT IN (SELECT id FROM archive.replication_jobs)";
+    let new: Vec<String> =
+        transaction.prepare(new)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let (columns, begun) = (columns.join(", "), begun.join(", "));
+    let insert = format!(
+        "INSERT INTO archive.replication_jobs ({columns}) SELECT {begun} FROM main.replication_jobs WHERE id = ?1"
+    );
+    for id in &new {
+        transaction.prepare_cached(&insert)?.execute([id])?;
+    }
+    for table in BELONGINGS {
+        copy_missing(&transaction, table, "job_id IN (SELECT id FROM job_batch)")?;
+    }
+    copy_missing(&transaction, "cbt_history", "id IN (SELECT id FROM history_batch)")?;
+    let end = "UPDATE archive.replication_jobs SET (status, completed_at) =
+                   (SELECT status, completed_at FROM main.replication_jobs WHERE id = ?1)
+               WHERE id = ?1";
+    for id in &new {
+        transaction.prepare_cached(end)?.execute([id])?;
+    }
+    transaction.commit()
+}
+
+/// Copies what is not there yet, as after a move that was cut short or a late entry.
+fn copy_missing(conn: &Connection, table: &str, condition: &str) -> rusqlite::Result<()> {
+    let columns = columns(conn, table)?.join(", ");
+    conn.execute_batch(&format!(
+        "INSERT INTO archive.{table} ({columns}) SELECT {columns} FROM main.{table} WHERE {condition}
+         EXCEPT SELECT {columns} FROM archive.{table} WHERE {condition}"
+    ))
+}
+
+/// Compares the batch with its copy, from which nothing is missing, and removes it, in one transaction of the database.
+fn remove(conn: &mut Connection) -> rusqlite::Result<Moved> {
+    const JOBS: &str = "id IN (SELECT id FROM job_batch)";
+    const BELONGING: &str = "job_id IN (SELECT id FROM job_batch)";
+    const HISTORY: &str = "id IN (SELECT id FROM history_batch)";
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    compare(&transaction, "replication_jobs", JOBS)?;
+    for table in BELONGINGS {
+        compare(&transaction, table, BELONGING)?;
+    }
+    compare(&transaction, "cbt_history", HISTORY)?;
+    transaction.execute_batch(
+        "INSERT INTO main.leaving SELECT id FROM job_batch
+         UNION SELECT job_id FROM main.cbt_history WHERE id IN (SELECT id FROM history_batch)",
+    )?;
+    let history = transaction.execute(&format!("DELETE FROM main.cbt_history WHERE {HISTORY}"), [])?;
+    for table in BELONGINGS {
+        transaction.execute(&format!("DELETE FROM main.{table} WHERE {BELONGING}"), [])?;
+    }
+    let jobs = transaction.execute(&format!("DELETE FROM main.replication_jobs WHERE {JOBS}"), [])?;
+    transaction.execute_batch(&format!("DELETE FROM main.job_ids WHERE {JOBS}; DELETE FROM main.leaving"))?;
+    transaction.commit()?;
+    Ok(Moved { jobs, history })
+}
+
+/// An error where a row of the batch is not in the archive exactly as it is here.
+fn compare(conn: &Connection, table: &str, condition: &str) -> rusqlite::Result<()> {
+    let columns = columns(conn, table)?.join(", ");
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT {columns} FROM main.{table} WHERE {condition}
+                               EXCEPT SELECT {columns} FROM archive.{table} WHERE {condition})"
+    );
+    let differing: i64 = conn.query_row(&sql, [], |row| row.get(0))?;
+    match differing {
+        0 => Ok(()),
+        _ => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_MISMATCH),
+            Some(format!(
+                "{differing} rows of {table} are otherwise in the archive than here, so nothing of this batch was \
+                 removed; `waybill db check` on both files finds which is damaged"
+            )),
+        )),
+    }
+}
+
+fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut select = conn.prepare_cached("SELECT name FROM pragma_table_info(?1, 'main')")?;
+    select.query_map([table], |row| row.get(0))?.collect()
+}
+
+/// Where an archive of this database lies by default: beside it, `oma.db` with `oma-archive.db`.
+pub fn default_place(database: &Path) -> std::path::PathBuf {
+    let stem = database.file_stem().unwrap_or(OsStr::new("waybill")).to_string_lossy().into_owned();
+    database.with_file_name(format!("{stem}-archive.db"))
+}
