@@ -18,7 +18,7 @@ pub fn vma(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&VMA, args)? else { return output::print(VMA.help) };
     let file = PathBuf::from(given.required(&VMA, "config")?);
     let config = VmaConfig::parse(&read(&file)?, &file.to_string_lossy()).map_err(|errors| refused(&errors))?;
-    crate::runtime::log::start();
+    start();
     crate::vma::main(&config, &file).map(|()| Exit::Done)
 }
 
@@ -27,8 +27,13 @@ pub fn oma(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&OMA, args)? else { return output::print(OMA.help) };
     let file = PathBuf::from(given.required(&OMA, "config")?);
     let config = OmaConfig::parse(&read(&file)?, &file.to_string_lossy()).map_err(|errors| refused(&errors))?;
-    crate::runtime::log::start();
+    start();
     crate::oma::main(&config, &file).map(|()| Exit::Done)
+}
+
+fn start() {
+    crate::runtime::log::start();
+    crate::runtime::guard::remember_places();
 }
 
 /// A configuration file as text.

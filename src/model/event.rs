@@ -120,6 +120,8 @@ events! {
     JobFailed = "job_failed" Error,
     /// Another program ended the job in the database.
     EndedElsewhere = "ended_elsewhere" Warning,
+    /// waybill itself panicked while the job was handled.
+    PanicCaught = "panic_caught" Error,
     /// A row could not be written while the rest of its job could.
     RowRefused = "row_refused" Error,
 }

@@ -7,6 +7,7 @@ use crate::model::status::JobStatus;
 use crate::model::time::Now;
 use crate::policy::fleet::{Admitted, Input};
 use crate::policy::refusal::Refusal;
+use crate::runtime::guard::guarded;
 use crate::runtime::service::refuse;
 use crate::store::StoreError;
 use crate::view::json;
@@ -60,7 +61,10 @@ impl Oma {
                 let id = JobId::parse(&job).ok();
                 // The change id is kept even where the job's row cannot be read: it is the one that cannot be had again.
                 let ended = id.and_then(|id| self.ended(now, &id).ok().flatten());
-                self.fleet.change_id(now, &job, &report, ended.as_ref());
+                if let Err(place) = guarded(|| self.fleet.change_id(now, &job, &report, ended.as_ref())) {
+                    // It is kept all the same, and a mover that is told otherwise fails after its copy.
+                    self.go_on_after_panic(now, &place);
+                }
                 Ok(Answer::WhenWritten(Response::json(200, changeid::render_stored(&job, &report))))
             }
             Call::Health => Ok(Answer::AtOnce(Response::json(200, r#"{"status":"alive"}"#.to_owned()))),

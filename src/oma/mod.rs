@@ -31,10 +31,12 @@ use crate::policy::fleet::{Action, Fleet, FleetSettings, Input, OnStall};
 use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
+use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{ask as ask_loop, database_failure, forward, hold_database, listen, seed};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{RefusedWhat, Store, StoreError};
+use crate::wire::problem::panicked;
 
 /// The assembled appliance.
 pub struct Oma {
@@ -130,10 +132,31 @@ impl Oma {
         }
         self.seen = Some(version);
         for input in inputs {
-            self.fleet.handle(now, input);
+            self.tell(now, input);
         }
         new.iter().for_each(|id| self.recall(id));
         Ok(())
+    }
+
+    /// Tells the core what happened. Where it panics over a job, that job goes on from its stored row (R-52).
+    fn tell(&mut self, now: Now, input: Input) {
+        if let Err(place) = guarded(|| self.fleet.handle(now, input)) {
+            self.go_on_after_panic(now, &place);
+        }
+    }
+
+    pub(in crate::oma) fn go_on_after_panic(&mut self, now: Now, place: &str) {
+        let dropped = self.fleet.drop_in_hand();
+        // What was decided of other jobs before stands.
+        self.ledger.take(self.fleet.changes());
+        let Some(id) = dropped else { return };
+        let Some(stored) = self.stored(&id) else { return };
+        if let Err(again) = guarded(|| self.fleet.go_on_after_panic(now, stored, place)) {
+            log::error!("job={:?} is no longer tracked until the next start: {again}", id.as_str());
+            self.fleet.drop_in_hand();
+            return;
+        }
+        self.recall(&id);
     }
 
     fn reload(&mut self, now: Now, config: OmaConfig) {
@@ -200,22 +223,26 @@ impl Appliance for Oma {
 
     fn handle(&mut self, now: Now, event: Event) {
         match event {
-            Event::Core(input) => self.fleet.handle(now, input),
+            Event::Core(input) => self.tell(now, input),
             Event::Reloaded(config) => self.reload(now, *config),
             Event::Listed(vma, listing) => {
                 let listed = ask::unseen(listing, |id| self.fleet.job(id).is_some() || self.stored(id).is_some());
                 let new: Vec<JobId> = listed.jobs.iter().map(|progress| progress.job.clone()).collect();
-                self.fleet.handle(now, Input::Listed(vma, listed));
+                self.tell(now, Input::Listed(vma, listed));
                 new.iter().for_each(|id| self.recall(id));
             }
             Event::Asked(request, to) => {
                 // What was decided within this wake-up must be seen by what comes after it.
                 self.ledger.take(self.fleet.changes());
-                let answer = routes::route(&request).and_then(|call| {
+                let call = guarded(|| routes::route(&request)).unwrap_or_else(|_| Err(panicked()));
+                let answer = call.and_then(|call| {
                     if call.is_change() {
                         self.ledger.check_room()?;
                     }
-                    self.answer(now, call)
+                    guarded(|| self.answer(now, call)).unwrap_or_else(|place| {
+                        self.go_on_after_panic(now, &place);
+                        Err(panicked())
+                    })
                 });
                 match answer.unwrap_or_else(|problem| Answer::AtOnce(problem.into())) {
                     Answer::AtOnce(response) => send(Reply { to, response }),
@@ -233,7 +260,7 @@ impl Appliance for Oma {
     }
 
     fn elapse(&mut self, now: Now) {
-        self.fleet.handle(now, Input::Elapsed);
+        self.tell(now, Input::Elapsed);
         if self.look_at <= now.mono {
             self.look_at = now.mono + self.config.poll.interval;
             if let Err(error) = self.look_for_others(now) {
@@ -248,22 +275,21 @@ impl Appliance for Oma {
         self.ledger.take(self.fleet.changes());
         while let Some(request) = self.fleet.next_redirected() {
             let stored = self.stored(&request.job);
-            match self.fleet.track(now, &request, stored.as_ref()) {
-                Ok(_) => self.recall(&request.job),
-                Err(refusal) => log::info!("job={:?} {refusal}", request.job.as_str()),
+            match guarded(|| self.fleet.track(now, &request, stored.as_ref())) {
+                Ok(Ok(_)) => self.recall(&request.job),
+                Ok(Err(refusal)) => log::info!("job={:?} {refusal}", request.job.as_str()),
+                Err(place) => self.go_on_after_panic(now, &place),
             }
             self.ledger.take(self.fleet.changes());
         }
         for refused in self.ledger.settle(now) {
-            self.fleet.handle(
-                now,
-                match refused.what {
-                    RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
-                    what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),
-                },
-            );
+            let input = match refused.what {
+                RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
+                what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),
+            };
+            self.tell(now, input);
         }
-        self.fleet.handle(now, Input::Writable(!self.ledger.is_full()));
+        self.tell(now, Input::Writable(!self.ledger.is_full()));
         while let Some(action) = self.fleet.next_action() {
             match action {
                 // The VMA must not be told of an end that rests on what is not written yet; polls never wait (R-27).
@@ -327,4 +353,70 @@ pub fn main(config: &OmaConfig, file: &Path) -> Result<(), Failure> {
         log::info!("OMA has stopped");
         Ok(())
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::status::JobStatus;
+    use crate::model::time::Wall;
+    use crate::wire::progress;
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Mono::from_millis(seconds * 1000), wall: Wall::from_unix_millis(1000) }
+    }
+    fn document(job: &str, bytes: u64) -> Input {
+        let text = format!(
+            r#"{{"job_id":"{job}","stage":"Transfer","status":"Streaming","started_at":"2026-11-23T17:00:00Z",
+                "updated_at":"2026-11-23T17:00:00Z","aggregate":{{"total_bytes":1000,"bytes_transferred":{bytes},
+                "throughput_bps":0,"percent":1}},"cbt":{{"type":"full","previous_change_id":"","change_id":""}},
+                "nbd":{{"exports":[]}},"disks":[]}}"#
+        );
+        let document = progress::parse(text.as_bytes()).expect("a document");
+        Input::Answered(JobId::parse(job).expect("an id"), Box::new(document))
+    }
+    /// Takes a wake-up's course: time, what happened, and what follows.
+    fn wake_up(oma: &mut Oma, second: u64, inputs: Vec<Input>) {
+        oma.elapse(now(second));
+        oma.settle(now(second));
+        inputs.into_iter().for_each(|input| oma.handle(now(second), Event::Core(input)));
+        oma.settle(now(second));
+    }
+
+    #[test]
+    fn f41_r52_a_panic_over_a_document_harms_no_other_job_and_fails_its_own_at_the_third_time() {
+        crate::runtime::guard::remember_places();
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("oma.db");
+        let text = format!(
+            "database = '{}'\nlisten = '127.0.0.1:8082'\n[[vma]]\nname = 'site-a'\nurl = 'http://127.0.0.1:1'\n",
+            database.display()
+        );
+        let config = OmaConfig::parse(&text, "oma.toml").expect("valid");
+        let (events, _inbox) = smol::channel::unbounded();
+        let mut oma = Oma::open(&config, now(0), 1, Rc::new(LocalExecutor::new()), events).expect("a database");
+        for job in ["trapped", "other"] {
+            let request = crate::wire::job::parse_track(format!(r#"{{"id":"{job}","vma":"site-a"}}"#).as_bytes());
+            oma.fleet.track(now(0), &request.expect("a request"), None).expect("tracked");
+        }
+        let trapped = JobId::parse("trapped").expect("an id");
+        let other = JobId::parse("other").expect("an id");
+        wake_up(&mut oma, 4, vec![document("trapped", 10), document("other", 10)]);
+        for time in 1..=3_u64 {
+            let second = 4 + 4 * time;
+            oma.fleet.trap = Some(trapped.clone());
+            wake_up(&mut oma, second, vec![document("trapped", 50), document("other", 10 + time)]);
+            let row = oma.ledger.store().job(&trapped).expect("readable").expect("a row");
+            assert_eq!(row.totals.bytes_transferred, 10, "what was in hand is dropped");
+            assert_eq!(row.status == JobStatus::Failed, time == 3, "{time}: {:?}", row.status);
+            assert_eq!(oma.fleet.job(&other).expect("tracked").totals.bytes_transferred, 10 + time);
+        }
+        let log = oma.ledger.store().events(&trapped).expect("readable");
+        let panics = log.iter().filter(|entry| entry.event == "panic_caught");
+        assert!(panics.clone().all(|entry| entry.message.contains("src/policy/fleet/board.rs:")), "{log:#?}");
+        assert_eq!(panics.count(), 3, "{log:#?}");
+        let row = oma.ledger.store().job(&trapped).expect("readable").expect("a row");
+        assert!(row.error.expect("a reason").contains("3 times in a row"), "the row says why");
+        assert!(oma.fleet.job(&trapped).is_none(), "it has ended");
+    }
 }

@@ -33,6 +33,16 @@ impl Journal {
         self.noted.clear();
         std::mem::take(&mut self.changes)
     }
+    /// How much has been noted by now, for [`Journal::roll_back`].
+    pub fn mark(&self) -> usize {
+        self.changes.len()
+    }
+    /// Forgets what was noted since the mark, all of it about this job.
+    pub fn roll_back(&mut self, mark: usize, job: &JobId) {
+        self.changes.truncate(mark);
+        self.noted.remove(job);
+        self.stages.remove(job);
+    }
     /// True where the log of this job gets an entry in this wake-up; its row belongs into the same transaction.
     pub fn has_noted(&self, job: &JobId) -> bool {
         self.noted.contains(job)

@@ -11,6 +11,7 @@ pub mod estimate;
 pub mod fleet;
 pub mod journal;
 pub mod outbox;
+pub mod panics;
 pub mod rate;
 pub mod reading;
 pub mod refusal;

@@ -4,6 +4,7 @@
 //! bounds, and is tried again; answers that must not be given before it is written are held, for as long as a mover
 //! waits, and then are honest refusals.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smol::channel::Sender;
@@ -106,6 +107,26 @@ impl Ledger {
             Some(waiting) => Ok(Some(waiting.clone())),
             None => self.store.job(id),
         }
+    }
+    /// All jobs and the sequence as they were last decided: what waits stands before what is stored.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn all(&self) -> Result<(Vec<Job>, u64), StoreError> {
+        let mut jobs: BTreeMap<JobId, Job> = self.store.jobs()?.into_iter().map(|job| (job.id.clone(), job)).collect();
+        let mut sequence = self.store.sequence()?;
+        for change in self.outbox.changes() {
+            match change {
+                Change::Progress(job) | Change::Declared(job) | Change::Ended(job) => {
+                    drop(jobs.insert(job.id.clone(), (**job).clone()));
+                }
+                Change::Forgotten(id) => drop(jobs.remove(id)),
+                Change::Sequence(waiting) => sequence = sequence.max(*waiting),
+                Change::Entry(_) | Change::StepBegan(_) | Change::StepEnded(_) => {}
+                Change::History(_) | Change::ChangeIdReceived(_) => {}
+            }
+        }
+        Ok((jobs.into_values().collect(), sequence))
     }
     /// The change ids that arrived under a job id, the oldest first: the stored ones, then those that wait.
     ///

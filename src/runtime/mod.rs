@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod drive;
+pub mod guard;
 pub mod ledger;
 pub mod log;
 pub mod service;

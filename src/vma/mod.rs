@@ -19,15 +19,18 @@ use crate::limits;
 use crate::model::id::JobId;
 use crate::model::time::{Mono, Now};
 use crate::net::server::{ServerLimits, serve};
+use crate::policy::panics::Panics;
 use crate::policy::refusal::Refusal;
 use crate::policy::source::{Declared, Listing, Source, SourceSettings};
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
+use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{ask, database_failure, forward, hold_database, listen, refuse, seed};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::wire::http::{Request, Response};
+use crate::wire::problem::{Problem, panicked};
 use crate::wire::{job, progress, update};
 
 /// What can happen to a VMA.
@@ -45,6 +48,7 @@ pub struct Vma {
     config: VmaConfig,
     source: Source,
     ledger: Ledger,
+    panics: Panics,
 }
 
 impl Vma {
@@ -64,11 +68,38 @@ impl Vma {
         let jobs = store.jobs()?;
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
         let source = Source::resume(settings, store.sequence()?, jobs, now);
-        Ok(Self { config: config.clone(), source, ledger: Ledger::new(store, false) })
+        Ok(Self { config: config.clone(), source, ledger: Ledger::new(store, false), panics: Panics::default() })
     }
 }
 
 impl Vma {
+    /// Answers a call. Where that panics the source goes on from what is stored, as after a restart (R-52): of the other
+    /// jobs nothing is lost but how fast they were in the last seconds.
+    fn answer_guarded(&mut self, now: Now, call: Call) -> Result<Response, Problem> {
+        // What was decided before stands, whatever happens now.
+        self.ledger.take(self.source.changes());
+        let job = call.changed_job().cloned();
+        let answered = guarded(|| self.answer(now, call).map_err(|refusal| refuse(&refusal)));
+        let Some(job) = job else { return answered.unwrap_or_else(|_| Err(panicked())) };
+        let place = match answered {
+            Ok(answered) => {
+                self.panics.passed(&job);
+                return answered;
+            }
+            Err(place) => place,
+        };
+        match self.ledger.all() {
+            Ok((jobs, sequence)) => {
+                self.source = Source::resume(self.source.settings().clone(), sequence, jobs, now);
+                self.source.panicked(now, &job, self.panics.caught(&job, &place), &place);
+            }
+            Err(error) => {
+                log::error!("job={:?} goes on half changed, since the database cannot be read: {error}", job.as_str())
+            }
+        }
+        Err(panicked())
+    }
+
     fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
         match call {
             Call::Progress(id) => {
@@ -128,12 +159,13 @@ impl Appliance for Vma {
             Event::Asked(request, to) => (request, to),
             Event::Reloaded(config) => return self.reload(*config),
         };
-        let call = routes::route(&request)
+        let call = guarded(|| routes::route(&request))
+            .unwrap_or_else(|_| Err(panicked()))
             .and_then(|call| if call.is_change() { self.ledger.check_room().map(|()| call) } else { Ok(call) });
         let (response, changes_something) = match call {
             Ok(call) => {
                 let is_change = call.is_change();
-                (self.answer(now, call).unwrap_or_else(|refusal| refuse(&refusal).into()), is_change)
+                (self.answer_guarded(now, call).unwrap_or_else(Response::from), is_change)
             }
             Err(problem) => (problem.into(), false),
         };
@@ -193,4 +225,62 @@ pub fn main(config: &VmaConfig, file: &Path) -> Result<(), Failure> {
         log::info!("VMA {} has stopped", config.name);
         Ok(())
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::status::JobStatus;
+    use crate::model::time::Wall;
+    use crate::wire::http::Method;
+
+    const JOB: &str = "trapped";
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Mono::from_millis(seconds * 1000), wall: Wall::from_unix_millis(1000) }
+    }
+    fn push(vma: &mut Vma, second: u64, job: &str, bytes: u64) -> u16 {
+        let body = format!(
+            r#"{{"stage":"Transfer","status":"in_progress","bytes_transferred":{bytes},"total_bytes":1000,"throughput_bps":0}}"#
+        );
+        let segments = ["api", "v1", "progress", job, "update"].map(str::to_owned).to_vec();
+        let request =
+            Request { method: Method::Post, segments, query: Vec::new(), headers: Vec::new(), body: body.into_bytes() };
+        let (to, answer) = smol::channel::bounded(1);
+        vma.handle(now(second), Event::Asked(request, to));
+        vma.settle(now(second));
+        answer.try_recv().expect("an answer").status
+    }
+
+    #[test]
+    fn f41_r52_a_panic_over_a_push_is_a_500_harms_no_other_job_and_fails_its_own_at_the_third_time() {
+        crate::runtime::guard::remember_places();
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("vma.db");
+        let text = format!("name = 'site-a'\ndatabase = '{}'\nlisten = '127.0.0.1:8081'\n", database.display());
+        let config = VmaConfig::parse(&text, "vma.toml").expect("valid");
+        let mut vma = Vma::open(&config, now(0), 1).expect("a database");
+        let job = JobId::parse(JOB).expect("an id");
+        assert_eq!((push(&mut vma, 1, JOB, 10), push(&mut vma, 1, "other", 10)), (200, 200));
+        let sequence = vma.source.job(&job).expect("known").source_sequence;
+        for time in 1..=3_usize {
+            vma.source.trap = Some(job.clone());
+            assert_eq!(push(&mut vma, 2, JOB, 50), 500, "no panic is told as a success");
+            assert_eq!(vma.ledger.store().events(&job).expect("readable").iter().filter(is_panic).count(), time);
+            assert_eq!(push(&mut vma, 3, "other", 20), 200);
+            let known = vma.source.job(&job).expect("known");
+            assert_eq!(known.totals.bytes_transferred, 10, "what was in hand is dropped");
+            assert_eq!(known.status == JobStatus::Failed, time == 3, "{time}");
+        }
+        let row = vma.ledger.store().job(&job).expect("readable").expect("a row");
+        let error = row.error.expect("a reason");
+        assert!(error.contains("3 times in a row") && error.contains("src/policy/source/push.rs:"), "{error}");
+        assert!(row.source_sequence > sequence);
+        let other = vma.source.job(&JobId::parse("other").expect("an id")).expect("known");
+        assert_eq!((other.status, other.totals.bytes_transferred), (JobStatus::Streaming, 20));
+    }
+
+    fn is_panic(entry: &&crate::model::record::LogRecord) -> bool {
+        entry.event == "panic_caught" && entry.message.contains("src/policy/source/push.rs:")
+    }
 }

@@ -24,6 +24,13 @@ pub(super) enum Call {
 }
 
 impl Call {
+    /// The job that it asks to change, as the caller calls it.
+    pub(super) fn changed_job(&self) -> Option<&JobId> {
+        match self {
+            Self::Push(id, _) | Self::Declare(id, _) | Self::Finish(id, _) => Some(id),
+            Self::Progress(_) | Self::List { .. } | Self::Health => None,
+        }
+    }
     /// True where it asks for a change, whose answer must wait until the change is written.
     pub(super) fn is_change(&self) -> bool {
         matches!(self, Self::Push(..) | Self::Declare(..) | Self::Finish(..))

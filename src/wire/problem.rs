@@ -214,6 +214,12 @@ pub fn bad_body(why: BadBody) -> Problem {
         .with_remedy("send one JSON object in the shape that the documentation gives for this path")
 }
 
+/// The answer to a request over which waybill panicked.
+pub fn panicked() -> Problem {
+    Problem::new(Kind::InternalError, "the request could not be handled")
+        .with_remedy("look into the daemon's log for the panic and report it")
+}
+
 /// A path that exists, with another method.
 pub fn not_allowed(allowed: &'static str) -> Problem {
     let detail = format!("this path takes {allowed}");

@@ -103,9 +103,12 @@ fn character(rest: &str) -> usize {
 /// Where the first `#[cfg(test)] mod ... { ... }` stands; an empty range where there is none.
 fn test_module(code: &str) -> (usize, usize) {
     let nowhere = (code.len(), code.len());
-    let Some(start) = code.find("#[cfg(test)]") else { return nowhere };
-    let after = code[start + "#[cfg(test)]".len()..].trim_start();
-    let Some(open) = after.starts_with("mod ").then(|| after.find(['{', ';'])).flatten() else { return nowhere };
+    // A field or statement may be for tests only as well.
+    let mut marks = code.match_indices("#[cfg(test)]");
+    let follows = |start: usize| code[start + "#[cfg(test)]".len()..].trim_start();
+    let Some((start, _)) = marks.find(|(start, _)| follows(*start).starts_with("mod ")) else { return nowhere };
+    let after = follows(start);
+    let Some(open) = after.find(['{', ';']) else { return nowhere };
     let open = code.len() - after.len() + open;
     let mut depth = 0_usize;
     for (at, c) in code[open..].char_indices() {

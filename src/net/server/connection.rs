@@ -14,7 +14,7 @@ use crate::wire::http::http_date;
 use crate::wire::http::{
     CONTINUE, ChunkedBody, Closing, Fault, Framing, Head, Method, Request, Response, parse_head, render_head,
 };
-use crate::wire::problem::{Kind, Problem};
+use crate::wire::problem::{Problem, panicked};
 
 /// Why a request did not become one.
 enum Lost {
@@ -202,9 +202,7 @@ where
         Ok(response) => (response, to_head, closing),
         Err(_) => {
             log::error!("the handler of a request panicked; it was answered with 500");
-            let problem = Problem::new(Kind::InternalError, "the request could not be handled")
-                .with_remedy("look into the daemon's log for the panic and report it");
-            (problem.into(), to_head, Closing::Close)
+            (panicked().into(), to_head, Closing::Close)
         }
     }
 }

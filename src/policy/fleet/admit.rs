@@ -29,6 +29,7 @@ pub enum Admitted {
 impl Fleet {
     /// Begins to track a job. `stored` is its row where it is not tracked any more.
     pub fn track(&mut self, now: Now, request: &TrackRequest, stored: Option<&Job>) -> Result<Admitted, Refusal> {
+        self.take_in_hand(&request.job);
         if !self.settings.vmas.contains(&request.vma) {
             return Err(self.unknown_vma(request.vma.as_str()));
         }

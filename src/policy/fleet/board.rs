@@ -7,7 +7,7 @@ use super::discover::Discovery;
 use super::merge;
 use super::order;
 use super::port::{Action, FleetSettings, Input};
-use super::tracked::Tracked;
+use super::tracked::{InHand, Tracked};
 use crate::model::change::Change;
 use crate::model::event::Event;
 use crate::model::id::JobId;
@@ -19,6 +19,7 @@ use crate::model::time::{Mono, Now};
 use crate::policy::contact::Miss;
 use crate::policy::dice::Dice;
 use crate::policy::journal::Journal;
+use crate::policy::panics::Panics;
 use crate::policy::schedule::Schedule;
 
 /// All jobs that an OMA tracks. Ended jobs leave it at once.
@@ -35,6 +36,11 @@ pub struct Fleet {
     pub(super) discoveries: Vec<Discovery>,
     /// Jobs that ended while their poll was on the way, until its answer comes.
     pub(super) ended_in_flight: BTreeMap<JobId, Job>,
+    pub(super) panics: Panics,
+    pub(super) in_hand: Option<InHand>,
+    /// The job whose next document makes the fleet panic: no real one is known to do so.
+    #[cfg(test)]
+    pub(crate) trap: Option<JobId>,
 }
 
 impl Fleet {
@@ -54,6 +60,10 @@ impl Fleet {
             is_paused: false,
             discoveries,
             ended_in_flight: BTreeMap::new(),
+            panics: Panics::default(),
+            in_hand: None,
+            #[cfg(test)]
+            trap: None,
         };
         for job in jobs {
             let is_new = job.correlation.is_none();
@@ -115,6 +125,12 @@ impl Fleet {
         if self.next_deadline().is_some_and(|due| now.mono.since(due) >= self.longest_lag()) {
             self.restart_windows(now);
         }
+        let about = input.job().cloned();
+        match &about {
+            Some(id) => self.take_in_hand(id),
+            None => self.put_down(),
+        }
+        let is_of_a_poll = matches!(input, Input::Answered(..) | Input::Missed(..));
         match input {
             Input::Answered(id, progress) => self.answered(now, &id, &progress),
             Input::Missed(id, miss) => self.missed(now, &id, miss),
@@ -128,15 +144,28 @@ impl Fleet {
             Input::Writable(false) => self.is_paused = true,
             Input::Elapsed => {}
         }
+        if let Some(id) = about.filter(|_| is_of_a_poll) {
+            self.panics.passed(&id);
+        }
         while let Some(id) = self.schedule.due(now.mono) {
+            self.take_in_hand(&id);
             self.look_at(now, &id);
         }
+        self.put_down();
         for discovery in &mut self.discoveries {
             if discovery.starts(now.mono) {
                 let (vma, since, epoch) = (discovery.vma.clone(), discovery.since, discovery.epoch.clone());
                 self.actions.push_back(Action::List { vma, since, epoch });
             }
         }
+    }
+
+    /// From now on this job is handled.
+    pub(super) fn take_in_hand(&mut self, id: &JobId) {
+        self.in_hand = Some(InHand { job: id.clone(), changes: self.journal.mark(), actions: self.actions.len() });
+    }
+    fn put_down(&mut self) {
+        self.in_hand = None;
     }
 
     pub(super) fn answered(&mut self, now: Now, id: &JobId, progress: &Progress) {
@@ -155,6 +184,8 @@ impl Fleet {
         let is_over = order::is_news(now, tracked, progress, &mut self.journal)
             && merge::merge(now, tracked, progress, &mut self.journal);
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
+        #[cfg(test)]
+        assert!(self.trap.as_ref() != Some(id), "the trap of job {id}");
         self.place_early_change_ids(id);
         if is_over {
             return self.end(now, id);

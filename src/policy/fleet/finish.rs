@@ -26,6 +26,7 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(30);
 impl Fleet {
     /// Ends a job because somebody wants it to. The VMA is told, once and without waiting.
     pub fn cancel(&mut self, now: Now, id: &JobId, reason: &str) -> Result<(), Refusal> {
+        self.take_in_hand(id);
         let tracked = self.jobs.get(id).ok_or_else(|| Refusal::NotTracked { id: id.to_string() })?;
         let reason = if reason.is_empty() { "no reason was given" } else { reason };
         let text = bounded(&format!("cancelled: {reason}"));
@@ -53,7 +54,10 @@ impl Fleet {
             previous_change_id: report.previous_change_id.clone(),
             received_at: now.wall,
         }));
-        let Some(job) = job else { return };
+        let Some(job) = job.cloned() else { return };
+        let job = &job;
+        // What has just been kept stays kept, whatever happens from here on.
+        self.take_in_hand(&job.id);
         let given = ChangeId::from_text(&report.change_id);
         let is_sound = given.as_ref().is_some_and(ChangeId::is_well_formed);
         let named = DiskId::parse(&report.disk).ok();

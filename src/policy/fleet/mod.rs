@@ -12,6 +12,7 @@ mod discover;
 mod finish;
 mod merge;
 mod order;
+mod panicked;
 mod port;
 mod tracked;
 

@@ -66,6 +66,18 @@ pub enum Input {
     Elapsed,
 }
 
+impl Input {
+    /// The one job that it is about.
+    pub(super) fn job(&self) -> Option<&JobId> {
+        match self {
+            Self::Answered(id, _) | Self::Missed(id, _) | Self::FinishAnswered(id, _) => Some(id),
+            Self::EndedElsewhere(id, _) | Self::RowRefused(id, _) => Some(id),
+            Self::Noticed(job) => Some(&job.id),
+            Self::Listed(..) | Self::ListMissed(_) | Self::Writable(_) | Self::Elapsed => None,
+        }
+    }
+}
+
 /// A VMA's list, without the jobs that have a row here already.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {

@@ -6,7 +6,7 @@ use super::copies::Copies;
 use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
-use crate::model::id::{ChangeId, DiskId};
+use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::job::{Contact, Job, Silence};
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now, Wall};
@@ -24,6 +24,14 @@ pub(super) enum Judgement {
     Judged { tell_at: Mono, was_refused: bool },
     /// The VMA is being told.
     Telling,
+}
+
+/// The job that is being handled, and how much had been decided before: what a panic over it undoes.
+#[derive(Debug, Clone)]
+pub(super) struct InHand {
+    pub(super) job: JobId,
+    pub(super) changes: usize,
+    pub(super) actions: usize,
 }
 
 /// One tracked job.

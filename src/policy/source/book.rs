@@ -18,6 +18,7 @@ use crate::policy::dice::Dice;
 use crate::policy::ending::{failure_text, stop_disks};
 use crate::policy::estimate::eta_seconds;
 use crate::policy::journal::{Journal, Once};
+use crate::policy::panics::Verdict;
 use crate::policy::rate::Rate;
 use crate::policy::refusal::Refusal;
 use crate::policy::tally::{plan_of, tally};
@@ -108,6 +109,9 @@ pub struct Source {
     pub(super) sequence: u64,
     pub(super) journal: Journal,
     pub(super) dice: Dice,
+    /// The job whose next push makes the source panic: no real one is known to do so.
+    #[cfg(test)]
+    pub(crate) trap: Option<JobId>,
 }
 
 /// The answer to a list request.
@@ -136,6 +140,8 @@ impl Source {
             sequence,
             journal: Journal::default(),
             dice,
+            #[cfg(test)]
+            trap: None,
         };
         for job in jobs {
             source.sequence = source.sequence.max(job.source_sequence);
@@ -159,6 +165,23 @@ impl Source {
     pub fn reconfigure(&mut self, auto_initialize: bool, keep_finished: Duration) {
         self.settings.auto_initialize = auto_initialize;
         self.settings.keep_finished = keep_finished;
+    }
+
+    /// How it behaves.
+    pub fn settings(&self) -> &SourceSettings {
+        &self.settings
+    }
+
+    /// waybill panicked over a push, declaration or end of this job, at `place`, and has taken it up again from its stored
+    /// row: its log says so, or it fails.
+    pub fn panicked(&mut self, now: Now, id: &JobId, verdict: Verdict, place: &str) {
+        let Some(id) = self.job(id).filter(|job| !job.status.is_final()).map(|job| job.id.clone()) else { return };
+        let Some(entry) = self.jobs.get(&id) else { return };
+        let (Verdict::GoOn(message) | Verdict::Fail(message)) = &verdict;
+        self.journal.note(now, &entry.job, Event::PanicCaught, message.clone(), vec![("place", place.into())]);
+        if let Verdict::Fail(reason) = verdict {
+            self.end(now, &id, &Outcome::Failed(reason));
+        }
     }
 
     /// What must be remembered of all that happened since the last call.

@@ -61,6 +61,8 @@ impl Source {
             }
             Meaning::Nothing => None,
         };
+        #[cfg(test)]
+        assert!(self.trap.as_ref() != Some(&target), "the trap of job {target}");
         if self.jobs.get(&target).is_some_and(|entry| !entry.job.status.is_final()) {
             self.touch(now, &target, revision.as_ref());
             if let Some(entry) = self.jobs.get(&target) {
