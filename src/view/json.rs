@@ -116,6 +116,7 @@ struct HistoryRow {
     sync_duration_seconds: u64,
     sync_success: bool,
     created_at: String,
+    device_key: Option<i64>,
     superseded: bool,
 }
 
@@ -313,6 +314,7 @@ fn history_row(row: &HistoryRecord) -> HistoryRow {
         sync_duration_seconds: entry.sync_duration_seconds,
         sync_success: entry.sync_success,
         created_at: entry.created_at.to_string(),
+        device_key: entry.device_key,
         superseded: row.superseded,
     }
 }

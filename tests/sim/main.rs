@@ -11,6 +11,7 @@ mod vma;
 mod world;
 
 mod cancel;
+mod chains;
 mod crowd;
 mod every_order;
 mod every_pair;

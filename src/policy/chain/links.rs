@@ -12,7 +12,7 @@ pub enum Place {
     Vm {
         /// The VM's inventory path.
         path: String,
-        /// The disk within the VM.
+        /// The disk within the VM, by its device key where that is known: `disk-2000`.
         disk: DiskId,
     },
     /// A disk of this job and of no other, because the job has no VM path.

@@ -17,9 +17,10 @@ pub fn verify(mut rows: Vec<HistoryRecord>) -> Vec<DiskChain> {
         kept.superseded |= same && later.superseded;
         same
     });
+    let keys = device_keys(&rows);
     let mut disks: BTreeMap<Place, Vec<HistoryRecord>> = BTreeMap::new();
     for row in in_order_of_runs(rows) {
-        disks.entry(place_of(&row)).or_default().push(row);
+        disks.entry(place_of(&row, &keys)).or_default().push(row);
     }
     disks.into_iter().map(|(place, rows)| walk::chain(place, rows)).collect()
 }
@@ -40,9 +41,29 @@ fn in_order_of_runs(rows: Vec<HistoryRecord>) -> Vec<HistoryRecord> {
     runs.into_values().collect()
 }
 
-fn place_of(row: &HistoryRecord) -> Place {
+/// A disk's VM path and the id that a job gave it, and the disk's VMware device key.
+type DeviceKeys = BTreeMap<(String, DiskId), Option<i64>>;
+
+/// The device key of each disk id, where all jobs that know one agree; `None` where jobs gave one id to several disks.
+fn device_keys(rows: &[HistoryRecord]) -> DeviceKeys {
+    let mut keys = DeviceKeys::new();
+    for entry in rows.iter().map(|row| &row.entry).filter(|entry| entry.device_key.is_some()) {
+        let known = keys.entry((entry.vm_path.clone(), entry.disk.clone())).or_insert(entry.device_key);
+        *known = known.filter(|_| *known == entry.device_key);
+    }
+    keys
+}
+
+/// Jobs may give one disk different ids; its device key, as movers know it, is always the same (`wire.md`).
+fn place_of(row: &HistoryRecord, keys: &DeviceKeys) -> Place {
     let (path, disk) = (row.entry.vm_path.clone(), row.entry.disk.clone());
-    if path.is_empty() { Place::Unplaced { job: row.entry.job.clone(), disk } } else { Place::Vm { path, disk } }
+    if path.is_empty() {
+        return Place::Unplaced { job: row.entry.job.clone(), disk };
+    }
+    let of = (path, disk);
+    let key = row.entry.device_key.or_else(|| keys.get(&of).copied().flatten());
+    let named = key.and_then(|key| DiskId::parse(&format!("disk-{key}")).ok());
+    Place::Vm { path: of.0, disk: named.unwrap_or(of.1) }
 }
 
 #[cfg(test)]
@@ -191,6 +212,9 @@ mod tests {
         assert_eq!(check(&rows, &["a starts", "b gap<c", "c overlap"]).next, id("u/7"));
         let rows = [full("a", "u/1"), inc("b", "u/5", "u/6"), inc("c", "u/6", "u/7"), inc("d", "u/6", "u/8")];
         check(&rows, &["a starts", "b gap!", "c continues", "d overlap"]);
+        // Nor does one from the failed run that the fault is about.
+        let rows = [full("a", "u/1"), failed(inc("b", "u/1", "u/2")), inc("c", "u/2", "u/3"), inc("d", "u/2", "u/4")];
+        check(&rows, &["a starts", "b failed", "c built_on_failed!", "d overlap"]);
     }
 
     #[test]
@@ -237,6 +261,21 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_run_is_no_fault_unless_its_change_id_has_gone_back() {
+        let behind = |failed_run| [full("a", "u/3"), failed(failed_run), inc("c", "u/3", "u/4"), full("d", "u/9")];
+        let of = |failed_run| told(&only(&behind(failed_run)))[1].clone();
+        for sound in
+            [inc("b", "u/3", ""), inc("b", "u/3", "u/4"), inc("b", "u/1", "x"), inc("b", "", ""), full("b", "v/1")]
+        {
+            assert_eq!(of(sound.clone()), "b failed", "{sound:?}");
+        }
+        assert_eq!(of(inc("b", "u/3", "u/2")), "b failed backwards<d");
+        assert_eq!(of(inc("b", "u/3", "u/3")), "b failed reused<d");
+        assert_eq!(of(unmoved(inc("b", "u/3", "u/3"))), "b failed");
+        check(&[failed(inc("a", "u/3", "u/2"))], &["a failed"]);
+    }
+
+    #[test]
     fn one_change_id_for_two_states_is_a_fault_unless_nothing_was_copied() {
         check(&[full("a", "u/1"), unmoved(inc("b", "u/1", "u/1"))], &["a starts", "b continues"]);
         let chain = check(&[full("a", "u/1"), inc("b", "u/1", "u/1")], &["a starts", "b continues reused!"]);
@@ -247,9 +286,11 @@ mod tests {
         check(&[full("a", "u/1"), areas], &["a starts", "b continues reused!"]);
         let rows = [full("a", "u/1"), inc("b", "u/1", "u/5"), inc("c", "u/5", "u/3"), unmoved(inc("d", "u/3", "u/5"))];
         check(&rows, &["a starts", "b continues", "c continues backwards!", "d continues reused!"]);
-        // A failed run's snapshot that is copied again is the same state.
-        let rows = [full("a", "u/1"), failed(inc("b", "u/1", "u/2")), inc("c", "u/1", "u/2")];
-        check(&rows, &["a starts", "b failed", "c continues"]);
+        // What a failed run wrote under it may be the state that counts no more.
+        let twice = |failed_run| [full("a", "u/1"), failed_run, inc("c", "u/1", "u/2")];
+        let wrote = failed(inc("b", "u/1", "u/2"));
+        check(&twice(wrote.clone()), &["a starts", "b failed", "c continues reused!"]);
+        check(&twice(unmoved(wrote)), &["a starts", "b failed", "c continues"]);
         // A full copy needs no change id to be whole.
         check(&[full("a", "u/1"), full("b", "u/1")], &["a starts", "b starts repeated"]);
         check(&[unmoved(full("a", "u/1")), full("b", "u/1")], &["a starts", "b starts"]);
@@ -287,7 +328,15 @@ mod tests {
         let rows = [full("a", "u/1"), inc("b", "u/1", ""), inc("c", "u/2", "u/3")];
         let chain = check(&rows, &["a starts", "b continues missing!", "c gap!"]);
         assert!(messages(&chain).contains("job b, left nothing to start from"), "{}", messages(&chain));
-        check(&[full("a", "u/1"), full("b", ""), inc("c", "v/2", "v/3")], &["a starts", "b starts missing!", "c gap!"]);
+        // Nor where a full copy left none: it may have been made because the ids before it were good for nothing.
+        for before in ["u/1", "v/2"] {
+            let rows = [full("a", "u/1"), full("b", ""), inc("c", before, "u/3")];
+            let chain = only(&rows);
+            assert_eq!(told(&chain)[..2], ["a starts", "b starts missing!"]);
+            assert!(told(&chain)[2].starts_with("c gap!"), "{:?}", told(&chain));
+            let remedy = chain.runs[1].worst().and_then(|found| found.verdict.remedy());
+            assert!(remedy.is_some_and(|remedy| remedy.ends_with("; copy this disk in full once")));
+        }
     }
 
     #[test]
@@ -321,6 +370,30 @@ mod tests {
         assert_eq!(chains[4].next, None, "nobody can ask for it");
         let job = JobId::parse("d").expect("an id");
         assert_eq!(chains.iter().map(|chain| chain.has(&job)).collect::<Vec<_>>(), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_disk_that_jobs_call_differently_is_known_by_its_device_key() {
+        let keyed = |key, mut row: HistoryRecord| {
+            row.entry.device_key = Some(key);
+            row
+        };
+        let path = "/vm/web01";
+        let rows = [
+            keyed(2000, of(path, "disk-0", full("a", "u/1"))),
+            of(path, "disk-2000", inc("b", "u/1", "u/2")),
+            of(path, "disk-0", inc("c", "u/2", "u/3")),
+        ];
+        check(&rows, &["a starts", "b continues", "c continues"]);
+        // One id for two disks tells nothing of a run that has no key.
+        let rows = [
+            keyed(2000, of(path, "disk-0", full("a", "u/1"))),
+            keyed(2001, of(path, "disk-0", full("b", "v/1"))),
+            of(path, "disk-0", inc("c", "u/1", "u/2")),
+            of("/vm/web02", "disk-2000", inc("d", "u/1", "u/2")),
+        ];
+        let told: Vec<_> = verify(numbered(&rows)).iter().map(told).collect();
+        assert_eq!(told, [["c unrooted"], ["a starts"], ["b starts"], ["d unrooted"]]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ struct Walk {
     good: Option<usize>,
     /// Where that run ended; `None` where it left nothing to start from.
     tip: Option<ChangePoint>,
-    /// The last point at which a good run ended, and that run: the tip, or one before it.
+    /// The last point of this chain at which a good run ended, and that run: the tip, or one before it.
     last: Option<(ChangePoint, usize)>,
     /// The uuid of the present chain, as far as it is known.
     uuid: Option<u128>,
@@ -44,10 +44,20 @@ struct Walk {
     left: BTreeMap<ChangePoint, usize>,
     /// Points that failed runs left since the last good one.
     failed: BTreeMap<ChangePoint, usize>,
+    /// Points under which failed runs have written since the last good one that left a point.
+    writers: BTreeMap<ChangePoint, usize>,
     /// A full copy that failed since the last good run.
     failed_full: Option<usize>,
-    /// Faults that are not made good yet, as run and finding.
-    open: Vec<(usize, usize)>,
+    /// Faults that are not made good yet.
+    open: Vec<Open>,
+}
+
+/// A fault that is not made good yet.
+struct Open {
+    run: usize,
+    finding: usize,
+    /// The last good run before it. What the fault lacks has been written since.
+    since: Option<usize>,
 }
 
 impl Walk {
@@ -69,11 +79,18 @@ impl Walk {
         self.arrive(&entry, at);
     }
 
-    /// A failed run says nothing about the target that a sound one would not write again.
+    /// What a failed run wrote, a sound one writes again. Only a change id that goes back tells more: that the VM has.
     fn fail(&mut self, entry: &CbtEntry, at: usize) {
         self.say(at, Verdict::Failed);
-        if let Some(point) = point(entry.change_id.as_ref()) {
-            self.failed.insert(point, at);
+        if let Some((id, end)) = entry.change_id.clone().and_then(|id| Some((id.clone(), id.point()?))) {
+            if self.good.is_some() {
+                self.check_counter(entry, at, (id, end));
+                self.keep_open(at, self.good);
+            }
+            self.failed.insert(end, at);
+            if has_copied(entry) {
+                self.writers.insert(end, at);
+            }
         }
         if entry.sync == SyncKind::Full {
             self.failed_full = Some(at);
@@ -90,8 +107,14 @@ impl Walk {
             let left = self.left_by(earlier);
             self.runs[at].findings.extend(left.map(|left| found(Verdict::Repeated(left))));
         }
-        (self.uuid, self.tip) = (None, None);
+        // A full copy is made for a reason. If it leaves no change id, those of before it are nothing to go by.
+        (self.uuid, self.tip, self.last) = (None, None, None);
         self.left.clear();
+        if point(entry.change_id.as_ref()).is_none() {
+            self.passed.clear();
+            self.failed.clear();
+            self.writers.clear();
+        }
         self.check_end(entry, at, None);
     }
 
@@ -101,7 +124,7 @@ impl Walk {
             && let Some(from) =
                 point(entry.previous_change_id.as_ref()).and_then(|point| self.passed.get(&point).copied())
         {
-            self.mend(at, |run, verdict| run > from && verdict.is_mended_by_overlap());
+            self.mend(at, |since, verdict| since >= Some(from) && verdict.is_mended_by_overlap());
         }
         self.say(at, began);
         if let Some(failed) = self.failed_full {
@@ -160,14 +183,21 @@ impl Walk {
             }
             return;
         }
+        self.check_counter(entry, at, (id, end));
+    }
+
+    /// Within one uuid each snapshot has a higher counter than the one before it, unless the VM went back in between.
+    fn check_counter(&mut self, entry: &CbtEntry, at: usize, (id, end): (ChangeId, ChangePoint)) {
         if let Some(before) = self.highest_before(entry, end) {
             return self.say(at, Verdict::Backwards { before, after: id });
         }
-        let is_where_it_was = Some(end) == start || Some(end) == self.tip;
-        if is_where_it_was && !has_copied(entry) {
+        let is_where_it_was = Some(end) == point(entry.previous_change_id.as_ref()) || Some(end) == self.tip;
+        // A failed run may have written another state under the same change id.
+        let writer = self.writers.get(&end);
+        if is_where_it_was && !has_copied(entry) && writer.is_none() {
             return;
         }
-        let job = self.left.get(&end).map(|earlier| self.runs[*earlier].record.entry.job.clone());
+        let job = writer.or(self.left.get(&end)).map(|earlier| self.runs[*earlier].record.entry.job.clone());
         if is_where_it_was || job.is_some() {
             self.say(at, Verdict::Reused { id, job });
         }
@@ -176,10 +206,13 @@ impl Walk {
     /// The highest change id of that uuid with a higher counter than `end`: where the run started, where the last good one
     /// ended, or what a failed one has left that had begun to write.
     fn highest_before(&self, entry: &CbtEntry, end: ChangePoint) -> Option<ChangeId> {
-        let writers = self.failed.values().filter(|run| has_copied(&self.runs[**run].record.entry));
-        // After a full copy that left no id, what came before it is another chain.
-        let last = self.last.filter(|_| self.uuid.is_some()).map(|(_, run)| run);
-        let of_runs = writers.copied().chain(last).filter_map(|run| self.left_by(run)).map(|left| left.id);
+        let of_runs = self
+            .writers
+            .values()
+            .copied()
+            .chain(self.last.map(|(_, run)| run))
+            .filter_map(|run| self.left_by(run))
+            .map(|left| left.id);
         of_runs
             .chain(entry.previous_change_id.clone())
             .filter_map(|id| Some((id.point()?, id)))
@@ -190,6 +223,7 @@ impl Walk {
 
     /// The good run has been judged: the chain goes on from where it ended.
     fn arrive(&mut self, entry: &CbtEntry, at: usize) {
+        self.keep_open(at, self.good);
         let end = point(entry.change_id.as_ref());
         let start = point(entry.previous_change_id.as_ref()).filter(|_| entry.sync == SyncKind::Incremental);
         (self.good, self.tip, self.failed_full) = (Some(at), end, None);
@@ -197,11 +231,18 @@ impl Walk {
         self.passed.append(&mut self.failed);
         if let Some(end) = end {
             self.last = Some((end, at));
+            // Higher counters of before are of a state from which the VM has returned.
+            self.passed.retain(|point, _| point.uuid != end.uuid || point.counter < end.counter);
             self.passed.insert(end, at);
             self.left.insert(end, at);
+            self.writers.clear();
         }
-        let findings = self.runs[at].findings.iter().enumerate();
-        self.open.extend(findings.filter(|(_, found)| found.is_open()).map(|(finding, _)| (at, finding)));
+    }
+
+    /// Remembers the faults of a run until another mends them. `since` is the last good run before it.
+    fn keep_open(&mut self, at: usize, since: Option<usize>) {
+        let findings = self.runs[at].findings.iter().enumerate().filter(|(_, found)| found.is_open());
+        self.open.extend(findings.map(|(finding, _)| Open { run: at, finding, since }));
     }
 
     /// The last usable change id that a good run left.
@@ -219,12 +260,12 @@ impl Walk {
     }
 
     /// Marks the open faults that the good run `by` has made good.
-    fn mend(&mut self, by: usize, is_mended: impl Fn(usize, &Verdict) -> bool) {
+    fn mend(&mut self, by: usize, is_mended: impl Fn(Option<usize>, &Verdict) -> bool) {
         let job = self.runs[by].record.entry.job.clone();
         let runs = &mut self.runs;
-        self.open.retain(|(run, finding)| {
-            let fault = &mut runs[*run].findings[*finding];
-            let mended = is_mended(*run, &fault.verdict);
+        self.open.retain(|open| {
+            let fault = &mut runs[open.run].findings[open.finding];
+            let mended = is_mended(open.since, &fault.verdict);
             fault.mended_by = mended.then(|| job.clone());
             !mended
         });
