@@ -141,7 +141,8 @@ fn keep_last_good(conn: &Connection) -> rusqlite::Result<()> {
          WHERE sync_success = 1 AND change_id IS NOT NULL AND vm_path <> ''
            AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                            AND later.disk_id = entry.disk_id AND later.id > entry.id)
-         ORDER BY id DESC",
+         ORDER BY (SELECT min(first.id) FROM cbt_history AS first
+                   WHERE first.job_id = entry.job_id AND first.disk_id = entry.disk_id) DESC",
     )?;
     let mut keep = conn.prepare("INSERT INTO kept (id) VALUES (?1)")?;
     let mut seen = BTreeSet::new();
@@ -172,11 +173,15 @@ fn choose(conn: &Connection, cutoff: Wall) -> rusqlite::Result<usize> {
          LIMIT ?2",
         )?
         .execute(params![cutoff.to_string(), BATCH])?;
-    // Also of jobs that have left before: what was kept then may have been followed by a later run.
+    // Also of jobs that have left before: what was kept then may have been followed by a later run. The rows of one run of
+    // a disk leave together, since the first tells when it ran and the last what it left.
     let history = conn
         .prepare_cached(
             "INSERT INTO history_batch SELECT id FROM main.cbt_history AS entry
          WHERE julianday(created_at) < julianday(?1) AND id NOT IN (SELECT id FROM kept)
+           AND NOT EXISTS (SELECT 1 FROM main.cbt_history AS other
+                           WHERE other.job_id = entry.job_id AND other.disk_id = entry.disk_id
+                             AND (julianday(other.created_at) >= julianday(?1) OR other.id IN (SELECT id FROM kept)))
            AND (job_id IN (SELECT id FROM job_batch)
                 OR NOT EXISTS (SELECT 1 FROM main.replication_jobs WHERE id = entry.job_id))
          LIMIT ?2",

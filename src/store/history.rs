@@ -80,8 +80,8 @@ impl Queries {
         }
     }
 
-    /// Where the next incremental of this disk starts: the newest well-formed change id of a Completed disk of a
-    /// Succeeded job (R-31). `None` where there is none, and for the empty path, which every VM without a known path
+    /// Where the next incremental of this disk starts: the well-formed change id of a Completed disk of the last Succeeded
+    /// job (R-31), also where an earlier one got its id later. `None` where there is none, and for the empty path, which every VM without a known path
     /// shares (F34). A disk also answers to `disk-<its device key>`, as older movers call it (`wire.md`).
     pub fn last_change_id(&self, vm_path: &str, disk: &str) -> Result<Option<ChangeId>, StoreError> {
         if vm_path.is_empty() {
@@ -94,7 +94,8 @@ impl Queries {
                    AND (disk_id = ?2 OR device_key = ?3)
                    AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                                    AND later.disk_id = entry.disk_id AND later.id > entry.id)
-                 ORDER BY id DESC",
+                 ORDER BY (SELECT min(first.id) FROM cbt_history AS first
+                           WHERE first.job_id = entry.job_id AND first.disk_id = entry.disk_id) DESC",
             )?;
             let device_key = disk.strip_prefix("disk-").and_then(|key| key.parse::<i64>().ok());
             let mut rows = select.query((vm_path, disk, device_key))?;

@@ -113,7 +113,7 @@ fn the_terminal_is_given_back_when_watch_is_stopped_killed_or_hung_up() {
         terminal.screen(&[], "to come");
         let whose = format!("watch job-1 --db {db}");
         let sent = Command::new("pkill").args([&format!("-{signal}"), "-f", &whose]).status().expect("pkill runs");
-        assert!(sent.success(), "{signal}");
+        assert!(sent.success(), "{signal}: pkill ended with {sent}, on the screen\n{}", terminal.screen(&[], ""));
         terminal.screen(&[], "exit 130");
         assert_eq!(state(), "011\n", "{signal}");
     }

@@ -284,6 +284,11 @@ fn f34_the_last_change_id_belongs_to_the_disk_of_that_vm() {
     assert_eq!(last("/DC0/vm/web01", "disk-2001"), None);
     assert_eq!(last("/DC0/vm/web03", "disk-2000"), None);
     assert_eq!(last("", "disk-2000"), None, "VMs without a path are not one VM");
+
+    // The first run gets another id after the second has ended: the second is still the last.
+    let late = [Change::History(history("a", "disk-2000", Some(change_id(6))))];
+    write(&mut store, &late).unwrap();
+    assert_eq!(store.last_change_id("/DC0/vm/web01", "disk-2000").unwrap(), Some(change_id(81)));
 }
 
 #[test]
