@@ -70,6 +70,7 @@ impl Oma {
         let seen = store.data_version()?;
         let jobs = store.unfinished_jobs()?;
         log::info!("{}: {} unfinished jobs", config.database.display(), jobs.len());
+        let unseen = store.ended_unseen()?;
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         let mut oma = Self {
             config: config.clone(),
@@ -83,6 +84,7 @@ impl Oma {
             seen: Some(seen),
         };
         ids.iter().for_each(|id| oma.recall(id));
+        unseen.into_iter().for_each(|job| oma.fleet.ended_unseen(now, job));
         Ok(oma)
     }
 

@@ -47,6 +47,20 @@ impl Queries {
         const SELECT: &str = concat!(select_jobs!("WHERE "), unfinished!(), " ORDER BY created_at, id");
         self.jobs_of(SELECT, [])
     }
+    /// Jobs that were tracked and that another program ended while no daemon saw it: a step of theirs is still open, or a
+    /// disk has no history (R-30, R-53).
+    pub fn ended_unseen(&self) -> Result<Vec<Job>, StoreError> {
+        const SELECT: &str = select_jobs!(
+            "WHERE status IN ('completed', 'failed') AND correlation_id IS NOT NULL
+               AND (EXISTS (SELECT 1 FROM job_steps AS step WHERE step.job_id = replication_jobs.id
+                            AND step.completed_at IS NULL)
+                    OR EXISTS (SELECT 1 FROM vm_disks AS disk WHERE disk.job_id = replication_jobs.id
+                               AND NOT EXISTS (SELECT 1 FROM cbt_history AS entry
+                                               WHERE entry.job_id = disk.job_id AND entry.disk_id = disk.disk_id)))
+             ORDER BY created_at, id"
+        );
+        self.jobs_of(SELECT, [])
+    }
     /// The job of that id; `None` where there is none.
     pub fn job(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
         Ok(self.jobs_of(select_jobs!("WHERE id = ?1"), [id.as_str()])?.pop())

@@ -33,6 +33,9 @@ use crate::wire::http::{Request, Response};
 use crate::wire::problem::{Problem, panicked};
 use crate::wire::{job, progress, update};
 
+/// A power cut may lose the last second's pushes, whose sequences were given out: no start gives them out again.
+const SEQUENCES_AT_RISK: u64 = 1 << 20;
+
 /// What can happen to a VMA.
 #[derive(Debug)]
 pub enum Event {
@@ -67,7 +70,7 @@ impl Vma {
         };
         let jobs = store.jobs()?;
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
-        let source = Source::resume(settings, store.sequence()?, jobs, now);
+        let source = Source::resume(settings, store.sequence()? + SEQUENCES_AT_RISK, jobs, now);
         Ok(Self { config: config.clone(), source, ledger: Ledger::new(store, false), panics: Panics::default() })
     }
 }

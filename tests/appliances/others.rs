@@ -48,6 +48,30 @@ fn a_row_failed_by_hand_stays_failed_and_is_polled_no_more() {
 }
 
 #[test]
+fn u02_a_job_that_is_failed_by_hand_while_no_oma_runs_is_complete_at_the_next_start() {
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    vma.put("/api/v1/jobs/job-1", r#"{"vm":{"path":"/DC0/vm/a"},"disks":[{"id":"disk-2000"}]}"#, 201);
+    Mover::new(&vma, "job-1").push(&mover::running(250, 1000));
+    oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
+    site.until_status("job-1", "streaming");
+    drop(oma);
+    site.sqlite3("UPDATE replication_jobs SET status = 'failed', error_message = 'enough' WHERE id = 'job-1'");
+    let row = "SELECT status, completed_at > created_at, transfer_speed_bps, eta_seconds, error_message FROM replication_jobs";
+    assert_eq!(site.rows(row), ["failed|1|0||enough"]);
+    let disk = "SELECT sync_status, transfer_speed_bps, ended_at IS NULL FROM vm_disks";
+    assert_eq!(site.rows(disk), ["failed|0|0"], "no disk of a failed job is shown as being copied");
+
+    let _oma = site.oma();
+    site.until_rows("SELECT stage, outcome, duration_ms >= 0 FROM job_steps", &["Transfer|failed|1"]);
+    site.until_rows("SELECT disk_id, sync_success FROM cbt_history", &["disk-2000|0"]);
+    assert_eq!(site.events("job-1", "ended_elsewhere").len(), 1);
+    drop(_oma);
+    let _oma = site.oma();
+    assert_eq!(site.events("job-1", "ended_elsewhere").len(), 1, "once");
+}
+
+#[test]
 fn a_row_that_names_an_unknown_vma_is_failed_with_the_known_ones() {
     let site = Site::fast();
     let _oma = site.oma();

@@ -307,6 +307,14 @@ impl Fleet {
         self.record_history(now, &tracked);
     }
 
+    /// Another program has ended the job while nobody saw it: its record is completed from its row.
+    pub fn ended_unseen(&mut self, now: Now, job: Job) {
+        let message = format!("another program set this job to {} while no daemon ran", job.status.stored_name());
+        self.journal.note(now, &job, Event::EndedElsewhere, message, Vec::new());
+        self.journal.ended_elsewhere(now, &job);
+        self.record_history(now, &Tracked::new(job, now, now.mono));
+    }
+
     /// The job is no longer tracked.
     pub(super) fn remove(&mut self, id: &JobId) -> Option<Tracked> {
         let tracked = self.jobs.remove(id)?;

@@ -212,6 +212,13 @@ BEGIN
         progress_percent = iif(NEW.status = 'completed', 100, min(NEW.progress_percent, 99.99))
     WHERE id = NEW.id;
 END;
+CREATE TRIGGER jobs_fail_by_hand BEFORE UPDATE OF status ON replication_jobs
+WHEN NEW.status = 'failed' AND OLD.status <> 'failed' AND NEW.completed_at IS NULL
+BEGIN
+    UPDATE vm_disks SET sync_status = 'failed', transfer_speed_bps = 0, ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+        error_message = coalesce(error_message, 'another program failed the job')
+    WHERE job_id = OLD.id AND (sync_status = 'snapshotting' OR sync_status = 'syncing');
+END;
 CREATE TRIGGER jobs_begin_ended AFTER INSERT ON replication_jobs
 WHEN (NEW.status = 'completed' OR NEW.status = 'failed') AND NEW.completed_at IS NULL
 BEGIN
