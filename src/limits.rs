@@ -34,6 +34,16 @@ pub const CHUNK_EXTRA_BYTES: usize = 4 * 1024;
 pub const LISTED_ENTRIES: usize = 8000;
 /// Bytes of an answer that the OMA reads from a VMA: a list of [`LISTED_ENTRIES`] and a last job fits.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Entries of a job's log in one answer; the rest comes with the next.
+pub const LOG_ENTRIES: usize = 200;
+/// Bytes of such an answer at which it takes no further entry in: far below [`ANSWER_BYTES`].
+pub const LOG_BYTES: usize = 1024 * 1024;
+/// Bytes of one entry's attributes that cross the tunnel: two texts of [`TEXT_BYTES`] of which each byte is escaped fit.
+pub const ATTRIBUTES_BYTES: usize = 64 * 1024;
+/// Reads of VMAs' logs on the way at a time: half of [`CONNECTIONS_PER_VMA`], because polls come first.
+pub const LOG_READS: usize = 16;
+/// Ended jobs whose VMA's log is still to be read to its end; the log of a further one is given up, which its own tells.
+pub const LAST_LOGS: usize = 4096;
 /// Connections that a listener serves at a time; further ones wait in the kernel's backlog.
 pub const CONNECTIONS: usize = 512;
 /// Idle connections that the OMA keeps to one VMA.

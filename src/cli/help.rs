@@ -32,7 +32,7 @@ See what happens (reads the database file, with or without a daemon):
   jobs            all jobs: how far, how fast, how long still
   show JOB        all about one job: disks, stages, log, errors
   watch [JOB]     the same as it changes, until the job ends
-  log JOB         what happened to a job, in order
+  log JOB         what happened to a job, on both sides, in order
   history [JOB]   what ended runs left behind: change ids, bytes, durations
 
 Make it happen:
@@ -170,14 +170,21 @@ such job, 5 a silence has failed it, 130 interrupted before its end.
 
 /// `waybill log --help`.
 pub const LOG: &str = "\
-Tell what happened to one job, in order: stages, statuses, silences, refusals,
-change ids, ends, each with its time and its distance from the beginning.
+Tell what happened to one job on both sides of the tunnel, in one order: stages,
+statuses, silences, refusals, change ids, ends, each with its time, its distance
+from the beginning and the side that wrote it, OMA or VMA.
 
 Usage: waybill log JOB [--json] [--db FILE]
 
-  --json      one JSON object a line, with the figures behind each entry
+  --json      one JSON object a line, with its \"side\" (\"oma\" or \"vma\") and the
+              figures behind each entry
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
+
+The OMA's database has both sides, also when the tunnel is down or the VMA gone;
+a VMA's has its own. The times are of the machine that wrote the entry. Where
+the clocks differ, a cause may stand below its effect; the order within a side
+is always right.
 
 Examples:
   waybill log web01

@@ -1,4 +1,4 @@
-//! `waybill log`: the story of one job, from the database file alone.
+//! `waybill log`: the story of one job on both sides of the tunnel, from the database file alone.
 
 use std::ffi::OsString;
 
@@ -18,7 +18,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let reader = database::open(given.raw("db"))?;
     let record = database::record(&reader, &id)?;
     if given.has("json") {
-        let lines = record.log.iter().map(|entry| view::json::log_entry(&id, entry) + "\n");
+        let entries = view::timeline::entries(&record);
+        let lines = entries.map(|(side, entry)| view::json::log_entry(&id, side, entry) + "\n");
         return output::print(&lines.collect::<String>());
     }
     output::print(&view::timeline::log(&record, output::Screen::of_stdout().colour))

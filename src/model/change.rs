@@ -4,6 +4,7 @@
 use super::event::LogEntry;
 use super::id::{ChangeId, CorrelationId, DiskId, JobId};
 use super::job::{Job, SyncKind};
+use super::source_log::SourceEntry;
 use super::stage::Stage;
 use super::time::Wall;
 
@@ -20,6 +21,8 @@ pub enum Change {
     Forgotten(JobId),
     /// An entry of the job's log.
     Entry(LogEntry),
+    /// An entry of the other side's log of the job (OMA, R-51).
+    SourceEntry(SourceEntry),
     /// The run entered a stage.
     StepBegan(Step),
     /// The run left the stage that it was in.
@@ -37,6 +40,8 @@ impl Change {
     pub fn is_irreplaceable(&self) -> bool {
         match self {
             Self::Ended(_) | Self::Entry(_) | Self::History(_) | Self::ChangeIdReceived(_) => true,
+            // The VMA forgets a job some days after its end, and its log with it.
+            Self::SourceEntry(_) => true,
             Self::Declared(_) | Self::StepBegan(_) | Self::StepEnded(_) => true,
             Self::Progress(_) | Self::Forgotten(_) | Self::Sequence(_) => false,
         }

@@ -114,6 +114,8 @@ events! {
     JobResumed = "job_resumed" Info,
     /// The source's database is another one, of another epoch, or was set back to an earlier state.
     SourceReplaced = "source_replaced" Warning,
+    /// The VMA's log of a job that has ended could not be read to its end.
+    SourceLogMissed = "source_log_missed" Warning,
     /// The job ended well.
     JobSucceeded = "job_succeeded" Info,
     /// The job ended badly.

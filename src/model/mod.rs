@@ -9,6 +9,7 @@ pub mod percent;
 pub mod progress;
 pub mod record;
 pub mod request;
+pub mod source_log;
 pub mod stage;
 pub mod status;
 pub mod text;

@@ -44,4 +44,6 @@ pub struct Progress {
     pub error: Option<String>,
     /// The VM.
     pub vm: Option<Vm>,
+    /// The id of the newest entry of the job's log that the VMA's database holds.
+    pub log: Option<u64>,
 }

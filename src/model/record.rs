@@ -7,6 +7,32 @@ use super::id::CorrelationId;
 use super::job::Job;
 use super::time::Wall;
 
+/// The appliance that wrote an entry of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one beside the target storage.
+    Oma,
+    /// The one beside vCenter.
+    Vma,
+}
+
+impl Side {
+    /// The word for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Oma => "oma",
+            Self::Vma => "vma",
+        }
+    }
+    /// The word for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Oma => "OMA",
+            Self::Vma => "VMA",
+        }
+    }
+}
+
 /// All that is remembered of one job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRecord {
@@ -14,8 +40,12 @@ pub struct JobRecord {
     pub job: Job,
     /// Its stages, in the order in which they began.
     pub steps: Vec<StepRecord>,
+    /// The appliance whose database it is.
+    pub side: Side,
     /// Its log, oldest first.
     pub log: Vec<LogRecord>,
+    /// What an OMA has of the VMA's log, in the VMA's order.
+    pub source_log: Vec<LogRecord>,
     /// Change ids that arrived for it, oldest first.
     pub received: Vec<ReceivedChangeId>,
 }
@@ -37,7 +67,7 @@ pub struct StepRecord {
     pub correlation: Option<CorrelationId>,
 }
 
-/// One entry of a job's log; a row of `job_events`.
+/// One entry of a job's log; a row of `job_events`, or of `source_events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
     /// When it happened; `None` where the stored text is no time.

@@ -8,11 +8,10 @@ use crate::model::time::Now;
 use crate::policy::fleet::{Admitted, Input};
 use crate::policy::refusal::Refusal;
 use crate::runtime::guard::guarded;
-use crate::runtime::service::refuse;
-use crate::store::StoreError;
+use crate::runtime::service::{refuse, unreadable};
 use crate::view::json;
 use crate::wire::http::Response;
-use crate::wire::problem::{Kind, Problem};
+use crate::wire::problem::Problem;
 use crate::wire::{changeid, job};
 
 use super::Oma;
@@ -94,10 +93,4 @@ impl Oma {
 
 fn unknown(id: &JobId) -> Problem {
     refuse(&Refusal::NotTracked { id: id.to_string() })
-}
-
-fn unreadable(error: &StoreError) -> Problem {
-    log::error!("{error}");
-    Problem::new(Kind::Database, format!("the database cannot be read: {error}"))
-        .with_remedy("repeat the request; the daemon's log says what is wrong with the database")
 }

@@ -4,13 +4,14 @@
 use super::event::Event;
 use crate::model::id::{CorrelationId, Epoch, JobId};
 use crate::model::request::Outcome;
+use crate::model::source_log::LogPage;
 use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::contact::Miss;
 use crate::policy::fleet::{Action, FinishAnswer, Input, Listed};
 use crate::wire::http::{Method, Response, encode_segment};
 use crate::wire::problem::{Kind, Problem};
 use crate::wire::progress::ReadListing;
-use crate::wire::{job, problem, progress};
+use crate::wire::{job, log as wire_log, problem, progress};
 
 /// Sends what the core wants sent, and waits for what comes of it.
 pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
@@ -28,6 +29,14 @@ pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
             let body = job::render_finish(&outcome);
             let answer = client.call(Method::Post, &target, &headers(correlation.as_ref()), body.as_bytes()).await;
             Event::Core(Input::FinishAnswered(job, read_finish(answer)))
+        }
+        Action::ReadLog { job, after, correlation, .. } => {
+            let target = format!("/api/v1/jobs/{}/log?after={after}", encode_segment(job.as_str()));
+            let answer = client.call(Method::Get, &target, &headers(correlation.as_ref()), b"").await;
+            Event::Core(match read_log(answer) {
+                Ok(page) => Input::LogRead(job, page),
+                Err(why) => Input::LogMissed(job, why),
+            })
         }
         Action::List { vma, since, epoch } => {
             let epoch = epoch.map(|epoch| format!("&epoch={}", encode_segment(epoch.as_str()))).unwrap_or_default();
@@ -65,6 +74,7 @@ pub(super) fn without_client(action: Action) -> Event {
     Event::Core(match action {
         Action::Poll { job, .. } => Input::Missed(job, Miss::Unreachable(why)),
         Action::TellFinish { job, .. } => Input::FinishAnswered(job, FinishAnswer::Unreachable(why)),
+        Action::ReadLog { job, .. } => Input::LogMissed(job, why),
         Action::List { vma, .. } => Input::ListMissed(vma),
     })
 }
@@ -101,6 +111,14 @@ fn read_poll(answer: Result<Answer, CallError>) -> Result<crate::model::progress
         200 => progress::parse(&answer.body).map_err(|why| Miss::Rubbish(why.to_string())),
         404 => Err(Miss::Unknown),
         status => Err(Miss::Rubbish(format!("status {status}: {}", said(&answer)))),
+    }
+}
+
+fn read_log(answer: Result<Answer, CallError>) -> Result<LogPage, String> {
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.status {
+        200 => wire_log::parse(&answer.body).map_err(|why| why.to_string()),
+        status => Err(format!("status {status}: {}", said(&answer))),
     }
 }
 

@@ -95,11 +95,17 @@ impl Oma {
         }
     }
 
-    /// Gives a job the change ids that arrived before it was tracked, or before its disks were known.
+    /// Gives a job what the database has of it beside its row: the change ids that arrived before it was tracked, or before
+    /// its disks were known, and how far its VMA's log was read.
     fn recall(&mut self, id: &JobId) {
         self.ledger.take(self.fleet.changes());
         match self.ledger.received_change_ids(id) {
             Ok(received) => self.fleet.recall(id, received),
+            Err(error) => log::error!("job={:?} {error}", id.as_str()),
+        }
+        let Some(epoch) = self.fleet.job(id).and_then(|job| job.source_epoch.clone()) else { return };
+        match self.ledger.store().source_log_read(&epoch, id) {
+            Ok(read) => self.fleet.recall_log(id, read),
             Err(error) => log::error!("job={:?} {error}", id.as_str()),
         }
     }
@@ -173,7 +179,8 @@ impl Oma {
 
     fn carry_out(&self, action: Action) {
         let name = match &action {
-            Action::Poll { vma, .. } | Action::TellFinish { vma, .. } | Action::List { vma, .. } => vma,
+            Action::Poll { vma, .. } | Action::TellFinish { vma, .. } => vma,
+            Action::ReadLog { vma, .. } | Action::List { vma, .. } => vma,
         };
         let client = self.clients.get(name).cloned();
         let events = self.events.clone();
@@ -296,12 +303,12 @@ impl Appliance for Oma {
             match action {
                 // The VMA must not be told of an end that rests on what is not written yet; polls never wait.
                 Action::TellFinish { .. } => self.to_tell.push(action),
-                Action::Poll { .. } | Action::List { .. } => self.carry_out(action),
+                Action::Poll { .. } | Action::ReadLog { .. } | Action::List { .. } => self.carry_out(action),
             }
         }
         if self.ledger.is_clean() {
             for action in std::mem::take(&mut self.to_tell) {
-                if self.fleet.stands_by(&action) {
+                if self.fleet.stands_by(now, &action) {
                     self.carry_out(action);
                 }
             }

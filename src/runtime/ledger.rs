@@ -123,7 +123,7 @@ impl Ledger {
                 Change::Forgotten(id) => drop(jobs.remove(id)),
                 Change::Sequence(waiting) => sequence = sequence.max(*waiting),
                 Change::Entry(_) | Change::StepBegan(_) | Change::StepEnded(_) => {}
-                Change::History(_) | Change::ChangeIdReceived(_) => {}
+                Change::History(_) | Change::ChangeIdReceived(_) | Change::SourceEntry(_) => {}
             }
         }
         Ok((jobs.into_values().collect(), sequence))
@@ -139,6 +139,11 @@ impl Ledger {
             _ => None,
         }));
         Ok(received)
+    }
+
+    /// True where entries of a job's log wait for the database.
+    pub fn has_unwritten_entries(&self, id: &JobId) -> bool {
+        self.outbox.changes().iter().any(|change| matches!(change, Change::Entry(entry) if entry.job == *id))
     }
 
     /// Writes all that waits in one transaction, then gives the held answers. Returns the rows that were refused while the

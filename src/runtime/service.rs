@@ -77,6 +77,13 @@ pub fn refuse(refusal: &Refusal) -> Problem {
     Problem::new(kind, refusal.to_string()).with_remedy(refusal.remedy())
 }
 
+/// A database that does not answer, as a problem; the same for both appliances.
+pub fn unreadable(error: &StoreError) -> Problem {
+    log::error!("{error}");
+    Problem::new(Kind::Database, format!("the database cannot be read: {error}"))
+        .with_remedy("repeat the request; the daemon's log says what is wrong with the database")
+}
+
 /// Hands a request to the loop and waits for its answer.
 pub async fn ask<E>(
     events: &Sender<E>,

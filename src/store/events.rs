@@ -6,10 +6,12 @@ use rusqlite::{Connection, params};
 use super::error::StoreError;
 use super::jobs::{integer, time};
 use super::read::{self, Cells, Queries};
+use crate::limits;
 use crate::model::change::{Step, StepEnd};
 use crate::model::event::{Level, LogEntry, Value};
-use crate::model::id::{CorrelationId, JobId};
+use crate::model::id::{CorrelationId, Epoch, JobId};
 use crate::model::record::{LogRecord, StepRecord};
+use crate::model::source_log::{LogPage, SourceEntry};
 
 /// The attributes as a JSON object.
 fn attributes_json(attributes: &[(&'static str, Value)]) -> String {
@@ -41,6 +43,26 @@ pub(super) fn write_entry(conn: &Connection, entry: &LogEntry) -> rusqlite::Resu
         entry.event.stored_name(),
         entry.message,
         attributes_json(&entry.attributes),
+        entry.correlation.as_ref().map(CorrelationId::as_str),
+    ])
+}
+
+/// Adds an entry of the other side's log; one that is there already stays as it is.
+pub(super) fn write_source_entry(conn: &Connection, entry: &SourceEntry) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO source_events (job_id, source_epoch, source_id, at, level, event, message, attributes,
+             correlation_id) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+         WHERE NOT EXISTS (SELECT 1 FROM source_events WHERE job_id = ?1 AND source_epoch = ?2 AND source_id = ?3)",
+    )?
+    .execute(params![
+        entry.job.as_str(),
+        entry.epoch.as_str(),
+        integer(entry.id),
+        time(entry.at).unwrap_or_default(),
+        entry.level.stored_name(),
+        entry.event,
+        entry.message,
+        entry.attributes,
         entry.correlation.as_ref().map(CorrelationId::as_str),
     ])
 }
@@ -85,6 +107,48 @@ impl Queries {
         self.run("read the steps in", |_| self.collect_steps(job))
     }
 
+    /// The id of the newest entry of a job's log; `None` where there is none.
+    pub fn newest_entry(&self, job: &JobId) -> Result<Option<u64>, StoreError> {
+        self.run("look at the end of the log in", |conn| {
+            let mut select =
+                conn.prepare_cached("SELECT id FROM job_events WHERE job_id = ?1 ORDER BY id DESC LIMIT 1")?;
+            let mut rows = select.query([job.as_str()])?;
+            rows.next()?.map(|row| row.get::<_, i64>(0).map(i64::unsigned_abs)).transpose()
+        })
+    }
+    /// The entries of a job's log after one of them, as this database, whose epoch is given, hands them on (VMA, R-51).
+    pub fn log_after(&self, epoch: &Epoch, job: &JobId, after: u64) -> Result<LogPage, StoreError> {
+        // One more than a page holds tells that there is more.
+        const SELECT: &str = "SELECT id, at, level, event, message, attributes, correlation_id
+                              FROM job_events WHERE job_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        let most = limits::LOG_ENTRIES;
+        let params = params![job.as_str(), integer(after), integer(most as u64 + 1)];
+        let entries = self.rows("read the log in", "job_events", SELECT, params, |cells| {
+            let id = cells.count()?.unwrap_or(0);
+            let LogRecord { at, level, event, message, attributes, correlation } = record(cells)?;
+            let (job, epoch) = (job.clone(), epoch.clone());
+            Ok(Some(SourceEntry { job, epoch, id, at, level, event, message, attributes, correlation }))
+        })?;
+        let more = entries.len() > most;
+        let entries = entries.into_iter().take(most).collect();
+        Ok(LogPage { job: job.clone(), epoch: epoch.clone(), entries, more })
+    }
+    /// Up to which entry the log of a job is here as the database of that epoch has it; 0 where none of it is (OMA).
+    pub fn source_log_read(&self, epoch: &Epoch, job: &JobId) -> Result<u64, StoreError> {
+        self.run("look at the other side's log in", |conn| {
+            conn.prepare_cached(
+                "SELECT coalesce(max(source_id), 0) FROM source_events WHERE job_id = ?1 AND source_epoch = ?2",
+            )?
+            .query_row([job.as_str(), epoch.as_str()], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))
+        })
+    }
+
+    /// What there is of the other side's log. A database that took another's place comes after it: epochs tell their time.
+    pub(super) fn collect_source_events(&self, job: &JobId) -> rusqlite::Result<Vec<LogRecord>> {
+        const SELECT: &str = "SELECT at, level, event, message, attributes, correlation_id
+                              FROM source_events WHERE job_id = ?1 ORDER BY source_epoch, source_id";
+        self.collect("source_events", SELECT, [job.as_str()], log_row)
+    }
     pub(super) fn collect_events(&self, job: &JobId) -> rusqlite::Result<Vec<LogRecord>> {
         const SELECT: &str = "SELECT at, level, event, message, attributes, correlation_id
                               FROM job_events WHERE job_id = ?1 ORDER BY id";
@@ -98,14 +162,18 @@ impl Queries {
 }
 
 fn log_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<LogRecord>> {
-    Ok(Some(LogRecord {
+    record(cells).map(Some)
+}
+
+fn record(cells: &mut Cells<'_, '_>) -> rusqlite::Result<LogRecord> {
+    Ok(LogRecord {
         at: cells.time()?,
         level: cells.parsed("info", level)?.unwrap_or(Level::Info),
         event: cells.text()?.unwrap_or_default(),
         message: cells.text()?.unwrap_or_default(),
         attributes: cells.text()?.unwrap_or_default(),
         correlation: cells.parsed("none", read::id(CorrelationId::parse))?,
-    }))
+    })
 }
 
 fn step_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<StepRecord>> {

@@ -10,7 +10,7 @@ use crate::model::disk::{Basis, Disk};
 use crate::model::id::{Alias, ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName};
 use crate::model::job::{Contact, Export, Job, SyncKind, Totals, Vm};
 use crate::model::percent::Percent;
-use crate::model::record::JobRecord;
+use crate::model::record::{JobRecord, Side};
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 
@@ -93,9 +93,15 @@ impl Queries {
                 return Ok(None);
             };
             let (steps, log) = (self.collect_steps(job)?, self.collect_events(job)?);
-            let received = self.collect_received(job)?;
+            let (source_log, received) = (self.collect_source_events(job)?, self.collect_received(job)?);
+            // A VMA's own jobs bear its own epoch; an OMA's bear that of their VMA, or none yet.
+            let epoch: Option<String> = conn
+                .prepare_cached("SELECT max(value) FROM appliance WHERE key = 'epoch'")?
+                .query_row([], |row| row.get(0))?;
             moment.commit()?;
-            Ok(Some(JobRecord { job: found, steps, log, received }))
+            let is_source = found.source_epoch.as_ref().map(Epoch::as_str) == epoch.as_deref();
+            let side = if is_source { Side::Vma } else { Side::Oma };
+            Ok(Some(JobRecord { job: found, steps, side, log, source_log, received }))
         })
     }
 

@@ -35,6 +35,8 @@ pub enum RefusedWhat {
     Step(Stage),
     /// A row of the job's log.
     Entry,
+    /// An entry of the other side's log, by its id there.
+    SourceEntry(u64),
     /// A disk's row in the history.
     History(DiskId),
 }
@@ -49,6 +51,7 @@ impl fmt::Display for RefusedWhat {
             Self::Aliases => f.write_str("the aliases"),
             Self::Step(stage) => write!(f, "stage {stage}"),
             Self::Entry => f.write_str("an entry of the log"),
+            Self::SourceEntry(id) => write!(f, "entry {id} of the VMA's log"),
             Self::History(disk) => write!(f, "the history of disk {disk}"),
         }
     }

@@ -180,6 +180,9 @@ fn write(conn: &Connection, change: &Change, refused: &mut Vec<RefusedRow>) -> r
         // No rule of its table could refuse it.
         Change::ChangeIdReceived(received) => return history::write_received(conn, received).map(drop),
         Change::Entry(entry) => (&entry.job, RefusedWhat::Entry, events::write_entry(conn, entry)),
+        Change::SourceEntry(entry) => {
+            (&entry.job, RefusedWhat::SourceEntry(entry.id), events::write_source_entry(conn, entry))
+        }
         Change::StepBegan(step) => (&step.job, RefusedWhat::Step(step.stage), events::begin_step(conn, step)),
         Change::StepEnded(end) => (&end.job, RefusedWhat::Step(end.stage), events::end_step(conn, end)),
         Change::History(entry) => (&entry.job, RefusedWhat::History(entry.disk.clone()), history::write(conn, entry)),

@@ -7,7 +7,7 @@ use crate::model::change::ReceivedChangeId;
 use crate::model::disk::{Basis, Disk};
 use crate::model::id::{CorrelationId, JobId};
 use crate::model::job::{Job, SyncKind};
-use crate::model::record::{HistoryRecord, JobRecord, LogRecord, StepRecord};
+use crate::model::record::{HistoryRecord, JobRecord, LogRecord, Side, StepRecord};
 use crate::model::time::Wall;
 use crate::policy::chain::{Finding, Run};
 
@@ -144,9 +144,9 @@ pub fn job(job: &Job) -> String {
     job_row(job).serialize_json()
 }
 
-/// One entry of a job's log, without a line end.
-pub fn log_entry(job: &JobId, entry: &LogRecord) -> String {
-    let mut out = format!("{{\"job_id\":{},", job.as_str().to_owned().serialize_json());
+/// One entry of a job's log and the side that wrote it, without a line end.
+pub fn log_entry(job: &JobId, side: Side, entry: &LogRecord) -> String {
+    let mut out = format!("{{\"job_id\":{},\"side\":\"{}\",", job.as_str().to_owned().serialize_json(), side.name());
     out.push_str(&event_row(entry).serialize_json()[1..]); // without the opening brace: the object has begun
     out
 }

@@ -26,12 +26,12 @@ use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask, database_failure, forward, hold_database, listen, refuse, seed};
+use crate::runtime::service::{ask, database_failure, forward, hold_database, listen, refuse, seed, unreadable};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::wire::http::{Request, Response};
 use crate::wire::problem::{Problem, panicked};
-use crate::wire::{job, progress, update};
+use crate::wire::{job, log as wire_log, progress, update};
 
 /// A power cut may lose the last second's pushes (R-11), whose sequences were given out: no start gives them out again.
 const SEQUENCES_AT_RISK: u64 = 1 << 20;
@@ -107,9 +107,11 @@ impl Vma {
         match call {
             Call::Progress(id) => {
                 let found = self.source.document(now, &id);
-                let document = found.ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
+                let mut document = found.ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
+                document.log = self.newest_entry(&document.job);
                 Ok(Response::json(200, progress::render(&document)))
             }
+            Call::Log { job, after } => self.log(&job, after),
             Call::List { since, epoch } => {
                 let listing = self.source.listing(now, since, epoch.as_deref());
                 let Listing { epoch, sequence, more, jobs } = listing;
@@ -130,6 +132,30 @@ impl Vma {
             }
             Call::Health => Ok(Response::json(200, r#"{"status":"alive"}"#.to_owned())),
         }
+    }
+
+    /// How long a job's log is in the database; a document without it is a document all the same.
+    fn newest_entry(&self, job: &JobId) -> Option<u64> {
+        self.ledger.store().newest_entry(job).unwrap_or_else(|error| {
+            log::error!("job={:?} {error}", job.as_str());
+            None
+        })
+    }
+
+    /// A part of a job's log as the database has it; what waits for the database is more to come (R-51).
+    fn log(&mut self, id: &JobId, after: u64) -> Result<Response, Refusal> {
+        let unknown = || Refusal::UnknownJob { id: id.to_string() };
+        let job = self.source.job(id).map(|job| job.id.clone()).ok_or_else(unknown)?;
+        // What was decided within this wake-up waits as well.
+        self.ledger.take(self.source.changes());
+        let store = self.ledger.store();
+        Ok(match store.log_after(&store.epoch(), &job, after) {
+            Ok(mut page) => {
+                page.more |= self.ledger.has_unwritten_entries(&job);
+                Response::json(200, wire_log::render(&page))
+            }
+            Err(error) => unreadable(&error).into(),
+        })
     }
 
     fn reload(&mut self, config: VmaConfig) {

@@ -13,6 +13,8 @@ pub(super) enum Call {
     Progress(JobId),
     /// The documents that changed.
     List { since: u64, epoch: Option<String> },
+    /// The entries of a job's log after one of them.
+    Log { job: JobId, after: u64 },
     /// A mover's push.
     Push(JobId, Push),
     /// A declaration.
@@ -28,7 +30,7 @@ impl Call {
     pub(super) fn changed_job(&self) -> Option<&JobId> {
         match self {
             Self::Push(id, _) | Self::Declare(id, _) | Self::Finish(id, _) => Some(id),
-            Self::Progress(_) | Self::List { .. } | Self::Health => None,
+            Self::Progress(_) | Self::List { .. } | Self::Log { .. } | Self::Health => None,
         }
     }
     /// True where it asks for a change, whose answer must wait until the change is written.
@@ -54,8 +56,14 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (Method::Post, ["api", "v1", "jobs", id, "finish"]) => {
             Ok(Call::Finish(job_id(id)?, job::parse_finish(&request.body).map_err(bad_body)?))
         }
+        (Method::Get, ["api", "v1", "jobs", id, "log"]) => {
+            Ok(Call::Log { job: job_id(id)?, after: number(request, "after")? })
+        }
         (Method::Get, ["health"]) => Ok(Call::Health),
-        (_, ["api", "v1", "progress", _] | ["api", "v1", "progress"] | ["health"]) => Err(not_allowed("GET, HEAD")),
+        (
+            _,
+            ["api", "v1", "progress", _] | ["api", "v1", "progress"] | ["api", "v1", "jobs", _, "log"] | ["health"],
+        ) => Err(not_allowed("GET, HEAD")),
         (_, ["api", "v1", "progress", _, "update"] | ["api", "v1", "jobs", _, "finish"]) => Err(not_allowed("POST")),
         (_, ["api", "v1", "jobs", _]) => Err(not_allowed("PUT")),
         _ => Err(no_such_path(request)),

@@ -4,6 +4,7 @@
 pub mod changeid;
 pub mod http;
 pub mod job;
+pub mod log;
 pub mod origin;
 pub mod problem;
 pub mod progress;

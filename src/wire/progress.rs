@@ -117,6 +117,7 @@ struct ReadDoc {
     correlation_id: Option<String>,
     error: Option<String>,
     vm: Option<ReadVm>,
+    log: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -224,6 +225,7 @@ impl ReadDoc {
                 name: bounded(&vm.name.unwrap_or_default()),
                 path: bounded(&vm.path.unwrap_or_default()),
             }),
+            log: self.log.filter(|id| is_storable(*id)),
         })
     }
 }
@@ -306,6 +308,7 @@ struct WriteDoc {
     correlation_id: Option<String>,
     error: Option<String>,
     vm: Option<WriteVm>,
+    log: Option<u64>,
 }
 
 #[derive(SerJson)]
@@ -399,6 +402,7 @@ impl WriteDoc {
             correlation_id: progress.correlation.as_ref().map(ToString::to_string),
             error: progress.error.clone(),
             vm: progress.vm.as_ref().map(|vm| WriteVm { name: vm.name.clone(), path: vm.path.clone() }),
+            log: progress.log,
         }
     }
 }

@@ -44,6 +44,7 @@ fn document(id: &JobId, n: usize, is_old: bool) -> (u16, String) {
         correlation: None,
         error: None,
         vm: Some(Vm::default()),
+        log: None,
     };
     (200, progress::render(&said))
 }

@@ -10,6 +10,7 @@ mod traffic;
 mod vma;
 mod world;
 
+mod both_sides;
 mod cancel;
 mod chains;
 mod crowd;

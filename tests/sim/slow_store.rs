@@ -33,7 +33,8 @@ fn commits_of_three_seconds_make_polls_later_and_lose_nothing() {
     }
     let moments: BTreeSet<u64> = world.writes.iter().map(|(at, _)| *at).filter(|at| *at > 0).collect();
     let gaps: BTreeSet<u64> = moments.iter().zip(moments.iter().skip(1)).map(|(one, next)| next - one).collect();
-    assert!(gaps.first() >= Some(&3000) && gaps.last() <= Some(&5000), "one commit at a time: {gaps:?}");
+    // Between two commits of rows there may be one of what the VMA's log says.
+    assert!(gaps.first() >= Some(&3000) && gaps.last() <= Some(&6000), "one commit at a time: {gaps:?}");
     world.run_until(11 * MINUTE);
     for id in JOBS {
         assert_eq!(world.row(id).totals.bytes_transferred, 60 * GB, "{id}");

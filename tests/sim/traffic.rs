@@ -10,7 +10,7 @@ use waybill::model::request::Outcome;
 use waybill::policy::contact::Miss;
 use waybill::policy::fleet::{Action, FinishAnswer, Input, Listed};
 use waybill::policy::refusal::Refusal;
-use waybill::wire::{job, progress};
+use waybill::wire::{job, log, progress};
 
 use crate::link::{Down, Link, TIMEOUT};
 use crate::vma::{Vma, commit};
@@ -103,6 +103,12 @@ impl World {
             assert!(was_in_flight || self.strays > 0, "an answer for {job} that nobody asked for");
             self.touched.insert(job.clone());
         }
+        if let Input::LogRead(job, _) | Input::LogMissed(job, _) = &input {
+            self.strays += u64::from(!is_awaited);
+            self.decide();
+            let was_on_the_way = self.log_reads.remove(job);
+            assert!(was_on_the_way || self.strays > 0, "a log of {job} that nobody asked for");
+        }
         self.fleet.handle(self.now(), input);
     }
 
@@ -122,6 +128,7 @@ impl World {
             Action::TellFinish { job, vma, outcome, .. } => {
                 Came::Core(Input::FinishAnswered(job.clone(), self.tell(job, vma, outcome)))
             }
+            Action::ReadLog { job, vma, after, .. } => Came::Core(self.read_log(job, vma, *after)),
             Action::List { vma, .. } if self.vmas[self.place_of(vma)].is_old => missed(action, "status 404"),
             Action::List { vma, since, epoch } => {
                 let at = self.place_of(vma);
@@ -143,8 +150,10 @@ impl World {
                 (404, _) => return Input::Missed(job.clone(), Miss::Unknown),
                 (status, body) => return Input::Missed(job.clone(), Miss::Rubbish(format!("status {status}: {body}"))),
             },
-            None => match vma.source.document(self.vma_now(at), job) {
-                Some(said) if vma.is_old => progress::render(&Progress { sequence: None, epoch: None, ..said }),
+            None => match vma.document(self.vma_now(at), job) {
+                Some(said) if vma.is_old => {
+                    progress::render(&Progress { sequence: None, epoch: None, log: None, ..said })
+                }
                 Some(said) => progress::render(&said),
                 None => return Input::Missed(job.clone(), Miss::Unknown),
             },
@@ -152,6 +161,17 @@ impl World {
         match progress::parse(body.as_bytes()) {
             Ok(progress) => Input::Answered(job.clone(), Box::new(progress)),
             Err(why) => Input::Missed(job.clone(), Miss::Rubbish(why.to_string())),
+        }
+    }
+
+    /// What the VMA answers to a read of its log, through the wire's bytes.
+    fn read_log(&self, job: &JobId, vma: &VmaName, after: u64) -> Input {
+        match self.vmas[self.place_of(vma)].log_after(job, after) {
+            Some(page) => {
+                let page = log::parse(log::render(&page).as_bytes()).expect("our own page");
+                Input::LogRead(job.clone(), page)
+            }
+            None => Input::LogMissed(job.clone(), "status 404".to_owned()),
         }
     }
 
@@ -250,12 +270,12 @@ impl World {
             match action {
                 // A VMA is not told of an end that rests on what is not written yet; polls never wait.
                 Action::TellFinish { .. } => self.to_tell.push(action),
-                Action::Poll { .. } | Action::List { .. } => self.send(action),
+                Action::Poll { .. } | Action::ReadLog { .. } | Action::List { .. } => self.send(action),
             }
         }
         if self.outbox.is_empty() {
             for action in std::mem::take(&mut self.to_tell) {
-                if self.fleet.stands_by(&action) {
+                if self.fleet.stands_by(self.now(), &action) {
                     self.send(action);
                 }
             }
@@ -269,6 +289,9 @@ impl World {
                 let at = self.now_ms;
                 assert!(self.in_flight.insert(job.clone()), "two polls of {job} are on the way at {at} ms");
                 self.polls.push((at, job.clone()));
+            }
+            if let Action::ReadLog { job, .. } = &action {
+                assert!(self.log_reads.insert(job.clone()), "two reads of the log of {job} are on the way");
             }
             self.decided.push(action);
         }
@@ -301,7 +324,8 @@ impl World {
 
 fn vma_of(action: &Action) -> &VmaName {
     match action {
-        Action::Poll { vma, .. } | Action::TellFinish { vma, .. } | Action::List { vma, .. } => vma,
+        Action::Poll { vma, .. } | Action::TellFinish { vma, .. } => vma,
+        Action::ReadLog { vma, .. } | Action::List { vma, .. } => vma,
     }
 }
 
@@ -313,6 +337,7 @@ fn missed(action: &Action, why: &str) -> Came {
         }
         Action::Poll { job, .. } => Input::Missed(job.clone(), Miss::Unreachable(why.to_owned())),
         Action::TellFinish { job, .. } => Input::FinishAnswered(job.clone(), FinishAnswer::Unreachable(why.to_owned())),
+        Action::ReadLog { job, .. } => Input::LogMissed(job.clone(), why.to_owned()),
         Action::List { vma, .. } => Input::ListMissed(vma.clone()),
     })
 }

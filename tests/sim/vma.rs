@@ -6,6 +6,8 @@ use std::time::Duration;
 use waybill::model::change::Change;
 use waybill::model::id::{Epoch, JobId, VmaName};
 use waybill::model::job::Job;
+use waybill::model::progress::Progress;
+use waybill::model::source_log::LogPage;
 use waybill::model::status::JobStatus;
 use waybill::model::time::Now;
 use waybill::policy::outbox::Outbox;
@@ -95,6 +97,19 @@ impl Vma {
         self.outbox.extend(changes);
         commit(&mut self.store, &mut self.outbox, &mut self.rules);
         result
+    }
+
+    /// What it says of a job, as its shell does: with the end of the log that the database holds.
+    pub fn document(&self, now: Now, id: &JobId) -> Option<Progress> {
+        let said = self.source.document(now, id)?;
+        let log = self.store.newest_entry(&said.job).expect("readable");
+        Some(Progress { log, ..said })
+    }
+    /// The entries of a job's log after one of them; `None` for a job that it does not know.
+    pub fn log_after(&self, id: &JobId, after: u64) -> Option<LogPage> {
+        let job = self.source.job(id).filter(|_| !self.is_old && self.stub.is_none())?;
+        let epoch = source_settings(&self.name, self.databases).epoch;
+        Some(self.store.log_after(&epoch, &job.id, after).expect("readable"))
     }
 
     /// `kill -9` and a new start: only the database remembers.

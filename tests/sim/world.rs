@@ -63,6 +63,8 @@ pub struct World {
     pub(crate) to_tell: Vec<Action>,
     pub(crate) rules: Invariants,
     pub(crate) in_flight: BTreeSet<JobId>,
+    /// Reads of VMAs' logs that are on the way; they are no polls.
+    pub(crate) log_reads: BTreeSet<JobId>,
     pub(crate) touched: BTreeSet<JobId>,
     pub(crate) events: BTreeMap<(u64, u64), Happening>,
 }
@@ -128,6 +130,7 @@ impl World {
             to_tell: Vec::new(),
             rules: Invariants::default(),
             in_flight: BTreeSet::new(),
+            log_reads: BTreeSet::new(),
             touched: BTreeSet::new(),
             events: BTreeMap::new(),
         }
@@ -224,7 +227,7 @@ impl World {
         self.fleet.change_id(self.now(), path, &report, ended.as_ref());
         self.settle();
     }
-    /// Gives a job the change ids that arrived before it was tracked, as the shell does.
+    /// Gives a job what the database has of it beside its row, as the shell does.
     pub(crate) fn recall(&mut self, id: &JobId) {
         self.take_changes();
         let mut received = self.store.received_change_ids(id).expect("readable");
@@ -233,6 +236,9 @@ impl World {
             _ => None,
         }));
         self.fleet.recall(id, received);
+        if let Some(epoch) = self.fleet.job(id).and_then(|job| job.source_epoch.clone()) {
+            self.fleet.recall_log(id, self.store.source_log_read(&epoch, id).expect("readable"));
+        }
     }
     /// The row of a job that is not tracked, also where it waits for the database.
     pub(crate) fn stored(&self, id: &JobId) -> Option<Job> {
@@ -275,6 +281,7 @@ impl World {
         self.rules = Invariants::knowing(&self.store.jobs().expect("readable"));
         self.process += 1;
         self.in_flight.clear();
+        self.log_reads.clear();
         self.busy_until = self.now_ms;
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         self.fleet = Fleet::resume(self.settings.clone(), jobs, self.now());
@@ -343,7 +350,7 @@ impl World {
     }
     /// What `GET /api/v1/progress/{id}` of `site-a` answers now; `None` for its 404.
     pub fn document(&self, id: &str) -> Option<serde_json::Value> {
-        let document = self.vmas[0].source.document(self.vma_now(0), &job_id(id))?;
+        let document = self.vmas[0].document(self.vma_now(0), &job_id(id))?;
         Some(serde_json::from_str(&progress::render(&document)).expect("JSON"))
     }
 }

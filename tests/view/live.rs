@@ -206,14 +206,15 @@ fn a_line_is_worth_it_for_a_percent_a_status_or_a_silence_and_for_nothing_else()
 #[test]
 fn the_log_is_a_timeline_with_the_distance_from_its_beginning() {
     let expected = "\
-2026-11-23T17:00:00.000Z       +0s  info     job_declared     job declared with 2 disks
-2026-11-23T17:01:00.000Z   +1m 00s  warning  bytes_regressed  counter fell
+2026-11-23T17:00:00.000Z       +0s  OMA  info     job_declared     job declared with 2 disks
+2026-11-23T17:01:00.000Z   +1m 00s  OMA  warning  bytes_regressed  counter fell
 ";
     assert_eq!(timeline::log(&record(), false), expected);
     let coloured = timeline::log(&record(), true);
     assert!(coloured.contains("\u{1b}[33mwarning\u{1b}[0m"), "{coloured}");
-    let object = json::log_entry(&record().job.id, &record().log[0]);
-    let expected = r#"{"job_id":"job-1","at":"2026-11-23T17:00:00.000Z","level":"info","event":"job_declared","#;
+    let object = json::log_entry(&record().job.id, record().side, &record().log[0]);
+    let expected =
+        r#"{"job_id":"job-1","side":"oma","at":"2026-11-23T17:00:00.000Z","level":"info","event":"job_declared","#;
     assert!(object.starts_with(expected), "{object}");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&object).expect("JSON")["attributes"]["disks"], 2);
 }

@@ -6,7 +6,7 @@ use waybill::model::event::Level;
 use waybill::model::id::{ChangeId, CorrelationId, DiskId, JobId, VmaName};
 use waybill::model::job::{Contact, Job, SyncKind, Totals, Vm};
 use waybill::model::percent::Percent;
-use waybill::model::record::{JobRecord, LogRecord, StepRecord};
+use waybill::model::record::{JobRecord, LogRecord, Side, StepRecord};
 use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::model::time::Wall;
@@ -113,6 +113,8 @@ pub fn record() -> JobRecord {
             event("2026-11-23T17:00:00Z", Level::Info, "job_declared", "job declared with 2 disks", "{\"disks\":2}"),
             event("2026-11-23T17:01:00Z", Level::Warning, "bytes_regressed", "counter\nfell", "no json"),
         ],
+        side: Side::Oma,
+        source_log: Vec::new(),
         received: vec![ReceivedChangeId {
             job: "job-1".to_owned(),
             disk: String::new(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::discover::Discovery;
+use super::logs::Logs;
 use super::merge;
 use super::order;
 use super::port::{Action, FleetSettings, Input};
@@ -34,6 +35,7 @@ pub struct Fleet {
     pub(super) dice: Dice,
     pub(super) is_paused: bool,
     pub(super) discoveries: Vec<Discovery>,
+    pub(super) logs: Logs,
     /// Jobs that ended while their poll was on the way, until its answer comes.
     pub(super) ended_in_flight: BTreeMap<JobId, Job>,
     pub(super) panics: Panics,
@@ -59,6 +61,7 @@ impl Fleet {
             dice,
             is_paused: false,
             discoveries,
+            logs: Logs::default(),
             ended_in_flight: BTreeMap::new(),
             panics: Panics::default(),
             in_hand: None,
@@ -117,7 +120,8 @@ impl Fleet {
     /// When to come back with [`Input::Elapsed`] if nothing else happens.
     pub fn next_deadline(&self) -> Option<Mono> {
         let lists = self.discoveries.iter().filter_map(Discovery::due);
-        lists.chain(self.schedule.next()).min()
+        let logs = self.logs.next().filter(|_| !self.is_paused);
+        lists.chain(self.schedule.next()).chain(logs).min()
     }
 
     /// Takes what happened.
@@ -139,6 +143,8 @@ impl Fleet {
             Input::Noticed(job) => self.noticed(now, *job),
             Input::Listed(vma, listed) => self.listed(now, &vma, listed),
             Input::ListMissed(vma) => self.list_missed(now, &vma),
+            Input::LogRead(id, page) => self.log_read(now, &id, page),
+            Input::LogMissed(id, why) => self.log_missed(now, &id, &why),
             Input::RowRefused(id, reason) => self.row_refused(now, &id, reason),
             Input::Writable(true) => self.unpause(now),
             Input::Writable(false) => self.is_paused = true,
@@ -152,6 +158,7 @@ impl Fleet {
             self.look_at(now, &id);
         }
         self.put_down();
+        self.ask_for_due_logs(now);
         for discovery in &mut self.discoveries {
             if discovery.starts(now.mono) {
                 let (vma, since, epoch) = (discovery.vma.clone(), discovery.since, discovery.epoch.clone());
@@ -187,6 +194,7 @@ impl Fleet {
         #[cfg(test)]
         assert!(self.trap.as_ref() != Some(id), "the trap of job {id}");
         self.place_early_change_ids(id);
+        self.look_for_log(id, progress);
         if is_over {
             return self.end(now, id);
         }
@@ -305,6 +313,7 @@ impl Fleet {
         self.journal.note(now, &tracked.job, Event::EndedElsewhere, message, Vec::new());
         self.journal.ended_elsewhere(now, &tracked.job);
         self.record_history(now, &tracked);
+        self.last_log(now, id);
     }
 
     /// Another program has ended the job while nobody saw it: its record is completed from its row.

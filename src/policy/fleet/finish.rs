@@ -36,6 +36,7 @@ impl Fleet {
             outcome: Outcome::Failed(text.clone()),
             correlation: tracked.job.correlation.clone(),
         });
+        self.logs.tells(id);
         self.fail(now, id, text);
         Ok(())
     }
@@ -188,12 +189,15 @@ impl Fleet {
 
     /// True where an end that was to be told still holds after it has waited for the database. Otherwise the job has ended
     /// in another way, or a disk has come that is not copied: then it is told to nobody, and nobody answers.
-    pub fn stands_by(&mut self, action: &Action) -> bool {
+    pub fn stands_by(&mut self, now: Now, action: &Action) -> bool {
         let Action::TellFinish { job, outcome: Outcome::Succeeded, .. } = action else { return true };
-        let Some(tracked) = self.jobs.get_mut(job) else { return false };
-        let holds = tracked.is_proven();
-        if !holds {
+        let tracked = self.jobs.get_mut(job);
+        let holds = tracked.as_ref().is_some_and(|tracked| tracked.is_proven());
+        if let Some(tracked) = tracked.filter(|_| !holds) {
             tracked.judgement = Judgement::Open;
+        }
+        if !holds {
+            self.was_told(now, job);
         }
         holds
     }
@@ -207,9 +211,11 @@ impl Fleet {
             outcome: Outcome::Succeeded,
             correlation: tracked.job.correlation.clone(),
         });
+        self.logs.tells(id);
     }
 
     pub(super) fn finish_answered(&mut self, now: Now, id: &JobId, answer: &FinishAnswer) {
+        self.was_told(now, id);
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         if tracked.judgement != Judgement::Telling {
             return;
@@ -289,6 +295,7 @@ impl Fleet {
         self.journal.note(now, job, Event::TrackingStopped, "Stopped progress polling for job", Vec::new());
         self.journal.ended(now, job);
         self.record_history(now, &tracked);
+        self.last_log(now, id);
     }
 
     /// One row for each disk of a job that has ended.

@@ -10,6 +10,7 @@ mod board;
 mod copies;
 mod discover;
 mod finish;
+mod logs;
 mod merge;
 mod order;
 mod panicked;

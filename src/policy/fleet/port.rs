@@ -6,6 +6,7 @@ use crate::model::id::{CorrelationId, Epoch, JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::progress::Progress;
 use crate::model::request::Outcome;
+use crate::model::source_log::LogPage;
 use crate::model::status::JobStatus;
 use crate::policy::backoff::Backoff;
 use crate::policy::contact::Miss;
@@ -58,6 +59,10 @@ pub enum Input {
     Listed(VmaName, Listed),
     /// A VMA did not answer with a list.
     ListMissed(VmaName),
+    /// A part of the VMA's log of a job.
+    LogRead(JobId, LogPage),
+    /// That part could not be read; the text says why.
+    LogMissed(JobId, String),
     /// A row that could not be written.
     RowRefused(JobId, String),
     /// The database takes records again, or does not.
@@ -72,6 +77,7 @@ impl Input {
         match self {
             Self::Answered(id, _) | Self::Missed(id, _) | Self::FinishAnswered(id, _) => Some(id),
             Self::EndedElsewhere(id, _) | Self::RowRefused(id, _) => Some(id),
+            Self::LogRead(id, _) | Self::LogMissed(id, _) => Some(id),
             Self::Noticed(job) => Some(&job.id),
             Self::Listed(..) | Self::ListMissed(_) | Self::Writable(_) | Self::Elapsed => None,
         }
@@ -124,6 +130,17 @@ pub enum Action {
         vma: VmaName,
         /// How it ends.
         outcome: Outcome,
+        /// For the `X-Correlation-ID` header.
+        correlation: Option<CorrelationId>,
+    },
+    /// Ask the VMA for its log of a job; answer with `LogRead` or `LogMissed`, exactly once.
+    ReadLog {
+        /// The job.
+        job: JobId,
+        /// Who to ask.
+        vma: VmaName,
+        /// The last entry that is known here, by its id there; 0 for none.
+        after: u64,
         /// For the `X-Correlation-ID` header.
         correlation: Option<CorrelationId>,
     },

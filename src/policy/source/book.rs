@@ -400,6 +400,8 @@ impl Source {
             correlation: job.correlation.clone(),
             error: job.error.clone(),
             vm: Some(job.vm.clone()),
+            // Only the database counts its rows; the shell adds it.
+            log: None,
         }
     }
 }
