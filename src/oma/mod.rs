@@ -85,6 +85,7 @@ impl Oma {
         };
         ids.iter().for_each(|id| oma.recall(id));
         unseen.into_iter().for_each(|job| oma.fleet.ended_unseen(now, job));
+        oma.recall_last_logs(now)?;
         Ok(oma)
     }
 
@@ -108,6 +109,17 @@ impl Oma {
             Ok(read) => self.fleet.recall_log(id, read),
             Err(error) => log::error!("job={:?} {error}", id.as_str()),
         }
+    }
+
+    /// Goes on with the logs of jobs that had ended when the last process did.
+    fn recall_last_logs(&mut self, now: Now) -> Result<(), StoreError> {
+        let store = self.ledger.store();
+        for id in store.open_source_logs(Fleet::last_logs_since(now))? {
+            let Some(job) = store.job(&id)? else { continue };
+            let Some(epoch) = &job.source_epoch else { continue };
+            self.fleet.recall_last_log(now, &job, store.source_log_read(epoch, &id)?);
+        }
+        Ok(())
     }
 
     /// The newest row of a job that is not tracked.
@@ -292,6 +304,10 @@ impl Appliance for Oma {
             self.ledger.take(self.fleet.changes());
         }
         for refused in self.ledger.settle(now) {
+            if self.fleet.job(&refused.job).is_none() {
+                // It has no log any more that could tell.
+                log::error!("job={:?} {}: {}", refused.job.as_str(), refused.what, refused.reason);
+            }
             let input = match refused.what {
                 RefusedWhat::EndedElsewhere(status) => Input::EndedElsewhere(refused.job, status),
                 what => Input::RowRefused(refused.job, format!("{what}: {}", refused.reason)),

@@ -94,6 +94,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::{Event, LogEntry};
     use crate::model::id::{DiskId, VmaName};
     use crate::model::status::JobStatus;
     use crate::model::time::Wall;
@@ -113,6 +114,23 @@ mod tests {
         let expected = [Change::Progress(job("a", 2)), Change::Sequence(2), Change::Progress(job("b", 1))];
         assert_eq!(outbox.changes(), expected);
         assert!(!outbox.is_irreplaceable());
+    }
+
+    #[test]
+    fn f42_a_queue_that_is_full_stops_the_polls_and_drops_nothing() {
+        let entry = |n: usize| {
+            let job = JobId::parse("a").expect("an id");
+            let (at, event) = (Wall::from_unix_millis(n as i64), Event::Milestone);
+            let (message, attributes) = (n.to_string(), Vec::new());
+            Change::Entry(LogEntry { job, at, event, message, attributes, correlation: None })
+        };
+        let (mut outbox, more) = (Outbox::default(), limits::UNWRITTEN_CHANGES + 1000);
+        for n in 0..more {
+            assert_eq!(outbox.is_full(), n >= limits::UNWRITTEN_CHANGES, "{n}");
+            outbox.extend([entry(n)]);
+        }
+        let kept = outbox.changes().iter().zip(0..).filter(|(change, n)| **change == entry(*n)).count();
+        assert_eq!((kept, outbox.changes().len()), (more, more), "each once and in its place");
     }
 
     #[test]

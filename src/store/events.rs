@@ -8,10 +8,11 @@ use super::jobs::{integer, time};
 use super::read::{self, Cells, Queries};
 use crate::limits;
 use crate::model::change::{Step, StepEnd};
-use crate::model::event::{Level, LogEntry, Value};
+use crate::model::event::{Event, Level, LogEntry, Value};
 use crate::model::id::{CorrelationId, Epoch, JobId};
 use crate::model::record::{LogRecord, StepRecord};
 use crate::model::source_log::{LogPage, SourceEntry};
+use crate::model::time::Wall;
 
 /// The attributes as a JSON object.
 fn attributes_json(attributes: &[(&'static str, Value)]) -> String {
@@ -140,6 +141,24 @@ impl Queries {
                 "SELECT coalesce(max(source_id), 0) FROM source_events WHERE job_id = ?1 AND source_epoch = ?2",
             )?
             .query_row([job.as_str(), epoch.as_str()], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))
+        })
+    }
+
+    /// Jobs that ended after a moment, the latest first, of which the other side's log is here and lacks the job's end
+    /// there, unless it was given up (OMA).
+    pub fn open_source_logs(&self, since: Wall) -> Result<Vec<JobId>, StoreError> {
+        const SELECT: &str = "SELECT job.id FROM replication_jobs AS job
+            WHERE (status = 'completed' OR status = 'failed') AND completed_at >= ?1
+                AND EXISTS (SELECT 1 FROM source_events WHERE job_id = job.id AND source_epoch = job.source_epoch)
+                AND NOT EXISTS (SELECT 1 FROM source_events WHERE job_id = job.id AND source_epoch = job.source_epoch
+                                AND (event = ?2 OR event = ?3))
+                AND NOT EXISTS (SELECT 1 FROM job_events WHERE job_id = job.id AND event = ?4)
+            ORDER BY completed_at DESC LIMIT ?5";
+        let [succeeded, failed, missed] =
+            [Event::JobSucceeded, Event::JobFailed, Event::SourceLogMissed].map(Event::stored_name);
+        let params = params![since.to_string(), succeeded, failed, missed, integer(limits::LAST_LOGS as u64)];
+        self.rows("look for unread logs in", "replication_jobs", SELECT, params, |cells| {
+            cells.parsed("left out", read::id(JobId::parse))
         })
     }
 

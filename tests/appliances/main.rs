@@ -8,6 +8,7 @@ mod http;
 mod mover;
 mod recorder;
 
+mod both_sides;
 mod broken;
 mod crowded;
 mod four_silences;

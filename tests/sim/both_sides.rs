@@ -133,6 +133,25 @@ fn r51_a_cancelled_job_has_the_entries_that_its_vma_wrote_when_it_was_told() {
 }
 
 #[test]
+fn r51_an_oma_that_dies_at_the_end_of_a_job_reads_the_rest_of_the_log_when_it_is_back() {
+    let mut world = World::new(9);
+    copies(&mut world);
+    world.run_until(3 * MINUTE);
+    world.finish(JOB, r#"{"status":"Failed","error":"no space"}"#).expect("ended");
+    while !world.row(JOB).status.is_final() {
+        world.run_until(world.now_ms() + 1);
+    }
+    world.restart_oma();
+    assert_ne!(there(&world), on_the_vma(&world), "the last read was on the way");
+    world.run_until(world.now_ms() + MINUTE);
+    assert_eq!(there(&world), on_the_vma(&world));
+    // What is there is asked for no more.
+    assert!(
+        world.store.open_source_logs(waybill::model::time::Wall::from_unix_millis(0)).expect("readable").is_empty()
+    );
+}
+
+#[test]
 fn r51_a_log_that_cannot_be_had_is_given_up_in_the_end_and_says_so_once() {
     let mut world = World::new(4);
     world.vmas[0].link = Link::when(Down::Refuses, |ms| ms < 30_000);
@@ -204,7 +223,8 @@ fn r51_older_vmas_have_no_log_and_are_asked_for_none() {
 #[test]
 fn r32_many_logs_at_once_are_read_a_few_at_a_time() {
     let mut world = World::new(8);
-    world.vmas[0].link = Link { latency_ms: 400, ..Link::when(Down::Refuses, |ms| ms < 30_000 || ms > 6 * MINUTE) };
+    world.vmas[0].link =
+        Link { latency_ms: 400, ..Link::when(Down::Refuses, |ms| !(30_000..=6 * MINUTE).contains(&ms)) };
     let jobs: Vec<String> = (0..100).map(|n| format!("job-{n}")).collect();
     for id in &jobs {
         world.track_id(id);

@@ -3,13 +3,16 @@
 //! Polls go on, nobody fails for it, and when there is room all records are there, in order, and each once (R-27, R-42).
 
 use waybill::model::job::Job;
+use waybill::policy::fleet::Input;
 
-use crate::movers::{change_id, completed, run, start};
-use crate::world::World;
+use crate::link::{Down, Link};
+use crate::movers::{change_id, completed, failed, run, stage, start};
+use crate::world::{World, job_id};
 
 const MINUTE: u64 = 60_000;
 
-fn world() -> World {
+/// Three jobs that stream, seen by the OMA.
+fn streaming() -> World {
     let mut world = World::new(51);
     for id in ["runs", "ends", "cancelled"] {
         world.declare(id, r#"{"disks":[{"id":"a"}]}"#).expect("declared");
@@ -21,8 +24,53 @@ fn world() -> World {
         }
     }
     world.run_until(30_000);
+    world
+}
+
+fn world() -> World {
+    let mut world = streaming();
     world.is_writable = false;
     world
+}
+
+/// The VMA's link is away for a while, one job is cancelled, and a mover sends what nobody knows; the database is away, or
+/// not.
+fn with_much_to_tell(is_away: bool) -> World {
+    let mut world = streaming();
+    world.is_writable = !is_away;
+    world.vmas[0].link = Link::when(Down::Refuses, |ms| !(2 * MINUTE..3 * MINUTE).contains(&ms));
+    world.at(MINUTE, |world| world.cancel("cancelled", "wrong VM").expect("cancelled"));
+    for n in 0..20 {
+        world.push_at(4 * MINUTE + n * 4000, "runs", stage(&format!("Stage {n}"), 3));
+        world.push_at(4 * MINUTE + n * 4000 + 2000, "runs", failed(&format!("try {n}")));
+    }
+    world.run_until(20 * MINUTE);
+    world.is_writable = true;
+    world.tell_fleet(Input::Elapsed);
+    world.run_until(21 * MINUTE);
+    world
+}
+
+#[test]
+fn f42_no_audit_line_is_lost_moved_or_doubled_while_the_database_takes_nothing_for_twenty_minutes() {
+    let (away, undisturbed) = (with_much_to_tell(true), with_much_to_tell(false));
+    for id in ["runs", "ends", "cancelled"] {
+        let log = |world: &World| {
+            let record = world.store.record(&job_id(id)).expect("readable").expect("a row");
+            (record.log, record.source_log)
+        };
+        let ((here, there), (expected, expected_there)) = (log(&away), log(&undisturbed));
+        assert!(here.len() > 5 && there.len() > 5, "{id}: {} {}", here.len(), there.len());
+        assert_eq!(here, expected, "{id}");
+        // A VMA is told of a cancellation only when that is written: then it has its entries of it, and only then.
+        let is_told_later = id == "cancelled";
+        assert!(there == expected_there || is_told_later, "{id}: {there:#?} {expected_there:#?}");
+        assert!(away.vmas[0].store.events(&job_id(id)).expect("readable").starts_with(&there), "{id}");
+    }
+    let told = ["contact_lost", "contact_regained", "disk_failed", "milestone"].map(|event| away.count("runs", event));
+    assert!(told.iter().all(|lines| *lines > 0), "{told:?}");
+    let figures = |world: &World| (world.row("runs").status, world.row("runs").totals, world.row("runs").updated_at);
+    assert_eq!(figures(&away), figures(&undisturbed));
 }
 
 #[test]
@@ -63,7 +111,7 @@ fn a_full_disk_and_a_full_queue_pause_the_polls_and_fail_nobody() {
     world.run_until(12 * MINUTE);
     assert_eq!(world.polls.len(), polls, "polling gives way, records do not");
     world.is_writable = true;
-    world.tell_fleet(waybill::policy::fleet::Input::Elapsed);
+    world.tell_fleet(Input::Elapsed);
     world.run_until(14 * MINUTE);
     assert_eq!(world.row("runs").totals.bytes_transferred, 4000);
     assert_eq!(world.count("runs", "job_failed") + world.count("cancelled", "job_failed"), 0);

@@ -21,6 +21,7 @@ mod found;
 mod full_store;
 mod intermittent;
 mod late_answers;
+mod log_reads;
 mod random_walk;
 mod restart;
 mod resumed_disks;

@@ -42,6 +42,7 @@ fn walk(seed: u64) -> World {
     turn_fine(&mut world);
     check_evidence(&world);
     check_agreement(&world);
+    check_logs(&world);
     check_quiet(&mut world);
     for row in world.store.jobs().expect("readable") {
         // Three answers that come late in a row look like it, and cost a line.
@@ -130,6 +131,21 @@ fn check_agreement(world: &World) {
         for said in vma.source.listing(world.vma_now(at), 0, None).jobs {
             assert!(world.store.job(&said.job).expect("readable").is_some(), "{} was listed and has no row", said.job);
         }
+    }
+}
+
+/// What the OMA has of a VMA's log is the VMA's own, from its beginning; of what is tracked, all of it.
+fn check_logs(world: &World) {
+    for row in world.store.jobs().expect("readable") {
+        // A row of a VMA that nobody configured was ended at once.
+        let Some(vma) = world.vmas.iter().find(|vma| vma.name == row.vma) else { continue };
+        if vma.was_set_back || vma.is_old || vma.forgotten.contains(&row.id) {
+            continue;
+        }
+        let here = world.store.record(&row.id).expect("readable").expect("a row").source_log;
+        let there = vma.store.events(&row.id).expect("readable");
+        let is_all = here.len() == there.len() || world.fleet.job(&row.id).is_none();
+        assert!(there.starts_with(&here) && is_all, "{}: {here:#?} of {there:#?}", row.id);
     }
 }
 

@@ -286,6 +286,12 @@ impl World {
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         self.fleet = Fleet::resume(self.settings.clone(), jobs, self.now());
         ids.iter().for_each(|id| self.recall(id));
+        for id in self.store.open_source_logs(Fleet::last_logs_since(self.now())).expect("readable") {
+            let job = self.store.job(&id).expect("readable").expect("a row");
+            let epoch = job.source_epoch.clone().expect("its log was read");
+            let read = self.store.source_log_read(&epoch, &id).expect("readable");
+            self.fleet.recall_last_log(self.now(), &job, read);
+        }
         self.settle();
     }
 

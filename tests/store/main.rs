@@ -6,6 +6,7 @@ mod readers;
 mod round_trip;
 mod rules;
 mod shell;
+mod source_log;
 mod speed;
 mod survival;
 mod upgrade;

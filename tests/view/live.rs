@@ -5,8 +5,9 @@ use waybill::model::change::CbtEntry;
 use waybill::model::disk::Disk;
 use waybill::model::id::{ChangeId, DiskId, JobId};
 use waybill::model::job::{Contact, Silence, SyncKind};
-use waybill::model::record::{HistoryRecord, JobRecord};
+use waybill::model::record::{HistoryRecord, JobRecord, LogRecord, Side};
 use waybill::model::status::{DiskStatus, JobStatus};
+use waybill::model::time::Wall;
 use waybill::view::line::{self, Shown};
 use waybill::view::live::{self, Window};
 use waybill::view::{Moment, history, json, note, timeline};
@@ -217,6 +218,46 @@ fn the_log_is_a_timeline_with_the_distance_from_its_beginning() {
         r#"{"job_id":"job-1","side":"oma","at":"2026-11-23T17:00:00.000Z","level":"info","event":"job_declared","#;
     assert!(object.starts_with(expected), "{object}");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&object).expect("JSON")["attributes"]["disks"], 2);
+}
+
+#[test]
+fn both_sides_stand_in_one_timeline_and_no_clock_changes_the_order_of_a_side() {
+    let mut record = record();
+    let sample = record.log.remove(0);
+    let entry = |at_text: &str, event: &str| LogRecord {
+        at: Wall::parse(at_text),
+        event: event.to_owned(),
+        message: format!("{event} happened"),
+        ..sample.clone()
+    };
+    record.log = vec![
+        entry("2026-11-23T17:00:02Z", "o1"),
+        entry("2026-11-23T17:00:04Z", "o2"),
+        entry("no time", "o3"),
+        entry("2026-11-23T17:00:09Z", "o4"),
+    ];
+    // The VMA's clock was set back after its second entry.
+    record.source_log = vec![
+        entry("2026-11-23T17:00:01Z", "v1"),
+        entry("2026-11-23T17:00:04Z", "v2"),
+        entry("2026-11-23T16:00:00Z", "v3"),
+        entry("2026-11-23T17:00:10Z", "v4"),
+    ];
+    let names = |record: &JobRecord| {
+        timeline::entries(record).map(|(side, entry)| format!("{}:{}", side.name(), entry.event)).collect::<Vec<_>>()
+    };
+    let expected = ["vma:v1", "oma:o1", "vma:v2", "vma:v3", "oma:o2", "oma:o3", "oma:o4", "vma:v4"];
+    assert_eq!(names(&record), expected);
+    let text = timeline::log(&record, false);
+    assert!(text.starts_with("2026-11-23T17:00:01.000Z       +0s  VMA  info     v1  v1 happened\n"), "{text}");
+    assert!(text.contains(&format!("\n{:36}OMA  info     o3  o3 happened\n", "")), "{text}");
+    record.log.clear();
+    assert_eq!(names(&record), ["vma:v1", "vma:v2", "vma:v3", "vma:v4"]);
+    // A VMA's own database.
+    (record.side, record.log) = (Side::Vma, std::mem::take(&mut record.source_log));
+    assert_eq!(names(&record), ["vma:v1", "vma:v2", "vma:v3", "vma:v4"]);
+    let object = json::log_entry(&record.job.id, record.side, &record.log[0]);
+    assert!(object.starts_with(r#"{"job_id":"job-1","side":"vma","at":"#), "{object}");
 }
 
 #[test]

@@ -17,11 +17,14 @@ use crate::model::id::{CorrelationId, Epoch, JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::progress::Progress;
 use crate::model::source_log::LogPage;
-use crate::model::time::{Mono, Now};
+use crate::model::time::{Mono, Now, Wall};
 use crate::policy::schedule::Schedule;
 
 /// How often the last read of a job that has ended is tried: some eight minutes at the paces of R-22.
 const LAST_TRIES: u32 = 20;
+
+/// How long after its end a job's log is taken up again by an OMA that starts.
+const LAST_LOGS_HOURS: u32 = 24;
 
 /// What is known of the VMA's log of one job.
 #[derive(Debug, Clone)]
@@ -112,6 +115,19 @@ impl Fleet {
         if let (Some(epoch), true) = (&job.source_epoch, read > 0) {
             self.logs.follow(job, epoch).read = read;
         }
+    }
+
+    /// Jobs that ended since then may still lack the end of their VMA's log, which a restart of the OMA has cut off.
+    pub fn last_logs_since(now: Now) -> Wall {
+        let hours = i64::from(LAST_LOGS_HOURS);
+        Wall::from_unix_millis(now.wall.unix_millis().saturating_sub(hours * 3_600_000))
+    }
+
+    /// How far the database has the VMA's log of a job that has ended, before this process began, without its end.
+    pub fn recall_last_log(&mut self, now: Now, job: &Job, read: u64) {
+        let Some(epoch) = &job.source_epoch else { return };
+        self.logs.follow(job, epoch).read = read;
+        self.last_log(now, &job.id);
     }
 
     /// A document says how long the job's log is. Older VMAs say nothing, and are asked for nothing.
