@@ -94,12 +94,11 @@ impl Queries {
             };
             let (steps, log) = (self.collect_steps(job)?, self.collect_events(job)?);
             let (source_log, received) = (self.collect_source_events(job)?, self.collect_received(job)?);
-            // A VMA's own jobs bear its own epoch; an OMA's bear that of their VMA, or none yet.
-            let epoch: Option<String> = conn
-                .prepare_cached("SELECT max(value) FROM appliance WHERE key = 'epoch'")?
-                .query_row([], |row| row.get(0))?;
+            // A VMA's own jobs bear the epoch of its database, an OMA's that of their VMA, or none yet.
+            let own = "SELECT EXISTS (SELECT 1 FROM appliance WHERE key IN ('epoch', 'archive_of') AND value = ?1)";
+            let epoch = found.source_epoch.as_ref().map(Epoch::as_str);
+            let is_source: bool = conn.prepare_cached(own)?.query_row([epoch], |row| row.get(0))?;
             moment.commit()?;
-            let is_source = found.source_epoch.as_ref().map(Epoch::as_str) == epoch.as_deref();
             let side = if is_source { Side::Vma } else { Side::Oma };
             Ok(Some(JobRecord { job: found, steps, side, log, source_log, received }))
         })

@@ -10,6 +10,7 @@ mod board;
 mod copies;
 mod discover;
 mod finish;
+mod log_reads;
 mod logs;
 mod merge;
 mod order;
