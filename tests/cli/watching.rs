@@ -174,10 +174,14 @@ fn u04_a_script_learns_how_a_job_stands_from_the_exit_code() {
 fn log_tells_the_story_of_a_job() {
     let (_directory, db) = database();
     let log = waybill(&["log", "job-1", "--db", &db]).succeeded();
-    assert!(log.ends_with("  +0s  info     job_declared  declared with 1 disk\n") && log.starts_with("20"), "{log}");
+    assert!(
+        log.ends_with("  +0s  OMA  info     job_declared  declared with 1 disk\n") && log.starts_with("20"),
+        "{log}"
+    );
     let object = waybill(&["log", "job-1", "--json", "--db", &db]).succeeded();
     let [entry] = &lines(&object)[..] else { panic!("one line, not {object}") };
-    assert_eq!((&entry["job_id"], &entry["event"]), (&"job-1".into(), &"job_declared".into()));
+    assert_eq!((&entry["job_id"], &entry["side"]), (&"job-1".into(), &"oma".into()));
+    assert_eq!(entry["event"], "job_declared");
     assert_eq!(waybill(&["log", "job-0", "--db", &db]).succeeded(), "");
     assert!(waybill(&["log", "job-9", "--db", &db]).refused_with(4).contains("not in this database"));
 }
