@@ -217,6 +217,20 @@ fn a_cancelled_job_waits_with_its_last_read_until_its_vma_was_told() {
 }
 
 #[test]
+fn r52_a_panic_over_a_job_costs_no_room_for_reads_and_the_log_is_asked_for_anew() {
+    let mut pair = Pair::new(1);
+    let job = pair.fleet.job(&job_id(JOB)).expect("tracked").clone();
+    for _ in 0..=limits::LOG_READS {
+        assert_eq!(pair.says(3), [0]);
+        // As if it had panicked in there.
+        pair.fleet.cancel(now(pair.ms), &job_id(JOB), "wrong VM").expect("cancelled");
+        assert_eq!(pair.fleet.drop_in_hand(), Some(job_id(JOB)));
+        pair.fleet.go_on_after_panic(now(pair.ms), job.clone(), "here");
+    }
+    assert_eq!(pair.says(3), [0]);
+}
+
+#[test]
 fn a_read_that_was_on_the_way_at_the_end_is_not_the_last() {
     let mut pair = Pair::new(1);
     assert_eq!(pair.says(3), [0]);

@@ -19,6 +19,9 @@ impl Fleet {
         self.jobs.remove(&job);
         self.ended_in_flight.remove(&job);
         self.schedule.remove(&job);
+        // What it was to ask for or to tell may never be sent; how far its log is here the database knows.
+        self.logs.forget(&job);
+        self.logs.telling.remove(&job);
         Some(job)
     }
 
