@@ -128,6 +128,21 @@ impl Store {
         mark.map(drop).map_err(|error| self.failure("make durable", &error))
     }
 
+    /// Leaves a gap in the sequence and in the ids of the log. A power cut may have taken the last second's, which
+    /// others have seen: they are never given out again.
+    ///
+    /// Errors: as [`Store::commit`].
+    pub fn leave_gap(&mut self) -> Result<(), StoreError> {
+        const SEEN_IN_A_SECOND: i64 = 1 << 20;
+        let left = self.transact(Durability::HandedToSystem, |conn| {
+            let sequence =
+                "UPDATE appliance SET value = CAST(CAST(value AS INTEGER) + ?1 AS TEXT) WHERE key = 'sequence'";
+            conn.execute(sequence, [SEEN_IN_A_SECOND])?;
+            conn.execute("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'job_events'", [SEEN_IN_A_SECOND])
+        });
+        left.map(drop).map_err(|error| self.failure("leave a gap in", &error))
+    }
+
     /// Leaves a sign of life, so that whoever reads the file knows how old its silence is.
     ///
     /// Errors: as [`Store::commit`].

@@ -33,9 +33,6 @@ use crate::wire::http::{Request, Response};
 use crate::wire::problem::{Problem, panicked};
 use crate::wire::{job, log as wire_log, progress, update};
 
-/// A power cut may lose the last second's pushes, whose sequences were given out: no start gives them out again.
-const SEQUENCES_AT_RISK: u64 = 1 << 20;
-
 /// What can happen to a VMA.
 #[derive(Debug)]
 pub enum Event {
@@ -60,7 +57,8 @@ impl Vma {
     /// # Errors
     /// Where the database cannot be opened or read.
     pub fn open(config: &VmaConfig, now: Now, seed: u64) -> Result<Self, StoreError> {
-        let store = Store::open(&config.database)?;
+        let mut store = Store::open(&config.database)?;
+        store.leave_gap()?;
         let settings = SourceSettings {
             name: config.name.clone(),
             epoch: store.epoch(),
@@ -70,7 +68,7 @@ impl Vma {
         };
         let jobs = store.jobs()?;
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
-        let source = Source::resume(settings, store.sequence()? + SEQUENCES_AT_RISK, jobs, now);
+        let source = Source::resume(settings, store.sequence()?, jobs, now);
         Ok(Self { config: config.clone(), source, ledger: Ledger::new(store, false), panics: Panics::default() })
     }
 }

@@ -14,6 +14,7 @@ mod both_sides;
 mod cancel;
 mod chains;
 mod crowd;
+mod disk;
 mod every_order;
 mod every_pair;
 mod flapping;

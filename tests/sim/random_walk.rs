@@ -33,6 +33,7 @@ fn walk(seed: u64) -> World {
     let mut storm = Storm::new(seed);
     let settings = storm.settings(seed);
     let mut world = World::with(settings);
+    world.live_on_disk();
     storm.prepare(&mut world);
     while world.now_ms() < storm.length_ms() {
         storm.happen(&mut world);

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use waybill::model::progress::Progress;
 use waybill::policy::dice::Dice;
 use waybill::policy::fleet::{FleetSettings, OnStall};
 
+use crate::disk::Death;
 use crate::link::{Down, Link};
 use crate::movers::{change_id, completed, completed_with_zeros, failed, of_disk, run, stage, start};
 use crate::vma::Backup;
@@ -37,18 +39,19 @@ pub struct Storm {
 
 /// A VMA ends and starts again: it tells the same story of every job.
 fn restart(world: &mut World, vma: usize) {
-    let now = world.vma_now(vma);
-    let story = |world: &World| {
-        let mut jobs = world.vmas[vma].source.listing(now, 0, None).jobs;
-        for job in &mut jobs {
-            (job.totals.throughput_bps, job.totals.eta_seconds) = (0, None);
-            job.disks.iter_mut().for_each(|disk| disk.throughput_bps = 0);
-        }
-        jobs
-    };
-    let before = story(world);
+    let (now, before) = (world.vma_now(vma), story(world, vma));
     world.vmas[vma].restart(now);
-    assert_eq!(story(world), before, "a VMA that started again tells another story");
+    assert_eq!(story(world, vma), before, "a VMA that started again tells another story");
+}
+
+/// What it says of all its jobs, but how fast they are.
+fn story(world: &World, vma: usize) -> Vec<Progress> {
+    let mut jobs = world.vmas[vma].source.listing(world.vma_now(vma), 0, None).jobs;
+    for job in &mut jobs {
+        (job.totals.throughput_bps, job.totals.eta_seconds) = (0, None);
+        job.disks.iter_mut().for_each(|disk| disk.throughput_bps = 0);
+    }
+    jobs
 }
 
 impl Storm {
@@ -129,12 +132,33 @@ impl Storm {
                 drop(world.finish_at(vma, id, end));
             }
             80..=89 => self.blow(world, vma),
-            90..=92 => world.restart_oma(),
-            93..=95 => restart(world, vma),
+            90..=92 => self.end_oma(world),
+            93..=95 => self.end_vma(world, vma),
             96..=98 => self.strike(world, vma),
             99 => self.backups[vma] = Some(world.vmas[vma].backup()),
             100 => world.insert_by_hand(id, self.one(&["site-a", "site-b", "nowhere"])),
             _ => world.fail_by_hand(id),
+        }
+    }
+
+    /// The OMA ends and starts again: asked to, killed, or with its machine.
+    fn end_oma(&mut self, world: &mut World) {
+        match self.one(&[None, Some(Death::Killed), Some(Death::PowerCut)]) {
+            Some(death) => world.kill_oma(death, &mut self.dice),
+            None => world.restart_oma(),
+        }
+    }
+    /// The same of a VMA. Its machine takes the last second with it, which only sets it back.
+    fn end_vma(&mut self, world: &mut World, vma: usize) {
+        let now = world.vma_now(vma);
+        match self.one(&[None, Some(Death::Killed), Some(Death::PowerCut)]) {
+            Some(Death::PowerCut) if self.has_disasters => world.vmas[vma].die(now, Death::PowerCut, &mut self.dice),
+            Some(Death::Killed) => {
+                let before = story(world, vma);
+                world.vmas[vma].die(now, Death::Killed, &mut self.dice);
+                assert_eq!(story(world, vma), before, "a VMA that was killed tells another story");
+            }
+            Some(Death::PowerCut) | None => restart(world, vma),
         }
     }
 

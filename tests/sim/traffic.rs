@@ -10,6 +10,7 @@ use waybill::model::request::Outcome;
 use waybill::policy::contact::Miss;
 use waybill::policy::fleet::{Action, FinishAnswer, Input, Listed};
 use waybill::policy::refusal::Refusal;
+use waybill::store::Durability;
 use waybill::wire::{job, log, progress};
 
 use crate::link::{Down, Link, TIMEOUT};
@@ -259,7 +260,12 @@ impl World {
                     self.writes.push((self.now_ms, job.id.clone()));
                 }
             }
-            commit(&mut self.store, &mut self.outbox, &mut self.rules);
+            let is_record = self.outbox.is_irreplaceable();
+            let durability = if is_record { Durability::OnDisk } else { Durability::HandedToSystem };
+            commit(&mut self.store, &mut self.outbox, &mut self.rules, durability);
+            if let Some(disk) = &mut self.disk {
+                disk.committed(durability);
+            }
             self.rules.check_memory(&self.fleet, self.touched.iter());
         }
         self.touched.clear();

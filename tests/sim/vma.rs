@@ -9,12 +9,14 @@ use waybill::model::job::Job;
 use waybill::model::progress::Progress;
 use waybill::model::source_log::LogPage;
 use waybill::model::status::JobStatus;
-use waybill::model::time::Now;
+use waybill::model::time::{Mono, Now};
+use waybill::policy::dice::Dice;
 use waybill::policy::outbox::Outbox;
 use waybill::policy::refusal::Refusal;
 use waybill::policy::source::{Source, SourceSettings};
 use waybill::store::{Durability, Store};
 
+use crate::disk::{Death, Disk};
 use crate::invariants::Invariants;
 use crate::link::Link;
 
@@ -45,6 +47,11 @@ pub struct Vma {
     pub succeeded: BTreeSet<JobId>,
     /// Ids of jobs that are not answered for any more; what comes under them later is another run.
     pub forgotten: BTreeSet<JobId>,
+    /// Where its database is a real file.
+    pub disk: Option<Disk>,
+    /// What the last sync is known to have covered, and when there was something newer first.
+    synced: Vec<Job>,
+    unsynced_since: Option<Mono>,
     outbox: Outbox,
     rules: Invariants,
 }
@@ -75,6 +82,9 @@ impl Vma {
             was_set_back: false,
             succeeded: BTreeSet::new(),
             forgotten: BTreeSet::new(),
+            disk: None,
+            synced: Vec::new(),
+            unsynced_since: None,
             outbox,
             rules,
         }
@@ -83,6 +93,7 @@ impl Vma {
     /// Does something to the source and writes what came of it before anybody is answered.
     pub fn act<T>(&mut self, now: Now, what: impl FnOnce(&mut Source) -> Result<T, Refusal>) -> Result<T, Refusal> {
         assert!(!self.is_down, "a push to a VMA that is down");
+        self.sync_in_time(now);
         self.source.elapse(now);
         let result = what(&mut self.source);
         let changes = self.source.changes();
@@ -95,8 +106,52 @@ impl Vma {
             }
         }
         self.outbox.extend(changes);
-        commit(&mut self.store, &mut self.outbox, &mut self.rules);
+        if !self.outbox.is_empty() {
+            self.unsynced_since = self.unsynced_since.or(Some(now.mono));
+        }
+        commit(&mut self.store, &mut self.outbox, &mut self.rules, Durability::HandedToSystem);
         result
+    }
+
+    /// What was handed to the system is on the disk a second later.
+    fn sync_in_time(&mut self, now: Now) {
+        let is_due = self.unsynced_since.is_some_and(|since| now.mono.since(since) >= Duration::from_secs(1));
+        if let Some(disk) = self.disk.as_mut().filter(|_| is_due) {
+            self.store.make_durable().expect("synced");
+            disk.committed(Durability::OnDisk);
+            self.synced = self.store.jobs().expect("readable");
+            self.unsynced_since = None;
+        }
+    }
+
+    /// Its database is a real file from now on.
+    pub fn live_on_disk(&mut self) {
+        let disk = Disk::new();
+        self.store = disk.open();
+        (self.disk, self.synced, self.unsynced_since) = (Some(disk), Vec::new(), None);
+    }
+
+    /// The process or its machine dies, and starts again with what the death has left.
+    pub fn die(&mut self, now: Now, death: Death, dice: &mut Dice) {
+        self.sync_in_time(now);
+        let Some(disk) = &mut self.disk else { return };
+        let left = disk.die(std::mem::replace(&mut self.store, Store::in_memory().expect("a database")), death, dice);
+        self.store = left;
+        let jobs = self.store.jobs().expect("readable");
+        self.was_set_back |= death == Death::PowerCut;
+        for was in self.synced.iter().filter(|job| !self.forgotten.contains(&job.id)) {
+            let is = jobs.iter().find(|job| job.id == was.id).unwrap_or_else(|| panic!("{} is lost", was.id));
+            let bytes = |job: &Job| job.totals.bytes_transferred;
+            assert!(
+                is.source_sequence >= was.source_sequence && bytes(is) >= bytes(was),
+                "{}: {was:?} -> {is:?}",
+                is.id
+            );
+        }
+        self.rules = Invariants::knowing(&jobs);
+        self.store.leave_gap().expect("written");
+        self.unsynced_since = None;
+        self.restart_with(now, jobs);
     }
 
     /// What it says of a job, as its shell does: with the end of the log that the database holds.
@@ -137,7 +192,10 @@ impl Vma {
     /// A copy takes the place of the database: the same epoch, an earlier sequence.
     pub fn restore(&mut self, now: Now, backup: &Backup) {
         self.was_set_back = true;
-        self.store = Store::in_memory().expect("a database");
+        match self.disk.is_some() {
+            true => self.live_on_disk(),
+            false => self.store = Store::in_memory().expect("a database"),
+        }
         self.rules = Invariants::knowing(&backup.jobs);
         let rows = backup.jobs.iter().map(|job| Change::Declared(Box::new(job.clone())));
         self.outbox.extend(rows.chain([Change::Sequence(backup.sequence)]));
@@ -162,9 +220,9 @@ pub fn source_settings(name: &VmaName, database: u32) -> SourceSettings {
 }
 
 /// Writes what waits in one transaction, which the rules judge.
-pub fn commit(store: &mut Store, outbox: &mut Outbox, rules: &mut Invariants) {
+pub fn commit(store: &mut Store, outbox: &mut Outbox, rules: &mut Invariants, durability: Durability) {
     rules.check_edges(outbox.changes());
-    let refused = store.commit(outbox.changes(), Durability::HandedToSystem).expect("written");
+    let refused = store.commit(outbox.changes(), durability).expect("written");
     assert!(refused.is_empty(), "rows were refused: {refused:?}");
     outbox.written();
     rules.check_rows(store);

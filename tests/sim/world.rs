@@ -22,6 +22,7 @@ use waybill::policy::throttle::ThrottleSettings;
 use waybill::store::{Durability, Store};
 use waybill::wire::{changeid, job, progress, update};
 
+use crate::disk::{Death, Disk};
 use crate::invariants::Invariants;
 use crate::traffic::Happening;
 use crate::vma::Vma;
@@ -34,6 +35,8 @@ pub struct World {
     pub vmas: Vec<Vma>,
     pub fleet: Fleet,
     pub store: Store,
+    /// Where the OMA's database is a real file.
+    pub disk: Option<Disk>,
     pub settings: FleetSettings,
     /// When each poll was sent.
     pub polls: Vec<(u64, JobId)>,
@@ -110,6 +113,7 @@ impl World {
             vmas,
             fleet: Fleet::resume(settings.clone(), Vec::new(), at(0, 0)),
             store: Store::in_memory().expect("a database"),
+            disk: None,
             settings,
             polls: Vec::new(),
             writes: Vec::new(),
@@ -273,9 +277,37 @@ impl World {
         }
     }
 
+    /// All databases are real files from now on; nothing has happened yet.
+    pub fn live_on_disk(&mut self) {
+        let disk = Disk::new();
+        self.store = disk.open();
+        self.disk = Some(disk);
+        self.vmas.iter_mut().for_each(Vma::live_on_disk);
+    }
+
+    /// The OMA's process or its machine dies, in mid-wake-up too, and starts again with what the death has left (R-28,
+    /// All records of what was committed are there, and nothing that was told rests on less.
+    pub fn kill_oma(&mut self, death: Death, dice: &mut Dice) {
+        let Some(disk) = &mut self.disk else { return };
+        let records = |store: &Store| -> Vec<_> {
+            let jobs = store.jobs().expect("readable");
+            let of = |job: &Job| (job.id.clone(), job.status, store.events(&job.id).expect("readable"));
+            jobs.iter().map(of).map(|record| format!("{record:?}")).collect()
+        };
+        let (before, history) = (records(&self.store), self.store.history(None).expect("readable"));
+        let store = std::mem::replace(&mut self.store, Store::in_memory().expect("a database"));
+        self.store = disk.die(store, death, dice);
+        assert_eq!(records(&self.store), before, "{death:?} has taken records");
+        assert_eq!(self.store.history(None).expect("readable"), history, "{death:?} has taken history");
+        self.start_oma();
+    }
+
     /// The OMA stops between two transactions and starts again: what was on the way or unwritten is lost.
     pub fn restart_oma(&mut self) {
         self.settle();
+        self.start_oma();
+    }
+    fn start_oma(&mut self) {
         let jobs = self.store.unfinished_jobs().expect("readable");
         (self.outbox, self.decided, self.to_tell) = Default::default();
         self.rules = Invariants::knowing(&self.store.jobs().expect("readable"));
@@ -286,6 +318,9 @@ impl World {
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         self.fleet = Fleet::resume(self.settings.clone(), jobs, self.now());
         ids.iter().for_each(|id| self.recall(id));
+        for job in self.store.ended_unseen().expect("readable") {
+            self.fleet.ended_unseen(self.now(), job);
+        }
         for id in self.store.open_source_logs(Fleet::last_logs_since(self.now())).expect("readable") {
             let job = self.store.job(&id).expect("readable").expect("a row");
             let epoch = job.source_epoch.clone().expect("its log was read");
@@ -320,18 +355,19 @@ impl World {
             self.write_by_hand(Change::Ended(Box::new(job)));
             self.fleet.handle(self.now(), Input::EndedElsewhere(job_id(id), JobStatus::Failed));
         }
-        // An OMA that dies before it has noticed never closes the last step; that is not tried here.
-        let is_awake = std::mem::take(&mut self.is_awake);
         self.settle();
-        self.is_awake = is_awake;
     }
     /// True where another program can write, and the OMA notices at its next look.
     fn can_be_written_by_hand(&self) -> bool {
         self.is_writable && self.outbox.is_empty()
     }
     fn write_by_hand(&mut self, change: Change) {
-        let refused = self.store.commit(&[change], Durability::HandedToSystem).expect("written");
+        // As the sqlite3 shell does.
+        let refused = self.store.commit(&[change], Durability::OnDisk).expect("written");
         assert!(refused.is_empty(), "{refused:?}");
+        if let Some(disk) = &mut self.disk {
+            disk.committed(Durability::OnDisk);
+        }
         self.rules = Invariants::knowing(&self.store.jobs().expect("readable"));
     }
     /// True where nothing waits for the OMA's database.
