@@ -20,6 +20,11 @@ pub const UNKNOWN_TEXTS_PER_JOB: usize = 32;
 /// bound holds for every other kind of entry that is written once, each by itself.
 pub const REFUSALS_PER_JOB: usize = 32;
 
+/// Change ids that the OMA refuses, of which a VMA knows that their jobs' logs have it; further ones are refused untold.
+pub const REFUSED_CHANGE_IDS: usize = 1024;
+/// Questions for a change id that the OMA could not be asked and whose job is not known yet; the oldest gives way (F38).
+pub const UNCLAIMED_LOOKS: usize = 256;
+
 /// Bytes of an HTTP head, request line included.
 pub const HEAD_BYTES: usize = 16 * 1024;
 /// Bytes of a request's target (RFC 9112, section 3, asks for room for a request line of 8000).

@@ -17,6 +17,78 @@ fn a_vma_needs_only_a_name_and_the_rest_is_as_promised() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8081");
     assert!(config.auto_initialize);
     assert_eq!(config.keep_finished, Duration::from_secs(7 * 86_400));
+    assert_eq!(config.changeid_spool, None);
+}
+
+const SPOOL_REMEDY: &str =
+    "remedy: write oma = \"http://127.0.0.1:18082\", the near end of the tunnel to the OMA's own `listen`";
+
+/// A mover that is told of no other URL asks `http://localhost:8082`; a spool that would forward to nobody, or to itself,
+/// is refused by name.
+#[test]
+fn f37_a_spool_is_where_movers_look_and_never_without_a_way_to_the_oma() {
+    let text = "name='a'\n[changeid_spool]\noma='http://127.0.0.1:18082'";
+    let spool = VmaConfig::parse(text, "vma.toml").expect("valid").changeid_spool.expect("a spool");
+    assert_eq!(
+        (spool.listen.to_string().as_str(), spool.oma.authority().as_str()),
+        ("127.0.0.1:8082", "127.0.0.1:18082")
+    );
+    let shipped = VmaConfig::parse(VMA_FILE, "vma.toml").expect("as shipped");
+    assert_eq!(shipped.changeid_spool, Some(spool));
+
+    let refuse = |text: &str| VmaConfig::parse(text, "/etc/vma.toml").expect_err(text).to_string();
+    check(
+        &[
+            (
+                "name = 'a'\n[changeid_spool]\nlisten = '127.0.0.1:8082'",
+                &[
+                    "vma.toml:2: changeid_spool.oma: is missing: change ids would be taken and forwarded to nobody",
+                    SPOOL_REMEDY,
+                ],
+            ),
+            ("name = 'a'\n\n[changeid_spool]", &["vma.toml:3: changeid_spool.oma: is missing", SPOOL_REMEDY]),
+            (
+                "name = 'a'\n[changeid_spool]\noma = 'http://localhost:8082'",
+                &[
+                    "vma.toml:3: changeid_spool.oma: \"http://localhost:8082\" is where the spool itself listens",
+                    SPOOL_REMEDY,
+                ],
+            ),
+            (
+                "name = 'a'\n[changeid_spool]\noma = 'http://127.0.0.1:8081'",
+                &["changeid_spool.oma: \"http://127.0.0.1:8081\" is where this VMA listens for progress", SPOOL_REMEDY],
+            ),
+            (
+                "name = 'a'\n[changeid_spool]\noma = 'http://oma.example:8082'",
+                &["vma.toml:3: changeid_spool.oma: host \"oma.example\" is not this machine", "by SSH or stunnel"],
+            ),
+            (
+                "name = 'a'\n[changeid_spool]\noma = 'https://127.0.0.1'",
+                &["vma.toml:3: changeid_spool.oma: https is not supported by this version"],
+            ),
+            ("name = 'a'\n[changeid_spool]\noma = 8082", &["vma.toml:3: changeid_spool.oma: is an integer"]),
+            (
+                "name = 'a'\n[changeid_spool]\noma = 'http://[::1]:1'\nlisten = '0.0.0.0:8082'",
+                &["vma.toml:4: changeid_spool.listen: 0.0.0.0 is not a loopback address"],
+            ),
+            (
+                "name = 'a'\n[changeid_spool]\noma = 'http://[::1]:1'\nlisten = '127.0.0.1:8081'",
+                &["vma.toml:4: changeid_spool.listen: 127.0.0.1:8081 is the `listen` of the movers' progress already"],
+            ),
+            (
+                "name = 'a'\n[changeid_spool]\nomma = 'http://[::1]:1'",
+                &[
+                    "vma.toml:3: changeid_spool.omma: unknown key; did you mean `oma`?",
+                    "changeid_spool.oma: is missing",
+                ],
+            ),
+            (
+                "name = 'a'\nchangeid_spool = true",
+                &["vma.toml:2: changeid_spool: is a boolean", "a line [changeid_spool]"],
+            ),
+        ],
+        refuse,
+    );
 }
 
 #[test]
@@ -170,10 +242,6 @@ fn every_mistake_in_a_vma_file_is_named_with_its_line_and_remedy() {
             (
                 "name = 'a'\n[vcenter]\nusrname_file = 'x'",
                 &["vma.toml:3: vcenter.usrname_file: unknown key; did you mean `username_file`?"],
-            ),
-            (
-                "name = 'a'\n[changeid_spool]\nlisten = '127.0.0.1:8082'",
-                &["vma.toml:2: changeid_spool: the spool for change ids is not supported"],
             ),
             ("name = 'a'\ntls = true", &["vma.toml:2: tls: is a boolean", "a line [tls]"]),
             ("name = 'a'\nname = 'b'", &["/etc/vma.toml:2: not TOML: duplicate key"]),

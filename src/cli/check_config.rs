@@ -37,7 +37,10 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         return Err(failure.with_remedy("say it: --role vma or --role oma"));
     };
     let checked = match role {
-        Role::Vma => VmaConfig::parse(&text, &name).map(|config| config.name.to_string()),
+        Role::Vma => VmaConfig::parse(&text, &name).map(|config| match config.changeid_spool {
+            Some(spool) => format!("{}, change ids go to http://{}", config.name, spool.oma.authority()),
+            None => format!("{}, no [changeid_spool]: movers' change ids are not taken here", config.name),
+        }),
         Role::Oma => OmaConfig::parse(&text, &name).map(|config| match config.vmas.len() {
             0 => "no VMA yet: jobs need a [[vma]]".to_owned(),
             1 => "1 VMA".to_owned(),

@@ -17,7 +17,7 @@ use toml::de::DeTable;
 
 pub use fault::{ConfigErrors, Fault};
 pub use nearest::nearest;
-pub use settings::{OmaConfig, OnStall, PollRules, Role, ThrottleRules, VmaConfig, VmaEntry};
+pub use settings::{OmaConfig, OnStall, PollRules, Role, SpoolConfig, ThrottleRules, VmaConfig, VmaEntry};
 
 impl VmaConfig {
     /// Reads `vma.toml`; `file` is only named in the faults.

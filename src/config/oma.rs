@@ -153,11 +153,5 @@ fn vmas(top: &Section<'_>, faults: &mut Vec<Fault>) -> Vec<VmaEntry> {
 
 fn vma_origin(section: &Section<'_>, faults: &mut Vec<Fault>) -> Option<Origin> {
     let text = section.required_text(faults, "url", "\"http://127.0.0.1:8081\"")?;
-    match Origin::from_url(text) {
-        Ok(origin) => Some(origin),
-        Err(bad) => {
-            section.note(faults, "url", bad.to_string(), bad.remedy());
-            None
-        }
-    }
+    section.origin(faults, "url", text)
 }

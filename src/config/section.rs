@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::nearest::nearest;
 use super::{duration, listener};
 use crate::model::id::VmaName;
+use crate::wire::origin::Origin;
 
 /// A table with the keys that may stand in it.
 pub(super) struct Section<'a> {
@@ -214,6 +215,17 @@ impl<'a> Section<'a> {
             self.note(faults, key, problem, remedy);
             default
         })
+    }
+
+    /// Where a server without TLS answers, on this machine.
+    pub(super) fn origin(&self, faults: &mut Vec<Fault>, key: &str, url: &str) -> Option<Origin> {
+        match Origin::from_url(url) {
+            Ok(origin) => Some(origin),
+            Err(bad) => {
+                self.note(faults, key, bad.to_string(), bad.remedy());
+                None
+            }
+        }
     }
 
     /// The required name of a VMA.

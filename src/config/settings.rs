@@ -22,6 +22,17 @@ pub struct VmaConfig {
     pub auto_initialize: bool,
     /// How long a finished job is answered for.
     pub keep_finished: Duration,
+    /// `[changeid_spool]`; without it nobody on this machine answers the movers' change-id calls.
+    pub changeid_spool: Option<SpoolConfig>,
+}
+
+/// `[changeid_spool]`: the movers' change-id calls on the VMA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolConfig {
+    /// Where movers hand their change ids over and ask for them; a loopback address.
+    pub listen: SocketAddr,
+    /// Where the OMA's API answers, to which all is forwarded.
+    pub oma: Origin,
 }
 
 /// `oma.toml`: the target appliance.

@@ -17,7 +17,7 @@ pub(super) struct Unbuilt {
 }
 
 /// Of `vma.toml`.
-pub(super) const OF_VMA: [Unbuilt; 4] = [
+pub(super) const OF_VMA: [Unbuilt; 3] = [
     Unbuilt {
         name: "tls",
         keys: &["listen", "certificate", "key", "client_ca"],
@@ -35,12 +35,6 @@ pub(super) const OF_VMA: [Unbuilt; 4] = [
         keys: &["url", "username_file", "password_file", "ca_file", "thumbprint"],
         feature: "asking vCenter for planned bytes",
         remedy: "remove the section; totals then come from the mover or the declared capacity, and say so",
-    },
-    Unbuilt {
-        name: "changeid_spool",
-        keys: &["listen"],
-        feature: "the spool for change ids",
-        remedy: "remove the section; point the movers' change-id URL at a forward of the OMA's own port",
     },
 ];
 

@@ -1,14 +1,15 @@
 //! `vma.toml`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use toml::de::DeTable;
 
 use super::fault::Fault;
 use super::section::Section;
-use super::settings::VmaConfig;
+use super::settings::{SpoolConfig, VmaConfig};
 use super::unbuilt;
+use crate::wire::origin::Origin;
 
 /// The keys that only this file has.
 pub(super) const OWN_KEYS: [&str; 6] =
@@ -16,6 +17,8 @@ pub(super) const OWN_KEYS: [&str; 6] =
 
 const KEYS: [&str; 9] =
     ["name", "database", "listen", "auto_initialize", "keep_finished", "tls", "tunnel", "vcenter", "changeid_spool"];
+
+const SPOOL_KEYS: [&str; 2] = ["listen", "oma"];
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -30,5 +33,40 @@ pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<F
     let auto_initialize = top.switch(faults, "auto_initialize", true);
     let why = "the OMA must have time to read how a job ended, also after an outage";
     let keep_finished = top.duration(faults, "keep_finished", 7 * DAY, MINUTE..=3650 * DAY, why);
-    Some(VmaConfig { name: name?, database, listen, auto_initialize, keep_finished })
+    let changeid_spool = match top.section(faults, "changeid_spool", &SPOOL_KEYS) {
+        Some(section) => Some(spool(&section, listen, faults)?),
+        None => None,
+    };
+    Some(VmaConfig { name: name?, database, listen, auto_initialize, keep_finished, changeid_spool })
+}
+
+/// A spool without a way to the OMA would take change ids that nobody ever gets, so it is refused (F37).
+fn spool(section: &Section<'_>, movers: SocketAddr, faults: &mut Vec<Fault>) -> Option<SpoolConfig> {
+    const REMEDY: &str = "write oma = \"http://127.0.0.1:18082\", the near end of the tunnel to the OMA's own `listen`";
+    let listen = section.listener(faults, "listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)));
+    if listen == movers && listen.port() != 0 {
+        let problem = format!("{listen} is the `listen` of the movers' progress already");
+        section.note(faults, "listen", problem, "give the spool a port of its own; movers expect 8082");
+    }
+    if !section.has("oma") {
+        section.note(faults, "oma", "is missing: change ids would be taken and forwarded to nobody", REMEDY);
+        return None;
+    }
+    let url = section.text(faults, "oma", "\"http://127.0.0.1:18082\"")?;
+    let oma = section.origin(faults, "oma", url)?;
+    for (own, whose) in [(listen, "the spool itself listens"), (movers, "this VMA listens for progress")] {
+        if is_there(&oma, own) {
+            section.note(faults, "oma", format!("{url:?} is where {whose}, and no OMA"), REMEDY);
+        }
+    }
+    Some(SpoolConfig { listen, oma })
+}
+
+/// True where the origin is that of a listener of this machine; a name may be either loopback address.
+fn is_there(origin: &Origin, listener: SocketAddr) -> bool {
+    let is_host = match origin.host.parse::<IpAddr>() {
+        Ok(address) => address == listener.ip(),
+        Err(_) => [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)].contains(&listener.ip()),
+    };
+    is_host && origin.port == listener.port()
 }

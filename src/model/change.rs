@@ -31,6 +31,12 @@ pub enum Change {
     History(CbtEntry),
     /// A change id arrived; stored as it is.
     ChangeIdReceived(ReceivedChangeId),
+    /// The same on the VMA: it is stored and waits for the OMA.
+    ChangeIdSpooled(ReceivedChangeId),
+    /// The OMA has confirmed the waiting change id of this number (VMA, R-31).
+    ChangeIdSent(i64),
+    /// What the OMA answered to the question for a disk's last change id (VMA, R-31).
+    ChangeIdKnown(KnownChangeId),
     /// The VMA's sequence reached this number.
     Sequence(u64),
 }
@@ -43,7 +49,17 @@ impl Change {
             // The VMA forgets a job some days after its end, and its log with it.
             Self::SourceEntry(_) => true,
             Self::Declared(_) | Self::StepBegan(_) | Self::StepEnded(_) => true,
+            Self::ChangeIdSpooled(_) | Self::ChangeIdSent(_) | Self::ChangeIdKnown(_) => true,
             Self::Progress(_) | Self::Forgotten(_) | Self::Sequence(_) => false,
+        }
+    }
+    /// True for what must not be lost to a power cut on the VMA either, which else may lose a second.
+    pub fn is_of_spool(&self) -> bool {
+        match self {
+            Self::ChangeIdSpooled(_) | Self::ChangeIdSent(_) | Self::ChangeIdKnown(_) => true,
+            Self::Progress(_) | Self::Declared(_) | Self::Ended(_) | Self::Forgotten(_) | Self::Entry(_) => false,
+            Self::StepBegan(_) | Self::StepEnded(_) | Self::History(_) | Self::ChangeIdReceived(_) => false,
+            Self::SourceEntry(_) | Self::Sequence(_) => false,
         }
     }
 }
@@ -120,4 +136,17 @@ pub struct ReceivedChangeId {
     pub previous_change_id: Option<String>,
     /// When it arrived.
     pub received_at: Wall,
+}
+
+/// What the OMA last said of a disk (VMA, R-31).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownChangeId {
+    /// The VM's path, as it was asked for.
+    pub vm_path: String,
+    /// The disk, as it was asked for.
+    pub disk: String,
+    /// The change id; `None` where the OMA has none, which takes an earlier one back.
+    pub change_id: Option<ChangeId>,
+    /// When the OMA said so.
+    pub answered_at: Wall,
 }

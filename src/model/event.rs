@@ -94,6 +94,14 @@ events! {
     ChangeIdReceived = "change_id_received" Info,
     /// A change id arrived that is not `<uuid>/<counter>`, or for something unknown; it is stored all the same.
     ChangeIdSuspect = "change_id_suspect" Warning,
+    /// The OMA could not be given a change id yet; it waits on the VMA and is tried again.
+    ChangeIdDelayed = "change_id_delayed" Warning,
+    /// The OMA has a change id that arrived on the VMA.
+    ChangeIdForwarded = "change_id_forwarded" Info,
+    /// A mover asked for a disk's last change id, and the OMA could not be asked: its earlier answer was given (F38).
+    ChangeIdRemembered = "change_id_remembered" Warning,
+    /// The same, with no earlier answer: the mover copies everything (F38).
+    ChangeIdNotAsked = "change_id_not_asked" Warning,
     /// Every declared disk is Completed and has its change id.
     CompletionJudged = "completion_judged" Info,
     /// The VMA was told of the end, or could not be.

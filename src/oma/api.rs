@@ -56,11 +56,12 @@ impl Oma {
                 let last = self.ledger.store().last_change_id(&vm_path, &disk).map_err(|error| unreadable(&error))?;
                 Ok(Answer::AtOnce(Response::json(200, changeid::render_last(&vm_path, &disk, last.as_ref()))))
             }
-            Call::ChangeId { job, report } => {
+            Call::ChangeId { job, report, correlation } => {
                 let id = JobId::parse(&job).ok();
                 // The change id is kept even where the job's row cannot be read: it is the one that cannot be had again.
                 let ended = id.and_then(|id| self.ended(now, &id).ok().flatten());
-                if let Err(place) = guarded(|| self.fleet.change_id(now, &job, &report, ended.as_ref())) {
+                let taken = guarded(|| self.fleet.change_id(now, &job, &report, ended.as_ref(), correlation.as_ref()));
+                if let Err(place) = taken {
                     // It is kept all the same, and a mover that is told otherwise fails after its copy.
                     self.go_on_after_panic(now, &place);
                 }

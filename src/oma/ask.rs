@@ -110,7 +110,7 @@ fn read_poll(answer: Result<Answer, CallError>) -> Result<crate::model::progress
     match answer.status {
         200 => progress::parse(&answer.body).map_err(|why| Miss::Rubbish(why.to_string())),
         404 => Err(Miss::Unknown),
-        status => Err(Miss::Rubbish(format!("status {status}: {}", said(&answer)))),
+        status => Err(Miss::Rubbish(format!("status {status}: {}", problem::said(&answer.body)))),
     }
 }
 
@@ -118,7 +118,7 @@ fn read_log(answer: Result<Answer, CallError>) -> Result<LogPage, String> {
     let answer = answer.map_err(|error| error.to_string())?;
     match answer.status {
         200 => wire_log::parse(&answer.body).map_err(|why| why.to_string()),
-        status => Err(format!("status {status}: {}", said(&answer))),
+        status => Err(format!("status {status}: {}", problem::said(&answer.body))),
     }
 }
 
@@ -127,17 +127,9 @@ fn read_finish(answer: Result<Answer, CallError>) -> FinishAnswer {
         Ok(answer) => match answer.status {
             200 => FinishAnswer::Taken,
             404 => FinishAnswer::Unknown,
-            409 => FinishAnswer::Refused(said(&answer)),
-            status => FinishAnswer::Unreachable(format!("status {status}: {}", said(&answer))),
+            409 => FinishAnswer::Refused(problem::said(&answer.body)),
+            status => FinishAnswer::Unreachable(format!("status {status}: {}", problem::said(&answer.body))),
         },
         Err(error) => FinishAnswer::Unreachable(error.to_string()),
-    }
-}
-
-/// What an answer that is no success says, shortly.
-fn said(answer: &Answer) -> String {
-    match problem::read(&answer.body) {
-        Some(problem) => format!("{}: {}", problem.title, problem.detail),
-        None => String::from_utf8_lossy(&answer.body[..answer.body.len().min(200)]).into_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! From requests to calls: one `match` over method and path. What cannot be read is a problem that names the fault.
 
-use crate::model::id::JobId;
+use crate::model::id::{CorrelationId, JobId};
 use crate::model::request::{ChangeIdReport, Outcome, TrackRequest};
 use crate::wire::http::{Method, Request};
 use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
@@ -21,8 +21,9 @@ pub(super) enum Call {
     Finish(JobId, Outcome),
     /// The last change id of a disk.
     LastChangeId { vm_path: String, disk: String },
-    /// A disk's new change id; the job as the path has it, because it is stored even where it is no valid id.
-    ChangeId { job: String, report: ChangeIdReport },
+    /// A disk's new change id; the job as the path has it, because it is stored even where it is no valid id. The
+    /// correlation id is that of its run, where a VMA hands it on.
+    ChangeId { job: String, report: ChangeIdReport, correlation: Option<CorrelationId> },
     /// Is the daemon alive?
     Health,
 }
@@ -53,7 +54,8 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         }
         (Method::Post, ["api", "v1", "replications", job, "changeid"]) => {
             let report = changeid::parse(&request.body).map_err(bad_body)?;
-            Ok(Call::ChangeId { job: (*job).to_owned(), report })
+            let correlation = request.header("x-correlation-id").and_then(|id| CorrelationId::parse(id).ok());
+            Ok(Call::ChangeId { job: (*job).to_owned(), report, correlation })
         }
         (Method::Get, ["health"]) => Ok(Call::Health),
         (_, ["api", "v1", "jobs"]) => Err(not_allowed("GET, HEAD, POST")),

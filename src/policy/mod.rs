@@ -2,6 +2,7 @@
 //! or sent. What must be done comes out as data (`model::change`, [`fleet::Action`]), and others do it.
 
 pub mod announce;
+pub mod arrival;
 pub mod backoff;
 pub mod chain;
 pub mod contact;
@@ -17,6 +18,7 @@ pub mod reading;
 pub mod refusal;
 pub mod schedule;
 pub mod source;
+pub mod spool;
 pub mod tally;
 pub mod throttle;
 pub mod transition;

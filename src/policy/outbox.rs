@@ -83,6 +83,10 @@ impl Outbox {
     pub fn is_irreplaceable(&self) -> bool {
         self.changes.iter().any(Change::is_irreplaceable)
     }
+    /// True where one of them must be on the disk whatever the appliance.
+    pub fn is_of_spool(&self) -> bool {
+        self.changes.iter().any(Change::is_of_spool)
+    }
     /// Everything has been written.
     pub fn written(&mut self) {
         self.changes.clear();

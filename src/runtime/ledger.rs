@@ -53,6 +53,7 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger in which all is written. `waits_for_disk`: rows that cannot be had again are on the disk before anyone is
     /// told (R-28, OMA); otherwise they are handed to the operating system, and on the disk within a second (R-11, VMA).
+    /// The spool's are always on the disk first.
     pub fn new(store: Store, waits_for_disk: bool) -> Self {
         Self {
             store,
@@ -124,6 +125,7 @@ impl Ledger {
                 Change::Sequence(waiting) => sequence = sequence.max(*waiting),
                 Change::Entry(_) | Change::StepBegan(_) | Change::StepEnded(_) => {}
                 Change::History(_) | Change::ChangeIdReceived(_) | Change::SourceEntry(_) => {}
+                Change::ChangeIdSpooled(_) | Change::ChangeIdSent(_) | Change::ChangeIdKnown(_) => {}
             }
         }
         Ok((jobs.into_values().collect(), sequence))
@@ -184,7 +186,7 @@ impl Ledger {
         if self.outbox.is_empty() {
             return Vec::new();
         }
-        let is_durable = self.waits_for_disk && self.outbox.is_irreplaceable();
+        let is_durable = (self.waits_for_disk && self.outbox.is_irreplaceable()) || self.outbox.is_of_spool();
         let durability = if is_durable { Durability::OnDisk } else { Durability::HandedToSystem };
         match self.store.commit(self.outbox.changes(), durability) {
             Ok(refused) => {
@@ -236,5 +238,44 @@ impl Ledger {
 pub fn send(reply: Reply) {
     if reply.to.try_send(reply.response).is_err() {
         log::debug!("a caller left before its answer");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Wall;
+
+    fn at(millis: u64) -> Now {
+        Now { mono: Mono::from_millis(millis), wall: Wall::from_unix_millis(0) }
+    }
+
+    /// What was only handed to the system is brought to the disk a second later, which the database counts.
+    #[test]
+    fn r28_r31_a_change_id_is_on_the_disk_at_once_on_the_vma_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("vma.db");
+        let mut ledger = Ledger::new(Store::open(&file).expect("a store"), false);
+        let made_durable = || {
+            let other = rusqlite::Connection::open(&file).expect("readable");
+            let count = other.query_row("SELECT value FROM appliance WHERE key = 'made_durable'", [], |row| row.get(0));
+            count.map(|count: String| count.parse::<u32>()).expect("a row").expect("a number")
+        };
+        let received = ReceivedChangeId {
+            job: "job-1".to_owned(),
+            disk: String::new(),
+            vm_path: None,
+            change_id: "*".to_owned(),
+            previous_change_id: None,
+            received_at: Wall::from_unix_millis(0),
+        };
+        ledger.take(vec![Change::Sequence(1), Change::ChangeIdSpooled(received)]);
+        ledger.settle(at(0));
+        ledger.settle(at(2000));
+        assert_eq!((ledger.store().unsent_count(), made_durable()), (Ok(1), 0), "nothing was left to be brought");
+        ledger.take(vec![Change::Sequence(2)]);
+        ledger.settle(at(3000));
+        ledger.settle(at(5000));
+        assert_eq!(made_durable(), 1);
     }
 }

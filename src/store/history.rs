@@ -117,17 +117,19 @@ impl Queries {
     pub(super) fn collect_received(&self, job: &JobId) -> rusqlite::Result<Vec<ReceivedChangeId>> {
         const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at
                               FROM received_change_ids WHERE job_id = ?1 ORDER BY id";
-        self.collect("received_change_ids", SELECT, [job.as_str()], |cells| {
-            Ok(Some(ReceivedChangeId {
-                job: cells.text()?.unwrap_or_default(),
-                disk: cells.text()?.unwrap_or_default(),
-                vm_path: cells.text()?,
-                change_id: cells.text()?.unwrap_or_default(),
-                previous_change_id: cells.text()?,
-                received_at: cells.time()?.unwrap_or_default(),
-            }))
-        })
+        self.collect("received_change_ids", SELECT, [job.as_str()], |cells| received_row(cells).map(Some))
     }
+}
+
+pub(super) fn received_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<ReceivedChangeId> {
+    Ok(ReceivedChangeId {
+        job: cells.text()?.unwrap_or_default(),
+        disk: cells.text()?.unwrap_or_default(),
+        vm_path: cells.text()?,
+        change_id: cells.text()?.unwrap_or_default(),
+        previous_change_id: cells.text()?,
+        received_at: cells.time()?.unwrap_or_default(),
+    })
 }
 
 fn cbt_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<HistoryRecord>> {

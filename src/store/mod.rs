@@ -23,6 +23,7 @@ mod read;
 mod reader;
 mod refused;
 mod schema;
+mod spool;
 mod writer;
 
 pub use archive::{Moved, archive, default_place};
@@ -30,4 +31,5 @@ pub use error::{Place, StoreError};
 pub use read::{OddValue, Queries};
 pub use reader::Reader;
 pub use refused::{RefusedRow, RefusedWhat};
+pub use spool::Unsent;
 pub use writer::{Durability, Store};

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use super::error::{Place, StoreError};
 use super::read::Queries;
 use super::refused::{RefusedRow, RefusedWhat, Written, row_result};
-use super::{backup, connection, events, history, jobs, schema};
+use super::{backup, connection, events, history, jobs, schema, spool};
 use crate::model::change::Change;
 use crate::model::id::Epoch;
 use crate::model::time::Wall;
@@ -194,6 +194,9 @@ fn write(conn: &Connection, change: &Change, refused: &mut Vec<RefusedRow>) -> r
         Change::Sequence(sequence) => return raise_sequence(conn, *sequence),
         // No rule of its table could refuse it.
         Change::ChangeIdReceived(received) => return history::write_received(conn, received).map(drop),
+        Change::ChangeIdSpooled(received) => return spool::add(conn, received),
+        Change::ChangeIdSent(number) => return spool::sent(conn, *number),
+        Change::ChangeIdKnown(known) => return spool::remember(conn, known),
         Change::Entry(entry) => (&entry.job, RefusedWhat::Entry, events::write_entry(conn, entry)),
         Change::SourceEntry(entry) => {
             (&entry.job, RefusedWhat::SourceEntry(entry.id), events::write_source_entry(conn, entry))

@@ -1,7 +1,9 @@
 //! The VMA: the appliance beside vCenter and the movers. It takes pushes, keeps each job's document and answers polls
 //! . It only assembles: decisions are `policy::source`'s, SQL is the store's, bytes are the server's.
 
+mod event;
 mod routes;
+mod spool;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -9,10 +11,11 @@ use std::rc::Rc;
 
 use async_io::Async;
 use smol::LocalExecutor;
-use smol::channel::Sender;
 use smol::stream::Stream;
 
+pub use self::event::Event;
 use self::routes::Call;
+use self::spool::Spool;
 use crate::config::VmaConfig;
 use crate::exit::{Exit, Failure};
 use crate::limits;
@@ -29,18 +32,9 @@ use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{ask, database_failure, forward, hold_database, listen, refuse, seed, unreadable};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
-use crate::wire::http::{Request, Response};
+use crate::wire::http::Response;
 use crate::wire::problem::{Problem, panicked};
 use crate::wire::{job, log as wire_log, progress, update};
-
-/// What can happen to a VMA.
-#[derive(Debug)]
-pub enum Event {
-    /// A request, and who waits for its answer.
-    Asked(Request, Sender<Response>),
-    /// The configuration was read again.
-    Reloaded(Box<VmaConfig>),
-}
 
 /// The assembled appliance.
 #[derive(Debug)]
@@ -49,6 +43,8 @@ pub struct Vma {
     source: Source,
     ledger: Ledger,
     panics: Panics,
+    /// Where movers' change-id calls are served.
+    spool: Option<Spool>,
 }
 
 impl Vma {
@@ -69,7 +65,8 @@ impl Vma {
         let jobs = store.jobs()?;
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
         let source = Source::resume(settings, store.sequence()?, jobs, now);
-        Ok(Self { config: config.clone(), source, ledger: Ledger::new(store, false), panics: Panics::default() })
+        let (ledger, panics) = (Ledger::new(store, false), Panics::default());
+        Ok(Self { config: config.clone(), source, ledger, panics, spool: None })
     }
 }
 
@@ -89,16 +86,20 @@ impl Vma {
             }
             Err(place) => place,
         };
+        self.go_on_after_panic(now, &job, &place);
+        Err(panicked())
+    }
+
+    fn go_on_after_panic(&mut self, now: Now, job: &JobId, place: &str) {
         match self.ledger.all() {
             Ok((jobs, sequence)) => {
                 self.source = Source::resume(self.source.settings().clone(), sequence, jobs, now);
-                self.source.panicked(now, &job, self.panics.caught(&job, &place), &place);
+                self.source.panicked(now, job, self.panics.caught(job, place), place);
             }
             Err(error) => {
                 log::error!("job={:?} goes on half changed, since the database cannot be read: {error}", job.as_str())
             }
         }
-        Err(panicked())
     }
 
     fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
@@ -157,10 +158,16 @@ impl Vma {
     }
 
     fn reload(&mut self, config: VmaConfig) {
-        let fixed = |config: &VmaConfig| (config.name.clone(), config.database.clone(), config.listen);
+        let fixed = |config: &VmaConfig| {
+            let spool = config.changeid_spool.as_ref().map(|spool| spool.listen);
+            (config.name.clone(), config.database.clone(), config.listen, spool)
+        };
         if fixed(&config) != fixed(&self.config) {
-            log::warn!("name, database and listen are taken over at the next start only");
+            log::warn!(
+                "name, database, listen and the listen of [changeid_spool] are taken over at the next start only"
+            );
         }
+        self.redirect_spool(config.changeid_spool);
         self.source.reconfigure(config.auto_initialize, config.keep_finished);
         log::info!("configuration reloaded");
         self.config = VmaConfig {
@@ -184,6 +191,11 @@ impl Appliance for Vma {
     fn handle(&mut self, now: Now, event: Event) {
         let (request, to) = match event {
             Event::Asked(request, to) => (request, to),
+            Event::AskedSpool(request, to) => return self.asked_spool(now, &request, to),
+            Event::Looked(look, looked, to) => return name_panic(guarded(|| self.looked(now, look, looked, to))),
+            Event::HandedOver(unsent, handed) => {
+                return name_panic(guarded(|| self.handed_over(now, &unsent, &handed)));
+            }
             Event::Reloaded(config) => return self.reload(*config),
         };
         let call = guarded(|| routes::route(&request))
@@ -202,6 +214,9 @@ impl Appliance for Vma {
 
     fn elapse(&mut self, now: Now) {
         self.source.elapse(now);
+        if let Some(spool) = &mut self.spool {
+            spool.elapse(now.mono);
+        }
     }
 
     fn settle(&mut self, now: Now) {
@@ -209,28 +224,44 @@ impl Appliance for Vma {
         for refused in self.ledger.settle(now) {
             log::error!("job={:?} {}: {}", refused.job.as_str(), refused.what, refused.reason);
         }
+        self.settle_spool(now);
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        [self.source.next_deadline(), self.ledger.next_deadline()].into_iter().flatten().min()
+        let of_spool = self.spool.as_ref().and_then(Spool::next_deadline);
+        [self.source.next_deadline(), self.ledger.next_deadline(), of_spool].into_iter().flatten().min()
     }
 }
 
-/// Serves a VMA on a listener until `stop` is done.
+/// What comes back from the OMA changes no job: a panic over it undoes nothing, and the daemon's log has it.
+fn name_panic(done: Result<(), String>) {
+    if let Err(place) = done {
+        log::error!("waybill panicked over an answer of the OMA: {place}");
+    }
+}
+
+/// Serves a VMA on a listener, and its change-id spool on another where there is one, until `stop` is done.
 pub async fn run(
     executor: Rc<LocalExecutor<'static>>,
     mut vma: Vma,
     listener: Async<TcpListener>,
+    for_change_ids: Option<Async<TcpListener>>,
     clock: Clock,
     reloads: impl Stream<Item = VmaConfig> + 'static,
     stop: impl Future<Output = ()>,
 ) {
     let (events, inbox) = smol::channel::bounded(limits::EVENTS_PER_WAKEUP);
     let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
+    let spool_server = for_change_ids.map(|listener| {
+        vma.open_spool(&executor, &events);
+        let events = events.clone();
+        let handler = Rc::new(async move |request| ask(&events, request, Event::AskedSpool).await);
+        executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler))
+    });
     let handler = Rc::new(async move |request| ask(&events, request, Event::Asked).await);
     let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
     drive(&mut vma, clock, inbox, stop).await;
-    drop((server, reloading));
+    drop((server, spool_server, reloading));
     vma.ledger.close(clock.now());
 }
 
@@ -243,12 +274,14 @@ pub fn main(config: &VmaConfig, file: &Path) -> Result<(), Failure> {
     async_io::block_on(executor.run(async {
         let clock = Clock::start();
         let listener = listen(config.listen)?;
+        let for_change_ids = config.changeid_spool.as_ref().map(|spool| listen(spool.listen)).transpose()?;
         let _held = hold_database(&config.database)?;
         let vma = Vma::open(config, clock.now(), seed()).map_err(|error| database_failure(&error))?;
         let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), VmaConfig::parse)?)));
         let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("VMA {} listens on {}", config.name, config.listen);
-        run(executor.clone(), vma, listener, clock, reloads, stop).await;
+        vma.tell_spool();
+        run(executor.clone(), vma, listener, for_change_ids, clock, reloads, stop).await;
         log::info!("VMA {} has stopped", config.name);
         Ok(())
     }))
@@ -259,7 +292,7 @@ mod tests {
     use super::*;
     use crate::model::status::JobStatus;
     use crate::model::time::Wall;
-    use crate::wire::http::Method;
+    use crate::wire::http::{Method, Request};
 
     const JOB: &str = "trapped";
 

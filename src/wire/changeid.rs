@@ -1,9 +1,12 @@
 //! The two change-id calls of the movers (R-31, `wire.md`).
 
+use std::collections::BTreeMap;
+
 use nanoserde::SerJson;
 use serde::Deserialize;
 
 use super::{BadBody, read_object};
+use crate::model::change::KnownChangeId;
 use crate::model::id::ChangeId;
 use crate::model::request::ChangeIdReport;
 
@@ -59,12 +62,31 @@ struct LastDoc {
     message: String,
 }
 
-/// The answer to the question for a disk's last change id: every value is a string (`wire.md`).
+/// The OMA's answer to the question for a disk's last change id.
 pub fn render_last(vm_path: &str, disk: &str, change_id: Option<&ChangeId>) -> String {
     let message = match change_id {
         Some(_) => "change id of the last run that succeeded",
         None => "no change id of a completed disk of a job that succeeded: copy everything",
     };
+    render_answer(vm_path, disk, change_id, message)
+}
+
+/// The VMA's answer where the OMA could not be asked, with the reason: what the OMA said before, else nothing (F38).
+pub fn render_unasked(vm_path: &str, disk: &str, known: Option<&KnownChangeId>, why: &str) -> String {
+    let change_id = known.and_then(|known| known.change_id.as_ref());
+    let message = match (known, change_id) {
+        (Some(known), Some(_)) => {
+            format!("remembered: the OMA answered so at {}; it cannot be asked now: {why}", known.answered_at)
+        }
+        (_, None) | (None, _) => {
+            format!("copy everything: the OMA cannot be asked, and no earlier answer of it is known here: {why}")
+        }
+    };
+    render_answer(vm_path, disk, change_id, &message)
+}
+
+/// Every value is a string (`wire.md`).
+fn render_answer(vm_path: &str, disk: &str, change_id: Option<&ChangeId>, message: &str) -> String {
     LastDoc {
         vm_path: vm_path.to_owned(),
         disk_id: disk.to_owned(),
@@ -74,15 +96,29 @@ pub fn render_last(vm_path: &str, disk: &str, change_id: Option<&ChangeId>) -> S
     .serialize_json()
 }
 
+/// The change id of such an answer; `None` where there is none, or where it is no such answer.
+pub fn parse_last(body: &[u8]) -> Option<ChangeId> {
+    parse_answer(body).ok().flatten()
+}
+
+/// The change id of such an answer, whose values must all be strings: a mover takes no other.
+pub fn parse_answer(body: &[u8]) -> Result<Option<ChangeId>, BadBody> {
+    let doc: BTreeMap<String, String> = read_object(body)?;
+    let change_id = doc.get("change_id").ok_or_else(|| BadBody("the body has no change_id".to_owned()))?;
+    Ok(ChangeId::from_text(change_id))
+}
+
 #[derive(Deserialize)]
-struct ReadLastDoc {
+struct ReadStoredDoc {
+    status: String,
+    disk_id: String,
     change_id: String,
 }
 
-/// The change id of such an answer; `None` where there is none, or where it is no such answer.
-pub fn parse_last(body: &[u8]) -> Option<ChangeId> {
-    let doc: ReadLastDoc = read_object(body).ok()?;
-    ChangeId::from_text(&doc.change_id)
+/// True where the body is the OMA's confirmation of this very change id; any other server's 200 is none.
+pub fn confirms(body: &[u8], report: &ChangeIdReport) -> bool {
+    let doc: Result<ReadStoredDoc, BadBody> = read_object(body);
+    doc.is_ok_and(|doc| doc.status == "success" && doc.disk_id == report.disk && doc.change_id == report.change_id)
 }
 
 #[cfg(test)]
@@ -97,6 +133,52 @@ mod tests {
         assert_eq!(parse_last(expected.as_bytes()), id);
         assert_eq!(parse_last(render_last("", "", None).as_bytes()), None);
         assert!(render_last("", "", None).contains(r#""change_id":"""#));
+    }
+
+    #[test]
+    fn f38_an_answer_without_the_oma_says_so_in_the_same_shape() {
+        let change_id = ChangeId::from_text("52 de/81");
+        let answered_at = crate::model::time::Wall::from_unix_millis(0);
+        let (vm_path, disk) = ("/DC0/vm/a".to_owned(), "disk-2000".to_owned());
+        let known = KnownChangeId { vm_path, disk, change_id: change_id.clone(), answered_at };
+        let body = render_unasked("/DC0/vm/a", "disk-2000", Some(&known), "connect: connection refused");
+        assert_eq!(parse_answer(body.as_bytes()), Ok(change_id));
+        for part in ["remembered", "1970-01-01T00:00:00.000Z", "connect: connection refused"] {
+            assert!(body.contains(part), "{body}");
+        }
+        let body = render_unasked("/DC0/vm/a", "disk-2000", None, "no first byte within 3 s");
+        assert_eq!(parse_answer(body.as_bytes()), Ok(None));
+        assert!(body.contains("copy everything") && body.contains("no first byte within 3 s"), "{body}");
+    }
+
+    #[test]
+    fn only_the_omas_own_words_are_an_answer_or_a_confirmation() {
+        for other in ["", "<html>", "{}", r#"{"change_id":null}"#, r#"{"change_id":"a/1","disk_id":5}"#, "[]"] {
+            assert!(parse_answer(other.as_bytes()).is_err(), "{other}");
+        }
+        let report = parse(br#"{"change_id":"* ?","disk_id":"disk-2000"}"#).expect("taken");
+        assert!(confirms(render_stored("job-1", &report).as_bytes(), &report));
+        let other = ChangeIdReport { disk: "disk-2001".to_owned(), ..report.clone() };
+        assert!(!confirms(render_stored("job-1", &other).as_bytes(), &report));
+        for other in ["", "ok", r#"{"status":"success"}"#, r#"{"change_id":"* ?","disk_id":"disk-2000"}"#] {
+            assert!(!confirms(other.as_bytes(), &report), "{other}");
+        }
+    }
+
+    proptest::proptest! {
+        // What the OMA says of it must be understood, or it would wait for ever.
+        #[test]
+        fn every_change_id_goes_on_as_it_came_and_is_confirmed(
+            change_id in proptest::prelude::any::<String>(),
+            disk in proptest::prelude::any::<String>(),
+            previous_change_id in proptest::option::of(proptest::prelude::any::<String>()),
+            job in proptest::prelude::any::<String>(),
+        ) {
+            let report = ChangeIdReport { change_id, disk, previous_change_id };
+            let went_on = parse(render_report(&report).as_bytes());
+            proptest::prop_assert_eq!(went_on.as_ref(), Ok(&report));
+            proptest::prop_assert!(confirms(render_stored(&job, &report).as_bytes(), &report));
+        }
     }
 
     #[test]

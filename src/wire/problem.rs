@@ -203,6 +203,14 @@ pub fn read(body: &[u8]) -> Option<ReadProblem> {
     (!problem.title.is_empty() || !problem.detail.is_empty()).then_some(problem)
 }
 
+/// What an answer that is no success says, shortly.
+pub fn said(body: &[u8]) -> String {
+    match read(body) {
+        Some(problem) => format!("{}: {}", problem.title, problem.detail),
+        None => String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned(),
+    }
+}
+
 /// The job id of a path, or why it is none.
 pub fn job_id(text: &str) -> Result<JobId, Problem> {
     JobId::parse(text).map_err(|why| Problem::new(Kind::BadId, format!("the job id {why}")))

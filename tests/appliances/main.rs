@@ -22,5 +22,6 @@ mod others;
 mod same_figures;
 mod signals;
 mod silence;
+mod spool;
 mod throttled;
 mod two_disks;

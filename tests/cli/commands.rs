@@ -71,7 +71,10 @@ fn check_config_tells_every_mistake_and_names_what_is_valid() {
     let root = env!("CARGO_MANIFEST_DIR");
     let shipped = |file: &str| format!("{root}/packaging/config/{file}");
     let said = waybill(&["check-config", &shipped("vma.toml")]).succeeded();
-    assert_eq!(said, format!("{}: valid VMA configuration (site-a)\n", shipped("vma.toml")));
+    assert_eq!(
+        said,
+        format!("{}: valid VMA configuration (site-a, change ids go to http://127.0.0.1:18082)\n", shipped("vma.toml"))
+    );
     let said = waybill(&["check-config", &shipped("oma.toml")]).succeeded();
     assert_eq!(said, format!("{}: valid OMA configuration (1 VMA)\n", shipped("oma.toml")));
 

@@ -3,6 +3,8 @@
 
 // Each test binary uses its own part of the world.
 #[allow(dead_code)]
+#[path = "../sim/disk.rs"]
+mod disk;
 #[path = "../sim/invariants.rs"]
 mod invariants;
 #[allow(dead_code)]

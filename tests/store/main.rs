@@ -8,6 +8,7 @@ mod rules;
 mod shell;
 mod source_log;
 mod speed;
+mod spool;
 mod survival;
 mod upgrade;
 

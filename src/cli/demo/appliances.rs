@@ -189,7 +189,8 @@ fn serve(
         let _nobody_holds_the_other_end = stopped.recv().await;
     };
     async_io::block_on(executor.run(async {
-        let vma_runs = crate::vma::run(executor.clone(), vma, vma_socket, clock, pending(), until(stopped.clone()));
+        let vma_runs =
+            crate::vma::run(executor.clone(), vma, vma_socket, None, clock, pending(), until(stopped.clone()));
         let oma_runs = crate::oma::run(executor.clone(), oma_config, oma_socket, clock, pending(), until(stopped));
         started.send(Ok(())).await.ok();
         let (_, ended) = smol::future::zip(vma_runs, oma_runs).await;

@@ -9,12 +9,13 @@ use super::tracked::{Judgement, Tracked};
 use crate::limits;
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
 use crate::model::event::Event;
-use crate::model::id::{ChangeId, DiskId, JobId};
+use crate::model::id::{ChangeId, CorrelationId, DiskId, JobId};
 use crate::model::job::{Job, SyncKind};
 use crate::model::percent::Percent;
 use crate::model::request::{ChangeIdReport, Outcome};
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Now;
+use crate::policy::arrival::Arrival;
 use crate::policy::ending::{failure_text, stop_disks};
 use crate::policy::journal::bounded;
 use crate::policy::refusal::Refusal;
@@ -42,10 +43,19 @@ impl Fleet {
     }
 
     /// Takes a change id in every state, also for what is unknown: it is stored as it is. `ended` is the job's
-    /// row where it is no longer tracked.
-    pub fn change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport, ended: Option<&Job>) {
-        let tracked = self.tracked_under(path);
+    /// row where it is no longer tracked. A VMA that has kept the change id for long says by the correlation id which run
+    /// it is of; a mover says nothing, and means the present one.
+    pub fn change_id(
+        &mut self,
+        now: Now,
+        path: &str,
+        report: &ChangeIdReport,
+        ended: Option<&Job>,
+        correlation: Option<&CorrelationId>,
+    ) {
         let ended = ended.filter(|job| job.status.is_final());
+        let is_of_ended = correlation.is_some() && ended.is_some_and(|job| job.correlation.as_ref() == correlation);
+        let tracked = if is_of_ended { None } else { self.tracked_under(path) };
         let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &*tracked.job).or(ended);
         self.journal.push(Change::ChangeIdReceived(ReceivedChangeId {
             job: path.to_owned(),
@@ -59,29 +69,14 @@ impl Fleet {
         let job = &job;
         // What has just been kept stays kept, whatever happens from here on.
         self.take_in_hand(&job.id);
-        let given = ChangeId::from_text(&report.change_id);
-        let is_sound = given.as_ref().is_some_and(ChangeId::is_well_formed);
-        let named = DiskId::parse(&report.disk).ok();
-        let disk = named.as_ref().and_then(|named| job.place_of(named)).map(|at| job.disks[at].id.clone());
-        let (event, message) = match (&disk, is_sound) {
-            (Some(disk), true) => (Event::ChangeIdReceived, format!("change id of disk {disk}: {}", report.change_id)),
-            (Some(disk), false) => {
-                let text =
-                    format!("change id of disk {disk} is not <uuid>/<counter>: {:?}", bounded(&report.change_id));
-                (Event::ChangeIdSuspect, text)
-            }
-            (None, _) => {
-                let text = format!("change id for disk {:?}, which this job does not have yet", bounded(&report.disk));
-                (Event::ChangeIdSuspect, text)
-            }
-        };
-        self.journal.note(now, job, event, message, vec![("disk", report.disk.as_str().into())]);
-        let previous = report.previous_change_id.as_deref().and_then(ChangeId::from_text);
-        if let (None, Some(named), Some(id), Some(given), true) = (&disk, named, &tracked, &given, is_sound) {
+        let arrival = Arrival::of(job, report);
+        arrival.note(now, job, report, &mut self.journal);
+        let Arrival { named, disk, given, previous } = arrival;
+        if let (None, Some(named), Some(id), Some(given)) = (&disk, named, &tracked, &given) {
             let early = (named, given.clone(), previous);
             return self.keep_early(id, early);
         }
-        let (Some(disk), true) = (disk, is_sound) else { return };
+        let (Some(disk), true) = (disk, given.is_some()) else { return };
         let Some(entry) = history_of(job, &disk, &Copies::default(), now) else { return };
         match tracked {
             Some(id) => self.keep_change_id(now, &id, &disk, given, previous),

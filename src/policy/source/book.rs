@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::names::Names;
+use super::unclaimed::Unclaimed;
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::event::Event;
@@ -77,6 +78,8 @@ pub(super) struct Told {
     pub(super) strays: Once,
     /// Names of this job that another one claimed, with the claimant.
     pub(super) conflicts: Once,
+    /// Questions for a change id that the OMA could not be asked (F38).
+    pub(super) looks: Once,
     /// A disk beyond the bound.
     pub(super) is_full: bool,
 }
@@ -109,6 +112,8 @@ pub struct Source {
     pub(super) sequence: u64,
     pub(super) journal: Journal,
     pub(super) dice: Dice,
+    /// What waits for a job of its VM.
+    pub(super) unclaimed: Unclaimed,
     /// The job whose next push makes the source panic: no real one is known to do so.
     #[cfg(test)]
     pub(crate) trap: Option<JobId>,
@@ -140,6 +145,7 @@ impl Source {
             sequence,
             journal: Journal::default(),
             dice,
+            unclaimed: Unclaimed::default(),
             #[cfg(test)]
             trap: None,
         };

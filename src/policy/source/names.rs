@@ -105,7 +105,7 @@ impl Names {
 }
 
 /// The number in a run's id; `None` where the id is spelled as no run ever is.
-fn run_number(base: &JobId, run: &JobId) -> Option<u32> {
+pub(super) fn run_number(base: &JobId, run: &JobId) -> Option<u32> {
     let number = run.as_str().strip_prefix(base.as_str())?.strip_prefix('~')?.parse().ok()?;
     base.rerun(number).is_ok_and(|spelled| spelled == *run).then_some(number)
 }

@@ -74,26 +74,31 @@ impl Source {
 
     /// The job that a push belongs to, and the disk where the id was that of its export.
     fn target(&mut self, now: Now, id: &JobId, is_start: bool) -> Result<(JobId, Option<DiskId>, bool), Refusal> {
-        if self.jobs.contains_key(id) {
-            let run = self.names.latest_run(id).clone();
-            let has_ended = self.jobs.get(&run).is_some_and(|entry| entry.job.status.is_final());
-            if has_ended && let Some((job, disk)) = self.names.holder(id.as_str()) {
-                // Declared for a job that runs: a finished job of that id can take no push anyway.
-                return Ok((job.clone(), disk.cloned(), false));
+        let has_ended = |job: &JobId| self.jobs.get(job).is_some_and(|entry| entry.job.status.is_final());
+        match self.meant_by(id.as_str()) {
+            Some((job, _)) if is_start && has_ended(&job) && self.jobs.contains_key(id) => {
+                self.open_run(now, id, &job).map(|opened| (opened, None, false))
             }
-            return match has_ended && is_start {
-                true => self.open_run(now, id, &run).map(|opened| (opened, None, false)),
-                false => Ok((run, None, false)),
-            };
+            Some((job, disk)) if !is_start || !has_ended(&job) => Ok((job, disk, false)),
+            Some(_) | None => {
+                self.auto_initialize(now, id)?;
+                Ok((id.clone(), None, true))
+            }
         }
-        if let Some((job, disk)) = self.names.holder(id.as_str()) {
-            return Ok((job.clone(), disk.cloned(), false));
+    }
+
+    /// The job that a name means: of that id or its present run, else of that declared name, else the one that
+    /// had the name last; and the disk where the name is that of its export.
+    pub(super) fn meant_by(&self, name: &str) -> Option<(JobId, Option<DiskId>)> {
+        let id = JobId::parse(name).ok()?;
+        let holder = || self.names.holder(name).map(|(job, disk)| (job.clone(), disk.cloned()));
+        if self.jobs.contains_key(&id) {
+            let run = self.names.latest_run(&id).clone();
+            let has_ended = self.jobs.get(&run).is_some_and(|entry| entry.job.status.is_final());
+            // Declared for a job that runs: a finished job of that id can take nothing anyway.
+            return holder().filter(|_| has_ended).or(Some((run, None)));
         }
-        if let Some(job) = self.names.last_holder(id.as_str()).filter(|_| !is_start) {
-            return Ok((job.clone(), None, false));
-        }
-        self.auto_initialize(now, id)?;
-        Ok((id.clone(), None, true))
+        holder().or_else(|| self.names.last_holder(name).map(|job| (job.clone(), None)))
     }
 
     /// A finished id is started again: a new run with the same facts and no progress.
@@ -126,6 +131,7 @@ impl Source {
         self.journal.note(now, &previous, Event::RunOpened, message.clone(), attributes());
         self.journal.note(now, &entry.job, Event::RunOpened, message, attributes());
         self.journal.push(Change::Declared(entry.job.clone()));
+        self.claim_notes(now, &id);
         Ok(id)
     }
 

@@ -1,0 +1,24 @@
+//! What can happen to a VMA.
+
+use smol::channel::Sender;
+
+use super::spool::oma::{Look, Looked};
+use crate::config::VmaConfig;
+use crate::policy::spool::Handed;
+use crate::store::Unsent;
+use crate::wire::http::{Request, Response};
+
+/// What can happen to a VMA.
+#[derive(Debug)]
+pub enum Event {
+    /// A request, and who waits for its answer.
+    Asked(Request, Sender<Response>),
+    /// A request to the spool for change ids.
+    AskedSpool(Request, Sender<Response>),
+    /// What came of asking the OMA for a disk's last change id, and which mover waits for it.
+    Looked(Look, Looked, Sender<Response>),
+    /// What came of handing a change id to the OMA.
+    HandedOver(Box<Unsent>, Handed),
+    /// The configuration was read again.
+    Reloaded(Box<VmaConfig>),
+}

@@ -1,0 +1,37 @@
+//! From requests to the spool's calls: the movers' two change-id calls, and nothing else.
+
+use super::oma::Look;
+use crate::model::request::ChangeIdReport;
+use crate::wire::changeid;
+use crate::wire::http::{Method, Request};
+use crate::wire::problem::{Problem, bad_body, no_such_path, not_allowed};
+
+/// What the spool can be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Call {
+    /// The last change id of a disk.
+    Look(Look),
+    /// A disk's new change id; the job as the path has it, because it is stored even where it is no valid id.
+    ChangeId { job: String, report: ChangeIdReport },
+    /// Is the daemon alive?
+    Health,
+}
+
+/// Reads a request; a HEAD arrives as the GET that it stands for.
+pub(super) fn route(request: &Request) -> Result<Call, Problem> {
+    let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
+    let text = |key: &str| request.query_value(key).unwrap_or("").to_owned();
+    match (&request.method, segments.as_slice()) {
+        (Method::Get, ["api", "v1", "replications", "changeid"]) => {
+            Ok(Call::Look(Look { vm_path: text("vm_path"), disk: text("disk_id") }))
+        }
+        (Method::Post, ["api", "v1", "replications", job, "changeid"]) => {
+            let report = changeid::parse(&request.body).map_err(bad_body)?;
+            Ok(Call::ChangeId { job: (*job).to_owned(), report })
+        }
+        (Method::Get, ["health"]) => Ok(Call::Health),
+        (_, ["api", "v1", "replications", "changeid"] | ["health"]) => Err(not_allowed("GET, HEAD")),
+        (_, ["api", "v1", "replications", _, "changeid"]) => Err(not_allowed("POST")),
+        _ => Err(no_such_path(request)),
+    }
+}
