@@ -26,8 +26,7 @@ fn dies_at(role: &'static str, call: &'static str, nth: usize, figures: &mut Fig
     let mut traced = tracer::start(&site, role, &fault);
     let is_ready = traced.ready().is_ok();
     let rest = if other == "vma" { site.vma() } else { site.oma() };
-    let mut cast =
-        if role == "vma" { Cast { vma: traced, oma: rest } } else { Cast { vma: rest, oma: traced } };
+    let mut cast = if role == "vma" { Cast { vma: traced, oma: rest } } else { Cast { vma: rest, oma: traced } };
     let mut outcome = if is_ready { play.on(&site, &mut cast) } else { Outcome::Died(role) };
     if outcome == Outcome::Over {
         // The last syncs are those of an orderly end.

@@ -50,6 +50,9 @@ pub struct Play {
     pub books: Books,
     /// Honest refusals on the way.
     pub refused: usize,
+    /// When something was acknowledged, and how long the longest wait for it was.
+    answered: Vec<Instant>,
+    pub slowest: Duration,
 }
 
 const TOTAL: u64 = 1000;
@@ -84,7 +87,7 @@ impl Play {
         // A change id that contradicts the end, and one that nobody can place.
         steps.push(Step::Ask(Ask::change_id("job-1", "disk-2001", 3)));
         steps.push(Step::Ask(Ask::change_id("job-9", "disk-2000", 4)));
-        Self { steps, at: 0, books: Books::default(), refused: 0 }
+        Self { steps, at: 0, books: Books::default(), refused: 0, answered: Vec::new(), slowest: Duration::ZERO }
     }
     /// The same with a pause in the middle, for what a VMA writes a second after a push.
     pub fn with_pause(pause: Duration) -> Self {
@@ -112,6 +115,12 @@ impl Play {
         Outcome::Over
     }
 
+    /// How long after a moment something was acknowledged again.
+    pub fn first_answer_after(&self, moment: Instant) -> Duration {
+        let first = self.answered.iter().find(|answered| **answered >= moment);
+        first.map_or(Duration::ZERO, |answered| *answered - moment)
+    }
+
     /// Asks until it is acknowledged; whatever else is answered must be honest.
     fn ask(&mut self, cast: &mut Cast, ask: &Ask) -> Outcome {
         let (method, target, body) = ask.request();
@@ -121,6 +130,8 @@ impl Play {
             match Peer::new(daemon.address()).call(method, &target, body.as_bytes()) {
                 Ok(answer) if answer.status == 200 || answer.status == 201 => {
                     self.books.acknowledged(ask);
+                    self.answered.push(Instant::now());
+                    self.slowest = self.slowest.max(started.elapsed());
                     return Outcome::Over;
                 }
                 Ok(answer) => {

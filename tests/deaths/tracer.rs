@@ -22,7 +22,7 @@ pub struct Fault {
 /// Starts a daemon with a fault that only the files of its database have.
 pub fn start(site: &Site, role: &'static str, fault: &Fault) -> Daemon {
     let mut command = Command::new("strace");
-    command.args(["-D", "-f", "-qq", "-o"]).arg(site.path("strace.txt"));
+    command.args(["-D", "-f", "-qq", "-I2", "-o"]).arg(site.path("strace.txt"));
     for end in ["", "-wal", "-shm"] {
         command.arg("-P").arg(site.path(&format!("{role}.db{end}")));
     }
@@ -39,9 +39,9 @@ pub fn injected(site: &Site) -> usize {
 }
 
 /// Ends the tracer; the daemon goes on without faults.
-pub fn let_go(daemon: &Daemon) {
+pub fn let_go(daemon: u32) {
     let tracer = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap_or_default();
+        let status = fs::read_to_string(format!("/proc/{daemon}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
         line.and_then(|pid| pid.trim().parse().ok()).and_then(Pid::from_raw)
     };
