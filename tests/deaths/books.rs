@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::harness::{Daemon, Site};
+use crate::http::Answer;
 
 /// One request of which the answer is a promise.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +34,10 @@ impl Ask {
             Self::Declare(_) | Self::Push(..) | Self::Finish(_) => "vma",
             Self::Track(_) | Self::Cancel(_) | Self::ChangeId(..) => "oma",
         }
+    }
+    /// True where an answer says that this has happened already: a death had taken the answer to the first time.
+    pub fn has_happened(&self, answer: &Answer) -> bool {
+        answer.status == 409 && matches!(self, Self::Cancel(_) | Self::Declare(_) | Self::Track(_))
     }
     /// Method, target and body.
     pub fn request(&self) -> (&'static str, String, String) {
@@ -74,6 +79,10 @@ pub struct Books {
 impl Books {
     pub fn acknowledged(&mut self, ask: &Ask) {
         self.asked.insert(ask.clone());
+    }
+    /// How many different requests were acknowledged.
+    pub fn count(&self) -> usize {
+        self.asked.len()
     }
 
     /// What a VMA that answers must still say; remembers what it says now for the next time.

@@ -134,12 +134,8 @@ impl Play {
                     self.slowest = self.slowest.max(started.elapsed());
                     return Outcome::Over;
                 }
+                Ok(answer) if ask.has_happened(&answer) => return Outcome::Over,
                 Ok(answer) => {
-                    // Its answer was lost by a death, and the end that it led to has come meanwhile.
-                    let has_happened = answer.status == 409 && matches!(ask, Ask::Cancel(_) | Ask::Declare(_));
-                    if has_happened {
-                        return Outcome::Over;
-                    }
                     assert!((500..600).contains(&answer.status), "{ask:?}: {answer:?}");
                     assert_eq!(answer.content_type, "application/problem+json", "{answer:?}");
                     self.refused += 1;
