@@ -105,19 +105,24 @@ impl Books {
 
     /// What the database files must hold, whether or not their daemons live.
     pub fn check_files(&self, site: &Site) {
-        self.check_vma(site);
-        self.check_oma(site);
-        agree(site, "vma.db");
-        agree(site, "oma.db");
-        histories(site);
+        self.check_files_in(site, "");
+    }
+    /// The same where they lie in a folder of the site, as `disk/`.
+    pub fn check_files_in(&self, site: &Site, folder: &str) {
+        let (vma, oma) = (format!("{folder}vma.db"), format!("{folder}oma.db"));
+        self.check_vma(site, &vma);
+        self.check_oma(site, &oma, &vma);
+        agree(site, &vma);
+        agree(site, &oma);
+        histories(site, &oma);
     }
 
-    fn check_vma(&self, site: &Site) {
-        if !site.path("vma.db").exists() {
+    fn check_vma(&self, site: &Site, vma: &str) {
+        if !site.path(vma).exists() {
             return;
         }
         let sql = "SELECT id, status, bytes_transferred FROM replication_jobs";
-        let rows = jobs(&site.rows_of("vma.db", sql));
+        let rows = jobs(&site.rows_of(vma, sql));
         for ask in &self.asked {
             match ask {
                 Ask::Declare(job) => assert!(rows.contains_key(job), "{job} was declared: {rows:?}"),
@@ -131,13 +136,13 @@ impl Books {
         }
     }
 
-    fn check_oma(&self, site: &Site) {
+    fn check_oma(&self, site: &Site, oma: &str, vma: &str) {
         if !self.asked.iter().any(|ask| ask.role() == "oma") {
             return;
         }
-        let rows = jobs(&site.rows("SELECT id, status, bytes_transferred FROM replication_jobs"));
+        let rows = jobs(&site.rows_of(oma, "SELECT id, status, bytes_transferred FROM replication_jobs"));
         let received: BTreeSet<String> =
-            site.rows("SELECT job_id, disk_id, change_id FROM received_change_ids").into_iter().collect();
+            site.rows_of(oma, "SELECT job_id, disk_id, change_id FROM received_change_ids").into_iter().collect();
         for ask in &self.asked {
             match ask {
                 Ask::Track(job) => assert!(rows.contains_key(job), "{job} was tracked: {rows:?}"),
@@ -149,9 +154,10 @@ impl Books {
             }
         }
         // An end that the VMA was told of, and that nobody else told it of, rests on what the OMA has written.
-        if site.path("vma.db").exists() {
-            for ended in site.rows_of("vma.db", "SELECT id FROM replication_jobs WHERE status = 'completed'") {
-                let judged = site.events(&ended, "completion_judged").len();
+        if site.path(vma).exists() {
+            for ended in site.rows_of(vma, "SELECT id FROM replication_jobs WHERE status = 'completed'") {
+                let sql = format!("SELECT id FROM job_events WHERE job_id = '{ended}' AND event = 'completion_judged'");
+                let judged = site.rows_of(oma, &sql).len();
                 assert!(judged > 0 || self.was_asked_to_finish(&ended), "{ended}: told of, {judged} times judged");
             }
         }
@@ -229,16 +235,16 @@ pub fn agree(site: &Site, database: &str) {
 }
 
 /// Every disk of a job that has ended has its row in the OMA's history (R-53).
-fn histories(site: &Site) {
-    let path = site.path("oma.db");
-    if !path.exists() || site.rows("SELECT name FROM sqlite_schema WHERE name = 'cbt_history'").is_empty() {
+fn histories(site: &Site, oma: &str) {
+    let tables = "SELECT name FROM sqlite_schema WHERE name = 'cbt_history'";
+    if !site.path(oma).exists() || site.rows_of(oma, tables).is_empty() {
         return;
     }
     let missing = "SELECT job_id, disk_id FROM vm_disks JOIN replication_jobs ON replication_jobs.id = job_id
                    WHERE status IN ('completed', 'failed') AND NOT EXISTS (SELECT 1 FROM cbt_history
                    WHERE cbt_history.job_id = vm_disks.job_id AND cbt_history.disk_id = vm_disks.disk_id)";
-    assert!(site.rows(missing).is_empty(), "{:?}", site.rows(missing));
+    assert_eq!(site.rows_of(oma, missing), Vec::<String>::new());
     let stopped = "SELECT id FROM replication_jobs WHERE status IN ('completed', 'failed') AND NOT EXISTS
                    (SELECT 1 FROM job_events WHERE job_id = replication_jobs.id AND event = 'tracking_stopped')";
-    assert!(site.rows(stopped).is_empty(), "{:?}", site.rows(stopped));
+    assert_eq!(site.rows_of(oma, stopped), Vec::<String>::new());
 }

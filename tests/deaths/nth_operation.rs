@@ -26,7 +26,7 @@ const FAULTS: [(&str, &str, usize); 6] = [
     ("fsync", "error=EIO", 7),
     ("pread64", "error=EIO", 120),
     ("ftruncate", "error=EIO", 2),
-    ("fcntl", "error=ENOLCK", 400),
+    ("pwrite64", "error=EROFS", 190),
 ];
 
 /// Lets go of a daemon a while after the first fault; says when.
