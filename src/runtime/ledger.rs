@@ -46,6 +46,8 @@ pub struct Ledger {
     held: Vec<(Mono, Reply)>,
     retry_at: Option<Mono>,
     durable_at: Option<Mono>,
+    /// The log says that what is written cannot be made durable.
+    is_undurable: bool,
     waits_for_disk: bool,
     sign_at: Mono,
 }
@@ -60,6 +62,7 @@ impl Ledger {
             held: Vec::new(),
             retry_at: None,
             durable_at: None,
+            is_undurable: false,
             waits_for_disk,
             sign_at: Mono::default(),
         }
@@ -158,9 +161,10 @@ impl Ledger {
         refused
     }
 
-    /// Leaves a sign of life in the database, every 10 s at most. Where that fails its absence tells.
+    /// Leaves a sign of life in the database, every 10 s at most. Where that fails its absence tells, and so it does where
+    /// the rows cannot be written: they are as old as the last sign, however well this one place could be.
     pub fn give_sign(&mut self, now: Now) {
-        if self.sign_at <= now.mono {
+        if self.sign_at <= now.mono && self.retry_at.is_none() {
             self.sign_at = now.mono + SIGN_EVERY;
             if let Err(error) = self.store.give_sign(now.wall) {
                 log::debug!("{error}");
@@ -174,9 +178,13 @@ impl Ledger {
         [self.retry_at, self.durable_at, first_held].into_iter().flatten().min()
     }
 
-    /// Makes all that was written durable, before the process ends.
+    /// Makes all that was written durable, before the process ends. Says what could not be written.
     pub fn close(&mut self, now: Now) {
         self.write(now);
+        if !self.outbox.is_empty() {
+            let waiting = self.outbox.changes().len();
+            log::error!("{waiting} changes could not be written and end with this process; nobody was told of them");
+        }
         self.make_durable(now);
     }
 
@@ -210,9 +218,14 @@ impl Ledger {
 
     fn make_durable(&mut self, now: Now) {
         self.durable_at = None;
-        if let Err(error) = self.store.make_durable() {
-            log::error!("{error}; tried again");
-            self.durable_at = Some(now.mono + DURABLE_AFTER);
+        match self.store.make_durable() {
+            Ok(()) => self.is_undurable = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_undurable, true) {
+                    log::error!("{error}; tried again every second");
+                }
+                self.durable_at = Some(now.mono + DURABLE_AFTER);
+            }
         }
     }
 
