@@ -1,7 +1,7 @@
 //! Each sync: both appliances are killed at the first `fsync` of a fixed play of requests, at the second, the third and so
 //! on, until one run survives it all. The same at each `pwrite64` to the database's files.
 //!
-//! Numbers: an OMA has some 25 syncs and 700 writes in a play, a VMA some 10 and 400. The short form takes a few of them,
+//! Numbers: an OMA has some 20 syncs and 350 writes in a play, a VMA some 10 and 400. The short form takes a few of them,
 //! `WAYBILL_EVERY=1` each. Nothing that was acknowledged is lost, row and log agree before the restart and after it, and
 //! the play comes to its end.
 

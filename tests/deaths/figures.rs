@@ -1,5 +1,6 @@
 //! What a scenario counts, and how long its form is.
 
+use std::io::{Write, stderr};
 use std::time::Duration;
 
 /// The figures of one scenario.
@@ -32,4 +33,9 @@ pub fn number(variable: &str, short: usize) -> usize {
 /// At every which operation a fault is put: `WAYBILL_EVERY=1` for the long form.
 pub fn stride(short: usize) -> usize {
     number("WAYBILL_EVERY", short)
+}
+
+/// Says that a test cannot run here. Not by `eprintln`, which a test that passes keeps for itself.
+pub fn skipped(test: &str, why: &str) {
+    stderr().write_all(format!("SKIPPED {test}: {why}\n").as_bytes()).unwrap();
 }

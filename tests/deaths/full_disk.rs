@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::books::{Ask, Books};
-use crate::figures::Figures;
+use crate::figures::{Figures, skipped};
 use crate::harness::{Daemon, SOON, Site, until};
 use crate::http::{Answer, Peer};
 use crate::mover;
@@ -24,8 +24,7 @@ use crate::play;
 fn inside(test: &str) {
     let can_mount = Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
     if !can_mount.is_ok_and(|output| output.status.success()) {
-        // Not `eprintln`, which a test that passes keeps for itself.
-        writeln!(std::io::stderr(), "SKIPPED full_disk::{test}: mounting in a namespace needs root").unwrap();
+        skipped(test, "mounting in a namespace needs root");
         return;
     }
     let exact = format!("full_disk::{test}");
@@ -34,8 +33,8 @@ fn inside(test: &str) {
     let output = command.args(["--exact", &exact, "--ignored", "--nocapture"]).output().unwrap();
     let (said, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     print!("{said}");
-    for line in log.lines().filter(|line| line.starts_with("SKIPPED")) {
-        writeln!(std::io::stderr(), "{line}").unwrap();
+    for why in log.lines().filter_map(|line| line.strip_prefix("SKIPPED ")?.split_once(": ")) {
+        skipped(why.0, why.1);
     }
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{log}");
 }
@@ -203,7 +202,7 @@ fn on_a_disk_with_an_error() {
     File::create(image).unwrap().set_len(16 << 20).unwrap();
     let mount = || run("mount", &["-o", "loop,errors=remount-ro", image, disk]);
     if !run("mkfs.ext4", &["-q", image]) || !mount() {
-        writeln!(std::io::stderr(), "SKIPPED full_disk::on_a_disk_with_an_error: there is no loop device").unwrap();
+        skipped("on_a_disk_with_an_error", "there is no loop device");
         return;
     }
     let (mut vma, mut oma) = (site.vma(), site.oma());
@@ -217,7 +216,7 @@ fn on_a_disk_with_an_error() {
     let device = Path::new(device.trim()).file_name().expect("a device").to_owned();
     let trigger = Path::new("/sys/fs/ext4").join(device).join("trigger_fs_error");
     if fs::write(&trigger, "1").is_err() {
-        writeln!(std::io::stderr(), "SKIPPED full_disk::on_a_disk_with_an_error: no {}", trigger.display()).unwrap();
+        skipped("on_a_disk_with_an_error", &format!("{} cannot be written", trigger.display()));
         return;
     }
     let waiting = refused_honestly(&site, &oma);
