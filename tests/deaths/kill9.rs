@@ -1,8 +1,8 @@
 //! `kill -9` of both appliances in turn, at random moments, while movers push without a pause, change ids are posted, and
 //! jobs begin, are cancelled and end (R-11, R-28, R-29, F3, F27).
 //!
-//! Numbers: 6 movers, one job after the other each; 20 kills, or `WAYBILL_KILLS`. The seed is printed, and `WAYBILL_SEED`
-//! repeats its moments. What was acknowledged is in the files of the dead and in the answers of the restarted, bytes and
+//! Numbers: 6 movers, one job after the other each; 20 kills, or `WAYBILL_KILLS`, with new databases after each 20. The seed
+//! is printed, and `WAYBILL_SEED` repeats its moments. What was acknowledged is in the files of the dead and in the answers of the restarted, bytes and
 //! sequence never go back, row and log agree, and all jobs come to their ends.
 
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ use crate::http::Peer;
 use crate::mover;
 use crate::play::{self, Cast};
 
+const KILLS: usize = 20;
 const MOVERS: usize = 6;
 const TOTAL: u64 = 40 << 20;
 const STEP: u64 = 2 << 20;
@@ -128,6 +129,15 @@ fn f03_f27_appliances_that_are_killed_at_any_moment_lose_nothing() {
     let seed = number("WAYBILL_SEED", std::process::id() as usize);
     println!("WAYBILL_SEED={seed}");
     let (mut dice, mut figures) = (Dice(seed as u64), Figures::default());
+    let kills = number("WAYBILL_KILLS", KILLS);
+    while figures.faults() < kills {
+        killed_in_turn(&mut dice, &mut figures);
+    }
+    figures.tell(&format!("kill -9 under load, {MOVERS} movers, seed {seed}"));
+}
+
+/// Kills on one pair of databases.
+fn killed_in_turn(dice: &mut Dice, figures: &mut Figures) {
     let site = play::site();
     let mut cast = Cast { vma: site.vma(), oma: site.oma() };
     let load =
@@ -143,9 +153,9 @@ fn f03_f27_appliances_that_are_killed_at_any_moment_lose_nothing() {
             .collect();
         let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut last = BTreeMap::new();
-            for count in 0..number("WAYBILL_KILLS", 20) {
+            for count in 0..KILLS {
                 thread::sleep(Duration::from_millis(20 + dice.below(300)));
-                kill(&load, &mut cast, if count % 2 == 0 { "vma" } else { "oma" }, &mut figures);
+                kill(&load, &mut cast, if count % 2 == 0 { "vma" } else { "oma" }, figures);
                 never_back(&site, &mut last);
             }
         }));
@@ -157,7 +167,6 @@ fn f03_f27_appliances_that_are_killed_at_any_moment_lose_nothing() {
     books.check_files(&site);
     all_has_ended(&site, &cast.vma, jobs);
     println!("{jobs} jobs, {} acknowledged requests", books.count());
-    figures.tell(&format!("kill -9 under load, {MOVERS} movers, seed {seed}"));
 }
 
 fn all_has_ended(site: &Site, vma: &Daemon, jobs: usize) {

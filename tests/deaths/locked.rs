@@ -113,3 +113,52 @@ fn r27_databases_that_are_locked_for_long_stop_no_poll_and_lose_no_record() {
     let refused = refusals.into_inner();
     figures.tell(&format!("both databases locked for {} s, {refused} callers refused", number("WAYBILL_LOCK", 6)));
 }
+
+#[test]
+fn r11_a_vma_that_is_killed_with_unwritten_pushes_is_followed_again() {
+    let site = play::site();
+    let (mut vma, oma) = (site.vma(), site.oma());
+    let mut books = Books::default();
+    for asked in [
+        Ask::Declare("job-1".to_owned()),
+        Ask::Track("job-1".to_owned()),
+        Ask::push("job-1", mover::DISK_STARTS, 0),
+        Ask::push("job-1", &mover::running(100, 1000), 100),
+    ] {
+        ask_well(&site, &mut books, &asked);
+    }
+    books.check_answers(&vma);
+    let other = lock(&site, "vma.db");
+    thread::scope(|scope| {
+        for bytes in [200, 300, 400, 500, 600] {
+            let asked = Ask::push("job-1", &mover::running(bytes, 1000), bytes);
+            let (method, target, body) = asked.request();
+            let address = vma.address();
+            // Its VMA dies before it answers.
+            scope.spawn(move || Peer::new(address).call(method, &target, body.as_bytes()).unwrap_err());
+            site.until_rows("SELECT bytes_transferred FROM replication_jobs", &[&bytes.to_string()]);
+        }
+        vma.kill();
+    });
+    other.execute_batch("COMMIT").unwrap();
+    vma = site.vma();
+    books.check_answers(&vma);
+    let row = "SELECT bytes_transferred, status, contact FROM replication_jobs";
+    let killed = Instant::now();
+    // The mover goes on: what the OMA had seen stays, and what is said now counts again.
+    ask_well(&site, &mut books, &Ask::push("job-1", &mover::running(700, 1000), 700));
+    site.until_rows(row, &["700|streaming|fresh"]);
+    let mut figures = Figures::default();
+    figures.fault(killed.elapsed());
+    let told = site.events("job-1", "source_replaced");
+    assert_eq!(told.len(), 1, "{told:?}");
+    ask_well(&site, &mut books, &Ask::push("job-1", &mover::completed(1000), 1000));
+    ask_well(&site, &mut books, &Ask::push("job-1", mover::DISK_STARTS, 1000));
+    ask_well(&site, &mut books, &Ask::push("job-1", &mover::completed(1000), 2000));
+    ask_well(&site, &mut books, &Ask::change_id("job-1", "disk-2000", 1));
+    ask_well(&site, &mut books, &Ask::change_id("job-1", "disk-2001", 2));
+    site.until_status("job-1", "completed");
+    books.check_files(&site);
+    assert!(oma.is_healthy());
+    figures.tell("a VMA killed while its database was locked");
+}

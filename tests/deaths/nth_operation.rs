@@ -21,12 +21,12 @@ const STAYS: Duration = Duration::from_millis(400);
 
 /// What fails, how, and at every how many calls in the short form.
 const FAULTS: [(&str, &str, usize); 6] = [
-    ("pwrite64", "error=EIO", 130),
-    ("pwrite64", "error=ENOSPC", 200),
+    ("pwrite64", "error=EIO", 170),
+    ("pwrite64", "error=ENOSPC", 260),
     ("fsync", "error=EIO", 4),
     ("pread64", "error=EIO", 5),
     ("ftruncate", "error=EIO", 2),
-    ("pwrite64", "error=EROFS", 250),
+    ("pwrite64", "error=EROFS", 400),
 ];
 
 /// Lets go of a daemon a while after the first fault; says when.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::books::{Ask, Books};
-use crate::harness::{Daemon, FAST, SOON, Site};
+use crate::harness::{Daemon, FAST, SOON, Site, waybill};
 use crate::http::Peer;
 use crate::{mover, tracer};
 
@@ -156,6 +156,10 @@ impl Play {
             assert_eq!(daemon.ended(SOON).code(), Some(0), "{role}");
         }
         self.books.check_files(site);
+        for database in ["vma.db", "oma.db"] {
+            let checked = waybill(&["db", "check", "--db"]).arg(site.path(database)).output().unwrap();
+            assert!(checked.status.success(), "{database}: {}", String::from_utf8_lossy(&checked.stdout));
+        }
     }
 
     /// All that was promised is there, and all that was played has come to its end.
