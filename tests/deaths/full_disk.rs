@@ -215,6 +215,9 @@ fn on_a_disk_with_an_error() {
     let device = String::from_utf8(source.stdout).unwrap();
     let device = Path::new(device.trim()).file_name().expect("a device").to_owned();
     let trigger = Path::new("/sys/fs/ext4").join(device).join("trigger_fs_error");
+    // An OMA loses nothing, though it was told a moment ago.
+    ask_well(&site, &mut books, Ask::Track("job-2".to_owned()));
+    ask_well(&site, &mut books, Ask::change_id("job-9", "disk-2000", 7));
     if fs::write(&trigger, "1").is_err() {
         skipped("on_a_disk_with_an_error", &format!("{} cannot be written", trigger.display()));
         return;

@@ -48,8 +48,6 @@ pub struct Play {
     steps: Vec<Step>,
     at: usize,
     pub books: Books,
-    /// Honest refusals on the way.
-    pub refused: usize,
     /// When something was acknowledged, and how long the longest wait for it was.
     answered: Vec<Instant>,
     pub slowest: Duration,
@@ -87,7 +85,7 @@ impl Play {
         // A change id that contradicts the end, and one that nobody can place.
         steps.push(Step::Ask(Ask::change_id("job-1", "disk-2001", 3)));
         steps.push(Step::Ask(Ask::change_id("job-9", "disk-2000", 4)));
-        Self { steps, at: 0, books: Books::default(), refused: 0, answered: Vec::new(), slowest: Duration::ZERO }
+        Self { steps, at: 0, books: Books::default(), answered: Vec::new(), slowest: Duration::ZERO }
     }
     /// The same with a pause in the middle, for what a VMA writes a second after a push.
     pub fn with_pause(pause: Duration) -> Self {
@@ -138,7 +136,6 @@ impl Play {
                 Ok(answer) => {
                     assert!((500..600).contains(&answer.status), "{ask:?}: {answer:?}");
                     assert_eq!(answer.content_type, "application/problem+json", "{answer:?}");
-                    self.refused += 1;
                 }
                 Err(_) if tracer::has_died(daemon) => return Outcome::Died(ask.role()),
                 Err(error) => panic!("{ask:?}: {error} by a daemon that lives"),
