@@ -74,10 +74,10 @@ fn r11_a_vma_that_is_killed_at_a_sync_has_lost_nothing() {
 
 #[test]
 fn r28_an_oma_that_is_killed_at_a_write_has_lost_nothing() {
-    dies_at_each("oma", "pwrite64", stride(200));
+    dies_at_each("oma", "pwrite64", stride(220));
 }
 
 #[test]
 fn r11_a_vma_that_is_killed_at_a_write_has_lost_nothing() {
-    dies_at_each("vma", "pwrite64", stride(150));
+    dies_at_each("vma", "pwrite64", stride(240));
 }

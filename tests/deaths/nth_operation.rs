@@ -21,9 +21,9 @@ const STAYS: Duration = Duration::from_millis(400);
 
 /// What fails, how, and at every how many calls in the short form.
 const FAULTS: [(&str, &str, usize); 6] = [
-    ("pwrite64", "error=EIO", 170),
-    ("pwrite64", "error=ENOSPC", 260),
-    ("fsync", "error=EIO", 4),
+    ("pwrite64", "error=EIO", 230),
+    ("pwrite64", "error=ENOSPC", 400),
+    ("fsync", "error=EIO", 6),
     ("pread64", "error=EIO", 5),
     ("ftruncate", "error=EIO", 2),
     ("pwrite64", "error=EROFS", 400),
