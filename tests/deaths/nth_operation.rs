@@ -22,11 +22,11 @@ const STAYS: Duration = Duration::from_millis(400);
 /// What fails, how, and at every how many calls in the short form.
 const FAULTS: [(&str, &str, usize); 6] = [
     ("pwrite64", "error=EIO", 230),
-    ("pwrite64", "error=ENOSPC", 400),
-    ("fsync", "error=EIO", 6),
+    ("pwrite64", "error=ENOSPC", 300),
+    ("fsync", "error=EIO", 5),
     ("pread64", "error=EIO", 5),
     ("ftruncate", "error=EIO", 2),
-    ("pwrite64", "error=EROFS", 400),
+    ("pwrite64", "error=EROFS", 320),
 ];
 
 /// Lets go of a daemon a while after the first fault; says when.
