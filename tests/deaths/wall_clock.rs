@@ -159,7 +159,9 @@ fn entries_in_order(clock: &Clock) {
         })
         .collect();
     let stored = clock.site.rows("SELECT event FROM job_events WHERE job_id = 'job-2' ORDER BY id");
-    assert_eq!(told, stored);
+    // The VMA's entries stand between them.
+    let mut all = told.iter();
+    assert!(stored.iter().all(|event| all.any(|shown| shown == event)), "{told:#?} for {stored:#?}");
     let text = clock.shown(&["log", "job-2"]);
     assert!(!text.contains("-1d") && !text.contains("+-"), "{text}");
 }
