@@ -10,6 +10,9 @@ packages=(
   libnbd-bin:nbdcopy
   qemu-utils:qemu-img
   strace:strace
+  faketime:faketime
+  util-linux:unshare
+  e2fsprogs:mkfs.ext4
   procps:ps
   tmux:tmux
 )

@@ -29,6 +29,9 @@ const DURABLE_AFTER: Duration = Duration::from_secs(1);
 /// How often a sign of life is left; readers take three missing ones for a death.
 const SIGN_EVERY: Duration = Duration::from_secs(10);
 
+/// How far the two clocks may part between two signs; more than that, and somebody has set the wall clock.
+const CLOCK_IS_SET: Duration = Duration::from_secs(1);
+
 /// The answer to one request, and who waits for it.
 #[derive(Debug)]
 pub struct Reply {
@@ -46,8 +49,11 @@ pub struct Ledger {
     held: Vec<(Mono, Reply)>,
     retry_at: Option<Mono>,
     durable_at: Option<Mono>,
+    /// The log says that what is written cannot be made durable.
+    is_undurable: bool,
     waits_for_disk: bool,
-    sign_at: Mono,
+    /// When the last sign of life was left.
+    signed: Option<Now>,
 }
 
 impl Ledger {
@@ -61,8 +67,9 @@ impl Ledger {
             held: Vec::new(),
             retry_at: None,
             durable_at: None,
+            is_undurable: false,
             waits_for_disk,
-            sign_at: Mono::default(),
+            signed: None,
         }
     }
     /// For reading.
@@ -160,10 +167,11 @@ impl Ledger {
         refused
     }
 
-    /// Leaves a sign of life in the database, every 10 s at most. Where that fails its absence tells.
+    /// Leaves a sign of life in the database, every 10 s at most. Where that fails its absence tells, and so it does where
+    /// the rows cannot be written: they are as old as the last sign, however well this one place could be.
     pub fn give_sign(&mut self, now: Now) {
-        if self.sign_at <= now.mono {
-            self.sign_at = now.mono + SIGN_EVERY;
+        if self.retry_at.is_none() && self.signed.is_none_or(|last| is_sign_due(last, now)) {
+            self.signed = Some(now);
             if let Err(error) = self.store.give_sign(now.wall) {
                 log::debug!("{error}");
             }
@@ -176,9 +184,13 @@ impl Ledger {
         [self.retry_at, self.durable_at, first_held].into_iter().flatten().min()
     }
 
-    /// Makes all that was written durable, before the process ends.
+    /// Makes all that was written durable, before the process ends. Says what could not be written.
     pub fn close(&mut self, now: Now) {
         self.write(now);
+        if !self.outbox.is_empty() {
+            let waiting = self.outbox.changes().len();
+            log::error!("{waiting} changes could not be written and end with this process; nobody was told of them");
+        }
         self.make_durable(now);
     }
 
@@ -212,9 +224,14 @@ impl Ledger {
 
     fn make_durable(&mut self, now: Now) {
         self.durable_at = None;
-        if let Err(error) = self.store.make_durable() {
-            log::error!("{error}; tried again");
-            self.durable_at = Some(now.mono + DURABLE_AFTER);
+        match self.store.make_durable() {
+            Ok(()) => self.is_undurable = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_undurable, true) {
+                    log::error!("{error}; tried again every second");
+                }
+                self.durable_at = Some(now.mono + DURABLE_AFTER);
+            }
         }
     }
 
@@ -232,6 +249,15 @@ impl Ledger {
             }
         }
     }
+}
+
+/// True where the last sign of life is old, or where the wall clock has been set since: readers, who have only that clock,
+/// would take a living daemon for a dead one, or a dead one for a living.
+fn is_sign_due(last: Now, now: Now) -> bool {
+    let passed = now.mono.since(last.mono);
+    let shown = i128::from(now.wall.unix_millis()) - i128::from(last.wall.unix_millis());
+    let set_by = Duration::from_millis(u64::try_from((shown - passed.as_millis() as i128).abs()).unwrap_or(u64::MAX));
+    passed >= SIGN_EVERY || set_by > CLOCK_IS_SET
 }
 
 /// Gives an answer at once. A caller that has gone is no error.
@@ -277,5 +303,23 @@ mod tests {
         ledger.settle(at(3000));
         ledger.settle(at(5000));
         assert_eq!(made_durable(), 1);
+    }
+
+    #[test]
+    fn a_sign_of_life_is_due_after_its_time_and_where_the_wall_clock_was_set() {
+        let at = |mono, wall| Now { mono: Mono::from_millis(mono), wall: Wall::from_unix_millis(wall) };
+        let last = at(5000, 1_000_000);
+        for (now, is_due) in [
+            (at(5000, 1_000_000), false),
+            (at(14_999, 1_009_999), false),
+            (at(15_000, 1_010_000), true),
+            // A clock that is steered a little is not set.
+            (at(6000, 1_001_900), false),
+            (at(6000, 999_900), true),
+            (at(6000, 87_401_000), true),
+            (at(6000, i64::MIN), true),
+        ] {
+            assert_eq!(is_sign_due(last, now), is_due, "{now:?}");
+        }
     }
 }

@@ -59,7 +59,10 @@ pub enum StoreError {
         reason: String,
     },
     /// The file is something else than a waybill database.
-    #[error("{at}: not a waybill database ({reason}); name another file in `database` or `--db`")]
+    #[error(
+        "{at}: not a waybill database ({reason}); name another file in `database` or `--db`, or restore a backup \
+         where it has been one"
+    )]
     NotADatabase {
         /// Where.
         at: Place,

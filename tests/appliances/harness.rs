@@ -190,17 +190,23 @@ pub struct Daemon {
 
 impl Daemon {
     fn start(site: &Site, role: &'static str) -> Self {
+        let mut daemon = Self::launch(site, role, site.command(role));
+        daemon.ready().unwrap_or_else(|status| panic!("{role} ended with {status}"));
+        daemon
+    }
+    /// Starts a daemon by a command that becomes it, and does not wait for it.
+    pub fn launch(site: &Site, role: &'static str, mut command: Command) -> Self {
         let log = site.path(&format!("{role}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
-        let child = site.command(role).stdout(Stdio::null()).stderr(file).spawn().expect("waybill starts");
-        let mut daemon = Self { role, child, address: site.address(role), log };
-        until("the daemon is ready", SOON, || {
-            if let Some(status) = daemon.child.try_wait().unwrap() {
-                panic!("{role} ended with {status}");
-            }
-            daemon.is_healthy().then_some(())
-        });
-        daemon
+        let child = command.stdout(Stdio::null()).stderr(file).spawn().expect("waybill starts");
+        Self { role, child, address: site.address(role), log }
+    }
+    /// Waits until it answers; how it ended where it did not come so far.
+    pub fn ready(&mut self) -> Result<(), ExitStatus> {
+        until("the daemon is ready", SOON, || match self.child.try_wait().unwrap() {
+            Some(status) => Some(Err(status)),
+            None => self.is_healthy().then_some(Ok(())),
+        })
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -13,7 +13,6 @@ mod broken;
 mod crowded;
 mod four_silences;
 mod hostile;
-mod killed;
 mod locked;
 mod movers;
 mod names;

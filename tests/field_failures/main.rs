@@ -5,6 +5,7 @@
 #[allow(dead_code)]
 #[path = "../sim/disk.rs"]
 mod disk;
+#[allow(dead_code)]
 #[path = "../sim/invariants.rs"]
 mod invariants;
 #[allow(dead_code)]
