@@ -54,7 +54,6 @@ impl Vma {
     /// Where the database cannot be opened or read.
     pub fn open(config: &VmaConfig, now: Now, seed: u64) -> Result<Self, StoreError> {
         let mut store = Store::open(&config.database)?;
-        store.leave_gap()?;
         let settings = SourceSettings {
             name: config.name.clone(),
             epoch: store.epoch(),
@@ -63,6 +62,8 @@ impl Vma {
             seed,
         };
         let jobs = store.jobs()?;
+        // Only into a database that can be read.
+        store.leave_gap()?;
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
         let source = Source::resume(settings, store.sequence()?, jobs, now);
         let (ledger, panics) = (Ledger::new(store, false), Panics::default());

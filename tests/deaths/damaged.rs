@@ -78,7 +78,7 @@ fn a_daemon_does_not_start_on_a_damaged_database_and_a_backup_goes_on() {
         assert_eq!(status.code(), Some(1), "{role} {what}: {log}");
         assert!(log.contains("waybill: cannot open the database: "), "{role} {what}: {log}");
         assert!(log.contains("restore a backup"), "{role} {what}: {log}");
-        assert_eq!(bytes_of(&site, &database), damaged, "{role} {what}: nothing is written over the damage");
+        assert!(bytes_of(&site, &database) == damaged, "{role} {what}: something is written over the damage");
         restore(&site, &database, &backup);
         let restored = Instant::now();
         cast.restart(&site, role);
