@@ -109,11 +109,14 @@ fn the_terminal_is_given_back_when_watch_is_stopped_killed_or_hung_up() {
     terminal.tmux(&["send-keys", "C-c"]);
     terminal.screen(&[], "exit 147");
     for signal in ["TERM", "HUP", "QUIT"] {
-        terminal.enter(&format!("clear; {}", watch(&db)));
+        // The last frame of the one before stands on the ordinary screen until that is cleared.
+        terminal.enter(&format!("clear; echo cleared'-'{signal}"));
+        terminal.screen(&[], &format!("cleared-{signal}"));
+        terminal.enter(&watch(&db));
         terminal.screen(&[], "to come");
         let whose = format!("watch job-1 --db {db}");
         let sent = Command::new("pkill").args([&format!("-{signal}"), "-f", &whose]).status().expect("pkill runs");
-        assert!(sent.success(), "{signal}: pkill ended with {sent}, on the screen\n{}", terminal.screen(&[], ""));
+        assert!(sent.success(), "{signal}");
         terminal.screen(&[], "exit 130");
         assert_eq!(state(), "011\n", "{signal}");
     }
