@@ -116,6 +116,8 @@ events! {
     ContactRegained = "contact_regained" Info,
     /// The polls of a job became fewer or returned to their pace.
     BackoffChanged = "backoff_changed" Info,
+    /// The configuration has other rules for polls and writes.
+    PaceReconfigured = "pace_reconfigured" Info,
     /// The mover is silent while streaming.
     JobStalled = "job_stalled" Warning,
     /// The mover was heard again.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::dice::Dice;
 
 /// The figures of R-22, from the configuration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The pace while all is well.
     pub interval: Duration,

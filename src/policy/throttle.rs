@@ -13,7 +13,7 @@ use crate::model::status::JobStatus;
 use crate::model::time::{Mono, Wall};
 
 /// The thresholds, from the configuration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThrottleSettings {
     /// Progress of this much is written at once.
     pub min_percent: Percent,

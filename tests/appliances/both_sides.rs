@@ -77,6 +77,12 @@ fn r51_waybill_log_tells_both_sides_though_the_oma_was_killed_and_the_vma_is_gon
     until_told(&site, "job_failed");
     let (here, there) = both(&site);
     assert_eq!(here, there);
+    let steps = site.rows_of("vma.db", "SELECT stage, outcome, duration_ms >= 0 FROM job_steps ORDER BY id");
+    assert_eq!(
+        steps,
+        ["Discover|succeeded|1", "Snapshot|succeeded|1", "Transfer|failed|1"],
+        "the VMA has its steps too"
+    );
     vma.kill();
     oma.kill();
     for name in ["vma.db", "vma.db-wal", "vma.db-shm"] {

@@ -98,6 +98,13 @@ fn sighup_takes_a_good_configuration_and_refuses_a_broken_one() {
     oma.signal(Signal::HUP);
     until("the reload is told", SOON, || reloaded(oma.log()));
     assert_eq!(track("job-b", "site-b"), 201);
+    site.configure_oma(&second.replace("min_interval = \"100ms\"", "min_interval = \"300ms\""), &site.url("vma"));
+    oma.signal(Signal::HUP);
+    let told = until("the job's log says it", SOON, || site.events("job-b", "pace_reconfigured").pop());
+    assert!(
+        told.contains("polls are 100 ms apart") && told.ends_with("rows are written after 1.00 % or 300 ms"),
+        "{told}"
+    );
     site.configure_oma(&second.replace("100ms", "soon"), &site.url("vma"));
     oma.signal(Signal::HUP);
     let told = until("the fault is told", SOON, || {

@@ -85,7 +85,24 @@ impl Fleet {
                 same.cloned().unwrap_or_else(|| Discovery::new(vma.clone(), now.mono))
             })
             .collect();
-        self.settings = settings;
+        let before = std::mem::replace(&mut self.settings, settings);
+        let (backoff, throttle) = (self.settings.backoff, self.settings.throttle);
+        if (before.backoff, before.throttle) == (backoff, throttle) {
+            return;
+        }
+        let ids: Vec<JobId> = self.jobs.keys().cloned().collect();
+        for id in ids {
+            let Some(tracked) = self.jobs.get(&id) else { continue };
+            let message = format!(
+                "from now on polls are {} ms apart, {} ms at most after failures; rows are written after {} % or {} ms",
+                backoff.interval.as_millis(),
+                backoff.longest.as_millis(),
+                throttle.min_percent,
+                throttle.min_interval.as_millis()
+            );
+            self.journal.note(now, &tracked.job, Event::PaceReconfigured, message, Vec::new());
+            self.settle(now, &id);
+        }
     }
 
     /// The tracked job of that id.
