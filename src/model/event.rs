@@ -78,6 +78,8 @@ events! {
     TransitionRefused = "transition_refused" Warning,
     /// A stage or status text that nobody knows (`wire.md`).
     UnknownText = "unknown_text" Warning,
+    /// The mover copies in full what was declared incremental, or the other way round.
+    SyncContradicted = "sync_contradicted" Warning,
     /// A `completed` without an open disk: a client's retry (`wire.md`).
     DuplicateCompletion = "duplicate_completion" Info,
     /// A push that could belong to several disks, or to none that is left.

@@ -23,6 +23,9 @@ impl Oma {
         match call {
             Call::Track(request) => {
                 let stored = self.ended(now, &request.job)?;
+                if self.is_archived(&request.job) {
+                    return Err(refuse(&Refusal::Archived { job: request.job }));
+                }
                 let admitted = self.fleet.track(now, &request, stored.as_ref()).map_err(|refusal| refuse(&refusal))?;
                 self.recall(&request.job);
                 let status = if admitted == Admitted::New { 201 } else { 200 };

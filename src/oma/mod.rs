@@ -122,6 +122,14 @@ impl Oma {
         Ok(())
     }
 
+    /// True where the id is that of a job in the archive: nothing begins under it again.
+    pub(in crate::oma) fn is_archived(&self, id: &JobId) -> bool {
+        self.ledger.store().is_archived(id).unwrap_or_else(|error| {
+            log::error!("job={:?} {error}", id.as_str());
+            false
+        })
+    }
+
     /// The newest row of a job that is not tracked.
     fn stored(&self, id: &JobId) -> Option<Job> {
         self.ledger.job(id).unwrap_or_else(|error| {
@@ -247,7 +255,9 @@ impl Appliance for Oma {
             Event::Core(input) => self.tell(now, input),
             Event::Reloaded(config) => self.reload(now, *config),
             Event::Listed(vma, listing) => {
-                let listed = ask::unseen(listing, |id| self.fleet.job(id).is_some() || self.stored(id).is_some());
+                let listed = ask::unseen(listing, |id| {
+                    self.fleet.job(id).is_some() || self.stored(id).is_some() || self.is_archived(id)
+                });
                 let new: Vec<JobId> = listed.jobs.iter().map(|progress| progress.job.clone()).collect();
                 self.tell(now, Input::Listed(vma, listed));
                 new.iter().for_each(|id| self.recall(id));
@@ -295,6 +305,9 @@ impl Appliance for Oma {
     fn settle(&mut self, now: Now) {
         self.ledger.take(self.fleet.changes());
         while let Some(request) = self.fleet.next_redirected() {
+            if self.is_archived(&request.job) {
+                continue;
+            }
             let stored = self.stored(&request.job);
             match guarded(|| self.fleet.track(now, &request, stored.as_ref())) {
                 Ok(Ok(_)) => self.recall(&request.job),

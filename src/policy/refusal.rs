@@ -35,6 +35,12 @@ pub enum Refusal {
         /// How it ended.
         status: JobStatus,
     },
+    /// The job has ended, and its row was moved to the archive (R-55).
+    #[error("job {job} has ended and is in the archive")]
+    Archived {
+        /// The job.
+        job: JobId,
+    },
     /// What is announced differs from what is known.
     #[error("job {job} is known with other facts: {differences}")]
     Contradiction {
@@ -95,6 +101,7 @@ impl Refusal {
                  which opens the run <id>~2"
                     .to_owned()
             }
+            Self::Archived { .. } => "use another job id: the history goes by it".to_owned(),
             Self::Contradiction { .. } => {
                 "repeat the known facts or leave them out; use a new id for another run".to_owned()
             }

@@ -67,7 +67,7 @@ pub fn refuse(refusal: &Refusal) -> Problem {
     let kind = match refusal {
         Refusal::UnknownJob { .. } | Refusal::NotTracked { .. } => Kind::UnknownJob,
         Refusal::UnknownVma { .. } => Kind::UnknownVma,
-        Refusal::Finished { .. } => Kind::Finished,
+        Refusal::Finished { .. } | Refusal::Archived { .. } => Kind::Finished,
         Refusal::Contradiction { .. } => Kind::Contradiction,
         Refusal::AliasTaken { .. } => Kind::AliasTaken,
         Refusal::DisksOpen { .. } => Kind::DisksOpen,

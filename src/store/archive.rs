@@ -46,7 +46,7 @@ pub fn archive(from: &Path, to: &Path, cutoff: Wall, mut told: impl FnMut(Moved)
     let failure = |error: rusqlite::Error| StoreError::from_sqlite(Place::new(from, OPERATION), &error);
     let mut conn = open(from)?;
     let epoch = schema::epoch(&conn).map_err(failure)?;
-    prepare(to, &epoch)?;
+    prepare(from, to, &epoch)?;
     let mut moved = Moved::default();
     let mut move_all = || -> rusqlite::Result<()> {
         attach(&conn, to)?;
@@ -82,9 +82,14 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
 
 /// Makes the archive a database of this schema, in one file, and of this database only. What is something else is left as
 /// it is.
-fn prepare(to: &Path, epoch: &str) -> Result<(), StoreError> {
+fn prepare(from: &Path, to: &Path, epoch: &str) -> Result<(), StoreError> {
     let at = || Place::new(to, OPERATION);
     let failure = |error: rusqlite::Error| StoreError::from_sqlite(at(), &error);
+    let own = ["", "-wal", "-shm", "-journal", ".lock"].map(|end| backup::beside(from, end));
+    if own.iter().any(|own| own == to) {
+        let reason = "it is a file of the database itself; name another file with --to".to_owned();
+        return Err(StoreError::NotADatabase { at: at(), reason });
+    }
     if to.metadata().is_ok_and(|file| file.len() > 0) {
         match Reader::open(to) {
             Ok(found) => refuse_other_archive(&found, epoch, at)?,
@@ -126,12 +131,21 @@ fn attach(conn: &Connection, to: &Path) -> rusqlite::Result<()> {
     )
 }
 
-/// The database remembers its archives, so that readers find them.
+/// The database remembers its archives by their epochs, so that readers find them; one that was moved is found at its new
+/// place when it is used there.
 fn note_archive(conn: &Connection, to: &Path) -> rusqlite::Result<()> {
     let path = std::fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
-    let note = "INSERT INTO appliance (key, value) SELECT 'archive ' || ?1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-                WHERE NOT EXISTS (SELECT 1 FROM appliance WHERE key = 'archive ' || ?1)";
-    conn.execute(note, [path.to_string_lossy()]).map(drop)
+    let path = path.to_string_lossy();
+    const EPOCH: &str = "(SELECT value FROM archive.appliance WHERE key = 'epoch')";
+    let moved = format!(
+        "DELETE FROM main.appliance WHERE key LIKE 'archive %' AND key <> 'archive ' || ?1 AND value = {EPOCH}"
+    );
+    let note = format!(
+        "INSERT INTO main.appliance (key, value) SELECT 'archive ' || ?1, {EPOCH}
+         WHERE NOT EXISTS (SELECT 1 FROM main.appliance WHERE key = 'archive ' || ?1)"
+    );
+    conn.execute(&moved, [&path])?;
+    conn.execute(&note, [&path]).map(drop)
 }
 
 /// Finds the rows that the question for a disk's last change id is answered from: the newest well-formed one of each.
@@ -255,7 +269,10 @@ fn remove(conn: &mut Connection) -> rusqlite::Result<Moved> {
         transaction.execute(&format!("DELETE FROM main.{table} WHERE {BELONGING}"), [])?;
     }
     let jobs = transaction.execute(&format!("DELETE FROM main.replication_jobs WHERE {JOBS}"), [])?;
-    transaction.execute_batch(&format!("DELETE FROM main.job_ids WHERE {JOBS}; DELETE FROM main.leaving"))?;
+    transaction.execute_batch(&format!(
+        "UPDATE main.job_ids SET archived_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE {JOBS};
+         DELETE FROM main.leaving"
+    ))?;
     transaction.commit()?;
     Ok(Moved { jobs, history })
 }

@@ -21,12 +21,14 @@ const NO_PAUSE: Duration = Duration::ZERO;
 
 /// Copies all that `conn` sees into the file `to`, which then is on the disk. A file that is there is replaced.
 pub(super) fn copy(conn: &Connection, to: &Path) -> Result<(), StoreError> {
-    let part = beside(to, ".part");
+    let part = beside(to, ".waybill-part");
     let copied = copy_into(conn, &part)
         .and_then(|()| std::fs::rename(&part, to).and_then(|()| sync_folder(to)).map_err(|error| from_io(to, &error)));
     if copied.is_err() {
         // The first error says more than one of cleaning up.
-        std::fs::remove_file(&part).ok();
+        for end in ["", "-journal"] {
+            std::fs::remove_file(beside(&part, end)).ok();
+        }
     }
     copied
 }

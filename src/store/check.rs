@@ -21,11 +21,12 @@ const SCHEMA: &str =
 const EXTRA: &str = "somebody added it; drop it unless you know what it is for: it may refuse what the daemon writes";
 const ROWS: &str = "somebody wrote past the rules, as with another trigger dropped; compare with a backup before anything relies on it";
 
+const NOT_ALL: &str = "its VMA, or somebody by hand, called that a success: look at the target before it is relied on";
 const BY_HAND: &str =
     "start the OMA's daemon, if another program ended the job while it was down; else compare with a backup";
 
 /// Rules between rows: what holds, the SELECT that names the rows where it does not, and what to do then.
-const RULES: [(&str, &str, &str); 11] = [
+const RULES: [(&str, &str, &str); 14] = [
     (
         "what has ended has the time of its end, and what runs has none",
         "SELECT 'job ' || id || ' is ' || status || ', completed_at ' || ifnull(completed_at, 'is missing')
@@ -57,7 +58,7 @@ const RULES: [(&str, &str, &str); 11] = [
     (
         "no job has vanished, and none is new past the rules",
         "SELECT 'job ' || id || ' has no row and left no word' FROM job_ids
-         WHERE id NOT IN (SELECT id FROM replication_jobs)
+         WHERE archived_at IS NULL AND id NOT IN (SELECT id FROM replication_jobs)
          UNION ALL SELECT 'job ' || id || ' is not in job_ids' FROM replication_jobs
          WHERE id NOT IN (SELECT id FROM job_ids)
          UNION ALL SELECT 'job ' || job_id || ' is named in leaving' FROM leaving",
@@ -80,6 +81,24 @@ const RULES: [(&str, &str, &str); 11] = [
          FROM cbt_history JOIN replication_jobs AS job ON job.id = job_id
          WHERE sync_success = 1 AND status <> 'completed'",
         ROWS,
+    ),
+    (
+        "the history is of jobs that are here or in the archive",
+        "SELECT 'row ' || id || ' of disk ' || disk_id || ' of job ' || job_id FROM cbt_history
+         WHERE job_id NOT IN (SELECT id FROM job_ids)",
+        ROWS,
+    ),
+    (
+        "a job that has succeeded has no disk that is not completed",
+        "SELECT 'disk ' || disk_id || ' of job ' || job_id || ' is ' || sync_status
+         FROM vm_disks JOIN replication_jobs AS job ON job.id = job_id
+         WHERE status = 'completed' AND sync_status <> 'completed' AND declared = 1",
+        NOT_ALL,
+    ),
+    (
+        "there are numbers left for what is to come",
+        "SELECT name || ' has come to ' || seq FROM sqlite_sequence WHERE seq > 4611686018427387904",
+        RESTORE,
     ),
     (
         "a step that has an end has an outcome and a duration",

@@ -40,7 +40,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The disk, the quota or the file's size limit is used up.
-    #[error("{at}: no space left ({reason}); free space on the file system of the database")]
+    #[error("{at}: no space left ({reason}); free space on the file system of this file")]
     Full {
         /// Where.
         at: Place,

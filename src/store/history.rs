@@ -94,7 +94,7 @@ impl Queries {
                    AND (disk_id = ?2 OR device_key = ?3)
                    AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                                    AND later.disk_id = entry.disk_id AND later.id > entry.id)
-                 ORDER BY (SELECT min(first.id) FROM cbt_history AS first
+                 ORDER BY disk_id = ?2 DESC, (SELECT min(first.id) FROM cbt_history AS first
                            WHERE first.job_id = entry.job_id AND first.disk_id = entry.disk_id) DESC",
             )?;
             let device_key = disk.strip_prefix("disk-").and_then(|key| key.parse::<i64>().ok());

@@ -47,6 +47,13 @@ impl Queries {
         const SELECT: &str = concat!(select_jobs!("WHERE "), unfinished!(), " ORDER BY created_at, id");
         self.jobs_of(SELECT, [])
     }
+    /// True where the job of that id has ended and was moved to the archive.
+    pub fn is_archived(&self, id: &JobId) -> Result<bool, StoreError> {
+        self.run(OPERATION, |conn| {
+            let select = "SELECT EXISTS (SELECT 1 FROM job_ids WHERE id = ?1 AND archived_at IS NOT NULL)";
+            conn.prepare_cached(select)?.query_row([id.as_str()], |row| row.get(0))
+        })
+    }
     /// Jobs that were tracked and that another program ended while no daemon saw it: a step of theirs is still open, or a
     /// disk has no history.
     pub fn ended_unseen(&self) -> Result<Vec<Job>, StoreError> {

@@ -79,7 +79,7 @@ impl Reader {
     pub fn archives(&self) -> Result<Vec<PathBuf>, StoreError> {
         self.run("look for archives of", |conn| {
             let mut select = conn.prepare(
-                "SELECT substr(key, length('archive ') + 1) FROM appliance WHERE key LIKE 'archive %' ORDER BY value",
+                "SELECT substr(key, length('archive ') + 1) FROM appliance WHERE key LIKE 'archive %' ORDER BY key",
             )?;
             let paths = select.query_map([], |row| row.get::<_, String>(0).map(PathBuf::from))?;
             paths.collect()

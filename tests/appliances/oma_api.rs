@@ -145,3 +145,30 @@ fn change_ids_that_come_before_their_job_or_disk_is_known_are_not_lost_to_it() {
     assert_eq!(last_change_id(&oma, "/DC0/vm/a", "disk-2000"), FIRST);
     assert_eq!(vma.document("job-1")["status"], "Succeeded");
 }
+
+#[test]
+fn r55_an_id_that_is_in_the_archive_begins_no_other_run() {
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    vma.put("/api/v1/jobs/job-1", r#"{"vm":{"path":"/DC0/vm/a"},"disks":[{"id":"disk-2000"}]}"#, 201);
+    oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
+    let mut mover = Mover::new(&vma, "job-1");
+    mover.push(mover::DISK_STARTS);
+    mover.push(&mover::completed(1000));
+    oma.post("/api/v1/replications/job-1/changeid", &mover::change_id("disk-2000", FIRST), 200);
+    site.until_status("job-1", "completed");
+    let archive = |older: &str| {
+        let ended =
+            waybill(&["db", "archive", "--older-than", older, "--db"]).arg(site.path("oma.db")).output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    // Beside the running daemon; what has just ended is old enough in a millisecond.
+    until("it is old enough", SOON, || archive("1ms").contains(": 1 jobs and 0 rows").then_some(()));
+    let refused = oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 409).json();
+    assert_eq!(refused["detail"], "job job-1 has ended and is in the archive", "{refused}");
+    let typed = site.sqlite3_refused("INSERT INTO replication_jobs (id, vma) VALUES ('job-1', 'site-a')");
+    assert!(typed.contains("is here or in the archive"), "{typed}");
+    let last = oma.get("/api/v1/replications/changeid?vm_path=/DC0/vm/a&disk_id=disk-2000").json();
+    assert_eq!(last["change_id"], FIRST, "the next incremental still starts there");
+}

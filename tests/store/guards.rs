@@ -17,10 +17,13 @@ fn filled() -> Dir {
     let mut store = Store::open(&dir.file()).unwrap();
     let mut run = job_with_disks("run", &["d"]);
     (run.status, run.disks[0].status) = (JobStatus::Streaming, DiskStatus::Completed);
+    let mut open = job_with_disks("open", &["d"]);
+    (open.status, open.disks[0].status) = (JobStatus::Streaming, DiskStatus::Streaming);
     let over = job_with_disks("over", &["d"]);
     let step = Step { job: over.id.clone(), stage: Stage::Transfer, started_at: at(1), correlation: None };
     let changes = [
         progress(&run),
+        progress(&open),
         progress(&over),
         Change::StepBegan(step),
         Change::Entry(entry("over", Event::JobSucceeded)),
@@ -54,8 +57,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("INSERT INTO job_exports (job_id, name) VALUES ('over', 'e')", NOTHING_ADDED),
     ("INSERT INTO job_steps (job_id, stage, started_at) VALUES ('over', 'Finalize', 'now')", NOTHING_ADDED),
     // A replacement, which deletes the old row without a word.
-    ("INSERT OR REPLACE INTO replication_jobs (id, vma) VALUES ('over', 'site-a')", "is here and is not replaced"),
-    ("INSERT OR REPLACE INTO replication_jobs (id, vma) VALUES ('run', 'site-a')", "is here and is not replaced"),
+    ("INSERT OR REPLACE INTO replication_jobs (id, vma) VALUES ('over', 'site-a')", "is not replaced"),
+    ("INSERT OR REPLACE INTO replication_jobs (id, vma) VALUES ('run', 'site-a')", "is not replaced"),
     ("INSERT OR REPLACE INTO replication_jobs (rowid, id, vma) VALUES (1, 'new', 'a')", "another job has this rowid"),
     ("INSERT OR REPLACE INTO vm_disks (job_id, disk_id) VALUES ('run', 'd')", "is here and is not replaced"),
     ("REPLACE INTO cbt_history (id, job_id, disk_id, sync_type) VALUES (1, 'x', 'd', 'full')", "only ever added to"),
@@ -81,6 +84,22 @@ const REFUSED: &[(&str, &str)] = &[
     ("DELETE FROM vm_disks WHERE job_id = 'run'", "disks are not deleted"),
     ("DELETE FROM job_steps", "steps are not deleted"),
     ("INSERT INTO leaving VALUES ('run')", "only ended jobs may leave"),
+    ("INSERT INTO leaving VALUES ('not-yet')", "only ended jobs may leave"),
+    ("INSERT INTO leaving VALUES ('over'); UPDATE leaving SET job_id = 'run'", "each by its own id"),
+    ("UPDATE OR REPLACE replication_jobs SET rowid = 2 WHERE id = 'run'", "the id of a job does not change"),
+    ("UPDATE replication_jobs SET status = 'completed' WHERE id = 'open'", "a disk of this job is not completed"),
+    // Numbers after which there is no room for any.
+    ("INSERT INTO job_events (id, job_id, event) VALUES (9223372036854775806, 'run', 'x')", "leave it out"),
+    (
+        "INSERT INTO cbt_history (id, job_id, disk_id, sync_type) VALUES (9223372036854775807, 'x', 'd', 'full')",
+        "leave it out",
+    ),
+    (
+        "INSERT INTO replication_jobs (rowid, id, vma) VALUES (9223372036854775807, 'new', 'a')",
+        "leave the rowid to SQLite",
+    ),
+    ("UPDATE appliance SET value = '9223372036854775807' WHERE key = 'sequence'", "neither falls nor leaps"),
+    ("UPDATE appliance SET value = '7x' WHERE key = 'sequence'", "neither falls nor leaps"),
     // What the program says of itself.
     ("INSERT INTO status_transitions VALUES ('job', 'failed', 'pending')", "the table of the program"),
     ("UPDATE status_transitions SET to_status = 'pending'", "the table of the program"),
@@ -94,7 +113,7 @@ fn r43_the_shell_is_refused_with_a_reason_and_nothing_has_changed() {
     let dir = filled();
     let before = sqlite3(&dir.file(), ".dump").unwrap();
     for (sql, reason) in REFUSED {
-        let complaint = sqlite3(&dir.file(), sql).expect_err(sql);
+        let complaint = sqlite3(&dir.file(), &format!("BEGIN; {sql}; COMMIT")).expect_err(sql);
         assert!(complaint.contains(reason), "{sql}: {complaint}");
     }
     assert_eq!(sqlite3(&dir.file(), ".dump").unwrap(), before);

@@ -67,9 +67,10 @@ impl Walk {
         if !entry.sync_success {
             return self.fail(&entry, at);
         }
-        match entry.sync {
-            SyncKind::Full => self.start(&entry, at),
-            SyncKind::Incremental => self.go_on(&entry, at),
+        match (entry.sync, &entry.previous_change_id) {
+            (SyncKind::Full, None) => self.start(&entry, at),
+            // What says where it started from is not taken for whole, whatever it is called.
+            (SyncKind::Full, Some(_)) | (SyncKind::Incremental, _) => self.go_on(&entry, at),
         }
         if !self.is_placed {
             // Then it is no wonder that no earlier run is known.

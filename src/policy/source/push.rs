@@ -157,11 +157,16 @@ impl Source {
         }
     }
 
+    /// The mover knows what it copies, whatever was declared: an incremental that passes for a full copy would hide a gap
+    /// in the chain of change ids.
     fn note_sync(&mut self, now: Now, id: &JobId, text: Option<&str>) {
         let (Some(entry), Some(text)) = (self.jobs.get_mut(id), text) else { return };
-        match SyncKind::from_wire_name(text) {
-            Some(kind) => entry.job.sync = entry.job.sync.or(Some(kind)),
-            None => self.name_unknown_sync(now, id, text),
+        let Some(kind) = SyncKind::from_wire_name(text) else { return self.name_unknown_sync(now, id, text) };
+        let Some(known) = entry.job.sync.replace(kind).filter(|known| *known != kind) else { return };
+        if entry.told.unknown.is_first(&format!("sync {}", kind.wire_name()), limits::UNKNOWN_TEXTS_PER_JOB) {
+            let message =
+                format!("the mover makes a copy of kind {}, and {} was known", kind.wire_name(), known.wire_name());
+            self.journal.note(now, &entry.job, Event::SyncContradicted, message, Vec::new());
         }
     }
 

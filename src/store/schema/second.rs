@@ -123,6 +123,24 @@ BEGIN SELECT RAISE(ABORT, '",
     };
 }
 
+/// The trigger of a table whose ids count up: after one that is near the last number there is no room for any.
+macro_rules! leaves_ids_to_sqlite {
+    ($table:literal) => {
+        concat!(
+            "CREATE TRIGGER ",
+            $table,
+            "_leave_ids_to_sqlite BEFORE INSERT ON ",
+            $table,
+            "
+WHEN NEW.id > 4611686018427387904
+BEGIN SELECT RAISE(ABORT, '",
+            $table,
+            ".id is counted up by SQLite: leave it out'); END;
+"
+        )
+    };
+}
+
 pub(super) const SECOND: &str = concat!(
     r"
 -- A job may be asked for by its disk's device key when its own row is no longer here (R-31).
@@ -135,27 +153,33 @@ CREATE TABLE leaving (
     job_id TEXT PRIMARY KEY NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER leaving_are_ended BEFORE INSERT ON leaving
-WHEN EXISTS (SELECT 1 FROM replication_jobs WHERE id = NEW.job_id) AND NOT ",
+WHEN NOT ",
     job_has_ended!("NEW.job_id"),
-    r"
+    r" AND (EXISTS (SELECT 1 FROM replication_jobs WHERE id = NEW.job_id)
+    OR NOT EXISTS (SELECT 1 FROM cbt_history WHERE job_id = NEW.job_id))
 BEGIN SELECT RAISE(ABORT, 'this job has not ended: only ended jobs may leave'); END;
+CREATE TRIGGER leaving_are_not_changed BEFORE UPDATE ON leaving
+BEGIN SELECT RAISE(ABORT, 'only ended jobs may leave, each by its own id'); END;
 
--- Every id that replication_jobs has now, by which a replaced row is told from a new one.
+-- Every id that replication_jobs has, by which a replaced row is told from a new one. That of an archived job stays: a
+-- run of the same id would be mixed up with it in the history.
 CREATE TABLE job_ids (
-    id TEXT PRIMARY KEY NOT NULL
+    id          TEXT PRIMARY KEY NOT NULL,
+    archived_at TEXT
 ) STRICT, WITHOUT ROWID;
-INSERT INTO job_ids SELECT id FROM replication_jobs;
+INSERT INTO job_ids (id) SELECT id FROM replication_jobs;
 CREATE TRIGGER job_ids_stay BEFORE DELETE ON job_ids
-WHEN EXISTS (SELECT 1 FROM replication_jobs WHERE id = OLD.id)
+WHEN NOT EXISTS (SELECT 1 FROM leaving WHERE job_id = OLD.id)
 BEGIN SELECT RAISE(ABORT, 'job_ids follows replication_jobs: its rows go with theirs'); END;
 CREATE TRIGGER job_ids_are_not_changed BEFORE UPDATE ON job_ids
+WHEN NEW.id <> OLD.id OR NOT EXISTS (SELECT 1 FROM leaving WHERE job_id = OLD.id)
 BEGIN SELECT RAISE(ABORT, 'job_ids follows replication_jobs: its rows do not change'); END;
 
 -- The log of the other side of the tunnel, as the VMA has it; source_id is the entry's id there (OMA, R-51).
 CREATE TABLE source_events (
     job_id         TEXT NOT NULL,
     source_epoch   TEXT NOT NULL,
-    source_id      INTEGER NOT NULL CHECK (source_id > 0),
+    source_id      INTEGER NOT NULL CHECK (source_id BETWEEN 1 AND 4611686018427387904),
     at             TEXT NOT NULL,
     level          TEXT NOT NULL DEFAULT 'info' ",
     one_of!("level", "info", "warning", "error"),
@@ -187,18 +211,18 @@ WHERE (status = 'completed' OR status = 'failed') AND completed_at IS NULL;
 CREATE TRIGGER jobs_stand_still BEFORE UPDATE ON replication_jobs
 WHEN (OLD.status = 'completed' OR OLD.status = 'failed') AND OLD.completed_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'this job has ended, and what has ended does not change: start it again under another id'); END;
-CREATE TRIGGER jobs_keep_their_id BEFORE UPDATE OF id ON replication_jobs
-WHEN NEW.id <> OLD.id
+CREATE TRIGGER jobs_keep_their_id BEFORE UPDATE ON replication_jobs
+WHEN NEW.id <> OLD.id OR NEW.rowid <> OLD.rowid
 BEGIN SELECT RAISE(ABORT, 'the id of a job does not change: all that is recorded of it goes by it'); END;
 CREATE TRIGGER jobs_are_not_deleted BEFORE DELETE ON replication_jobs
 WHEN NOT EXISTS (SELECT 1 FROM leaving WHERE job_id = OLD.id)
 BEGIN SELECT RAISE(ABORT, 'jobs are not deleted: `waybill cancel` ends one, `waybill db archive` moves ended ones to another file'); END;
 CREATE TRIGGER jobs_keep_their_row BEFORE INSERT ON replication_jobs
-WHEN EXISTS (SELECT 1 FROM replication_jobs WHERE rowid = NEW.rowid)
-BEGIN SELECT RAISE(ABORT, 'another job has this rowid and is not replaced: leave the rowid to SQLite'); END;
+WHEN EXISTS (SELECT 1 FROM replication_jobs WHERE rowid = NEW.rowid) OR NEW.rowid > 4611686018427387904
+BEGIN SELECT RAISE(ABORT, 'another job has this rowid, or none is left after it: leave the rowid to SQLite'); END;
 CREATE TRIGGER jobs_are_not_replaced AFTER INSERT ON replication_jobs
 BEGIN
-    SELECT RAISE(ABORT, 'a job of this id is here and is not replaced: UPDATE it within the rules, or use another id')
+    SELECT RAISE(ABORT, 'a job of this id is here or in the archive and is not replaced: UPDATE it, or use another id')
     WHERE EXISTS (SELECT 1 FROM job_ids WHERE id = NEW.id);
     INSERT INTO job_ids (id) VALUES (NEW.id);
 END;
@@ -212,6 +236,10 @@ BEGIN
         progress_percent = iif(NEW.status = 'completed', 100, min(NEW.progress_percent, 99.99))
     WHERE id = NEW.id;
 END;
+CREATE TRIGGER jobs_complete_by_hand BEFORE UPDATE OF status ON replication_jobs
+WHEN NEW.status = 'completed' AND OLD.status <> 'completed' AND NEW.completed_at IS NULL
+    AND EXISTS (SELECT 1 FROM vm_disks WHERE job_id = OLD.id AND sync_status <> 'completed')
+BEGIN SELECT RAISE(ABORT, 'a disk of this job is not completed: what is not all there has not succeeded'); END;
 CREATE TRIGGER jobs_fail_by_hand BEFORE UPDATE OF status ON replication_jobs
 WHEN NEW.status = 'failed' AND OLD.status <> 'failed' AND NEW.completed_at IS NULL
 BEGIN
@@ -261,12 +289,16 @@ BEGIN SELECT RAISE(ABORT, 'steps are not deleted: they leave with their job'); E
 
 ",
     only_grows!("job_events", "id = NEW.id"),
+    leaves_ids_to_sqlite!("job_events"),
     only_grows!(
         "source_events",
         "job_id = NEW.job_id AND source_epoch = NEW.source_epoch AND source_id = NEW.source_id"
     ),
     only_grows!("received_change_ids", "id = NEW.id"),
+    leaves_ids_to_sqlite!("received_change_ids"),
     only_grows!("cbt_history", "id = NEW.id"),
+    leaves_ids_to_sqlite!("cbt_history"),
+    leaves_ids_to_sqlite!("job_steps"),
     r"CREATE TRIGGER cbt_history_is_there_once BEFORE INSERT ON cbt_history
 WHEN EXISTS (SELECT 1 FROM cbt_history WHERE job_id = NEW.job_id AND disk_id = NEW.disk_id
              AND coalesce(change_id, '') = coalesce(NEW.change_id, ''))
@@ -275,9 +307,11 @@ BEGIN SELECT RAISE(ABORT, 'cbt_history has this change id of this disk of this j
 -- The other side compares by these.
 CREATE TRIGGER appliance_goes_on BEFORE UPDATE ON appliance
 WHEN NEW.key <> OLD.key OR (OLD.key = 'epoch' AND NEW.value <> OLD.value)
-    OR (OLD.key = 'sequence' AND CAST(NEW.value AS INTEGER) < CAST(OLD.value AS INTEGER))
-BEGIN SELECT RAISE(ABORT, 'the epoch of a database never changes and its sequence never falls'); END;
+    OR (OLD.key = 'sequence' AND (CAST(NEW.value AS INTEGER) < CAST(OLD.value AS INTEGER)
+        OR NEW.value GLOB '*[^0-9]*' OR CAST(NEW.value AS INTEGER) > 4611686018427387904))
+BEGIN SELECT RAISE(ABORT, 'the epoch of a database never changes, and its sequence neither falls nor leaps'); END;
 CREATE TRIGGER appliance_facts_stay BEFORE DELETE ON appliance
+WHEN OLD.key NOT LIKE 'archive %'
 BEGIN SELECT RAISE(ABORT, 'what the database says of itself is not deleted'); END;
 CREATE TRIGGER appliance_facts_are_not_replaced BEFORE INSERT ON appliance
 WHEN (NEW.key = 'epoch' OR NEW.key = 'sequence') AND EXISTS (SELECT 1 FROM appliance WHERE key = NEW.key)
