@@ -34,14 +34,27 @@ pub fn archives(reader: &Reader) -> Result<Vec<Reader>, StoreError> {
     for path in reader.archives()? {
         match Reader::open(&path) {
             Ok(archive) => found.push(archive),
-            Err(error) => output::message(&format!(
-                "waybill: note: what was archived in {} is missing here: {}",
-                units::plain(&path.to_string_lossy()),
-                units::plain(&error.to_string())
-            )),
+            Err(_) => output::message(&format!("waybill: note: {}", missing(&path))),
         }
     }
     Ok(found)
+}
+
+/// Fails where what was archived is not there: a judgement of half of it would be none.
+pub fn must_be_whole(reader: &Reader) -> Result<(), Failure> {
+    let archives = reader.archives().map_err(|error| failure(&error))?;
+    match archives.iter().find(|path| Reader::open(path).is_err()) {
+        Some(path) => Err(Failure::new(Exit::Failed, "cannot judge the history", missing(path))),
+        None => Ok(()),
+    }
+}
+
+fn missing(path: &Path) -> String {
+    format!(
+        "what was archived in {} is missing here; put the file back, or archive again to where it is now, with \
+         `waybill db archive --older-than 90d --to FILE`",
+        units::plain(&path.to_string_lossy())
+    )
 }
 
 /// The history of one job, or all of it, oldest first, here and in the archives (R-54, R-55).

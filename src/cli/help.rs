@@ -309,7 +309,7 @@ it may be cut short and repeated at any time, also while the daemon writes. The
 file keeps its size; its free pages are used again. `waybill history`, `show`
 and `log` look into the archive by themselves. In a sqlite3 shell:
   ATTACH '/var/lib/waybill/oma-archive.db' AS archive;
-  SELECT * FROM cbt_history UNION ALL SELECT * FROM archive.cbt_history;
+  SELECT * FROM cbt_history UNION SELECT * FROM archive.cbt_history;
 
 Example:
   waybill db archive --older-than 90d

@@ -35,6 +35,9 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         // The history outlives its job's row, so that only both together say that there is no such job.
         database::record(&reader, id)?;
     }
+    if given.has("verify") {
+        database::must_be_whole(&reader)?;
+    }
     if given.has("verify") && !history.is_empty() {
         let all = database::history(&reader, None).map_err(|error| database::failure(&error))?;
         return print_chains(all, job.as_ref(), given.has("json"));

@@ -149,4 +149,6 @@ pub struct KnownChangeId {
     pub change_id: Option<ChangeId>,
     /// When the OMA said so.
     pub answered_at: Wall,
+    /// Which OMA, as host and port: another one has another target.
+    pub oma: String,
 }

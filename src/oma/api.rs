@@ -1,6 +1,7 @@
 //! What an OMA answers to its callers. A change is answered when it is written; what only the VMA can
 //! decide is asked there.
 
+use crate::model::change::{Change, ReceivedChangeId};
 use crate::model::id::JobId;
 use crate::model::job::Job;
 use crate::model::status::JobStatus;
@@ -60,13 +61,22 @@ impl Oma {
                 Ok(Answer::AtOnce(Response::json(200, changeid::render_last(&vm_path, &disk, last.as_ref()))))
             }
             Call::ChangeId { job, report, correlation } => {
-                let id = JobId::parse(&job).ok();
-                // The change id is kept even where the job's row cannot be read: it is the one that cannot be had again.
-                let ended = id.and_then(|id| self.ended(now, &id).ok().flatten());
-                let taken = guarded(|| self.fleet.change_id(now, &job, &report, ended.as_ref(), correlation.as_ref()));
+                let taken = guarded(|| {
+                    // The change id is kept even where the job's row cannot be read: it is the one that cannot be had again.
+                    let ended = JobId::parse(&job).ok().and_then(|id| self.ended(now, &id).ok().flatten());
+                    self.fleet.change_id(now, &job, &report, ended.as_ref(), correlation.as_ref());
+                });
                 if let Err(place) = taken {
                     // It is kept all the same, and a mover that is told otherwise fails after its copy.
                     self.go_on_after_panic(now, &place);
+                    self.ledger.take(vec![Change::ChangeIdReceived(ReceivedChangeId {
+                        job: job.clone(),
+                        disk: report.disk.clone(),
+                        vm_path: None,
+                        change_id: report.change_id.clone(),
+                        previous_change_id: report.previous_change_id.clone(),
+                        received_at: now.wall,
+                    })]);
                 }
                 Ok(Answer::WhenWritten(Response::json(200, changeid::render_stored(&job, &report))))
             }

@@ -28,6 +28,7 @@ use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::backoff::Backoff;
 use crate::policy::fleet::{Action, Fleet, FleetSettings, Input, OnStall};
+use crate::policy::refusal::Refusal;
 use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
@@ -66,11 +67,13 @@ impl Oma {
         events: Sender<Event>,
     ) -> Result<Self, StoreError> {
         let clients = clients(config);
-        let store = Store::open(&config.database)?;
-        let seen = store.data_version()?;
+        let mut store = Store::open(&config.database)?;
         let jobs = store.unfinished_jobs()?;
         log::info!("{}: {} unfinished jobs", config.database.display(), jobs.len());
         let unseen = store.ended_unseen()?;
+        // Only a database that can be read.
+        store.claim("oma")?;
+        let seen = store.data_version()?;
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         let mut oma = Self {
             config: config.clone(),
@@ -178,9 +181,11 @@ impl Oma {
         // What was decided of other jobs before stands.
         self.ledger.take(self.fleet.changes());
         let Some(id) = dropped else { return };
+        // Where it cannot be taken up again now, the next look at the rows finds it.
+        self.seen = None;
         let Some(stored) = self.stored(&id) else { return };
         if let Err(again) = guarded(|| self.fleet.go_on_after_panic(now, stored, place)) {
-            log::error!("job={:?} is no longer tracked until the next start: {again}", id.as_str());
+            log::error!("job={:?} is taken up again at the next look: {again}", id.as_str());
             self.fleet.drop_in_hand();
             return;
         }
@@ -270,6 +275,7 @@ impl Appliance for Oma {
                     if call.is_change() {
                         self.ledger.check_room()?;
                     }
+                    self.fleet.put_down();
                     guarded(|| self.answer(now, call)).unwrap_or_else(|place| {
                         self.go_on_after_panic(now, &place);
                         Err(panicked())
@@ -306,9 +312,11 @@ impl Appliance for Oma {
         self.ledger.take(self.fleet.changes());
         while let Some(request) = self.fleet.next_redirected() {
             if self.is_archived(&request.job) {
+                log::warn!("job={:?} {}", request.job.as_str(), Refusal::Archived { job: request.job.clone() });
                 continue;
             }
             let stored = self.stored(&request.job);
+            self.fleet.put_down();
             match guarded(|| self.fleet.track(now, &request, stored.as_ref())) {
                 Ok(Ok(_)) => self.recall(&request.job),
                 Ok(Err(refusal)) => log::info!("job={:?} {refusal}", request.job.as_str()),

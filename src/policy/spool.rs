@@ -13,6 +13,7 @@ use super::journal::{Attributes, bounded};
 use crate::limits;
 use crate::model::change::{KnownChangeId, ReceivedChangeId};
 use crate::model::event::Event;
+use crate::model::id::ChangeId;
 use crate::model::time::{Mono, Now, Wall};
 
 /// How long to wait after a failure: no connection is lost here, so the pace never returns by itself (R-22).
@@ -216,6 +217,16 @@ impl Forwarding {
     }
 }
 
+/// True where the OMA's remembered answer may be given out: an older id only copies more, as long as the disk's tracking
+/// was not reset, and the VM not set back, since. `later` are the change ids that came of the disk after the answer.
+pub fn still_holds(known: &KnownChangeId, later: &[ReceivedChangeId]) -> bool {
+    let Some(point) = known.change_id.as_ref().and_then(ChangeId::point) else { return false };
+    later.iter().all(|later| {
+        let later = ChangeId::from_text(&later.change_id).and_then(|id| id.point());
+        later.is_some_and(|later| later.uuid == point.uuid && later.counter >= point.counter)
+    })
+}
+
 /// What a job's log is to say where a mover asked for a disk's last change id and the OMA could not be asked: what was
 /// answered instead (F38).
 pub fn unasked(disk: &str, why: &str, known: Option<&KnownChangeId>) -> Note {
@@ -241,6 +252,28 @@ const REMEDY: &str = "it is tried again at least every 30 s: bring the OMA and t
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f38_a_remembered_id_is_given_out_only_while_the_disk_goes_on_from_it() {
+        const A: &str = "52de0000-0000-4000-8000-000000000001";
+        const B: &str = "52de0000-0000-4000-8000-000000000002";
+        let id = |uuid: &str, counter: u32| format!("{uuid}/{counter}");
+        let later = |change_id: String| ReceivedChangeId {
+            job: "j".to_owned(),
+            disk: "d".to_owned(),
+            vm_path: None,
+            change_id,
+            previous_change_id: None,
+            received_at: Wall::from_unix_millis(1),
+        };
+        let (vm_path, disk, oma) = ("/vm".to_owned(), "d".to_owned(), "oma".to_owned());
+        let change_id = ChangeId::from_text(&id(A, 5));
+        let known = KnownChangeId { vm_path, disk, change_id, answered_at: Wall::from_unix_millis(0), oma };
+        assert!(still_holds(&known, &[]) && still_holds(&known, &[later(id(A, 5)), later(id(A, 9))]));
+        for reason in [id(B, 9), id(A, 4), "completed".to_owned()] {
+            assert!(!still_holds(&known, &[later(id(A, 9)), later(reason.clone())]), "{reason}");
+        }
+    }
 
     fn at(millis: u64) -> Now {
         Now { mono: Mono::from_millis(millis), wall: Wall::from_unix_millis(i64::try_from(millis).expect("small")) }

@@ -135,7 +135,10 @@ impl Ledger {
                 Change::ChangeIdSpooled(_) | Change::ChangeIdSent(_) | Change::ChangeIdKnown(_) => {}
             }
         }
-        Ok((jobs.into_values().collect(), sequence))
+        let mut jobs: Vec<Job> = jobs.into_values().collect();
+        // As the store gives them: of jobs that had one name after another the last counts.
+        jobs.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        Ok((jobs, sequence))
     }
     /// The change ids that arrived under a job id, the oldest first: the stored ones, then those that wait.
     ///

@@ -32,7 +32,8 @@ pub fn listen(address: SocketAddr) -> Result<Async<TcpListener>, Failure> {
 /// # Errors
 /// Where another daemon holds it, or the lock file beside it cannot be made.
 pub fn hold_database(database: &Path) -> Result<File, Failure> {
-    let mut name = database.as_os_str().to_owned();
+    // A link to the file is the same database.
+    let mut name = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned()).into_os_string();
     name.push(".lock");
     let file = File::options().create(true).truncate(false).write(true).open(&name);
     let file = file.map_err(|error| {

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
@@ -30,8 +31,11 @@ pub struct Moved {
 }
 
 const OPERATION: &str = "archive";
-/// Rows that leave in one transaction: a daemon that writes to the same file waits for no more than that.
-const BATCH: u32 = 100;
+/// What leaves in one transaction: a daemon that writes to the same file waits for no more than that, or for one job.
+const BATCH_JOBS: usize = 100;
+const BATCH_ROWS: i64 = 5000;
+/// How often a batch is copied because its jobs get late entries meanwhile.
+const ROUNDS: u32 = 5;
 
 /// What goes with a job, the table's rows by their order of insertion.
 const BELONGINGS: [&str; 7] =
@@ -53,8 +57,14 @@ pub fn archive(from: &Path, to: &Path, cutoff: Wall, mut told: impl FnMut(Moved)
         note_archive(&conn, to)?;
         keep_last_good(&conn)?;
         while choose(&conn, cutoff)? > 0 {
-            copy(&mut conn)?;
-            let batch = remove(&mut conn)?;
+            let mut rounds = 0;
+            let batch = loop {
+                copy(&mut conn)?;
+                rounds += 1;
+                if let Some(batch) = remove(&mut conn, rounds == ROUNDS)? {
+                    break batch;
+                }
+            };
             moved = Moved { jobs: moved.jobs + batch.jobs, history: moved.history + batch.history };
             told(moved);
         }
@@ -85,8 +95,9 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
 fn prepare(from: &Path, to: &Path, epoch: &str) -> Result<(), StoreError> {
     let at = || Place::new(to, OPERATION);
     let failure = |error: rusqlite::Error| StoreError::from_sqlite(at(), &error);
-    let own = ["", "-wal", "-shm", "-journal", ".lock"].map(|end| backup::beside(from, end));
-    if own.iter().any(|own| own == to) {
+    let place = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let own = ["-wal", "-shm", "-journal", ".lock"].map(|end| place(&backup::beside(&place(from), end)));
+    if same_file(from, to) || own.contains(&place(to)) {
         let reason = "it is a file of the database itself; name another file with --to".to_owned();
         return Err(StoreError::NotADatabase { at: at(), reason });
     }
@@ -107,10 +118,16 @@ fn prepare(from: &Path, to: &Path, epoch: &str) -> Result<(), StoreError> {
     backup::sync_folder(to).map_err(|error| StoreError::from_io(at(), &error))
 }
 
+/// True of one file under two names, as a hard link has it.
+fn same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino())).ok();
+    identity(one).is_some_and(|known| Some(known) == identity(other))
+}
+
 /// An empty database without an owner is an archive whose making was cut short.
 fn refuse_other_archive(found: &Reader, epoch: &str, at: impl Fn() -> Place) -> Result<(), StoreError> {
     let owner = "SELECT coalesce((SELECT value FROM appliance WHERE key = 'archive_of'),
-                                 (SELECT '' FROM replication_jobs), ?1)";
+                                 (SELECT '' FROM appliance WHERE key = 'role'), (SELECT '' FROM replication_jobs), ?1)";
     let owner = found.run(OPERATION, |conn| conn.query_row(owner, [epoch], |row| row.get::<_, String>(0)))?;
     let reason = match owner.as_str() {
         owner if owner == epoch => return Ok(()),
@@ -151,7 +168,7 @@ fn note_archive(conn: &Connection, to: &Path) -> rusqlite::Result<()> {
 /// Finds the rows that the question for a disk's last change id is answered from: the newest well-formed one of each.
 fn keep_last_good(conn: &Connection) -> rusqlite::Result<()> {
     let mut select = conn.prepare(
-        "SELECT id, vm_path, disk_id, change_id FROM cbt_history AS entry
+        "SELECT id, vm_path, disk_id, change_id, device_key FROM cbt_history AS entry
          WHERE sync_success = 1 AND change_id IS NOT NULL AND vm_path <> ''
            AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
                            AND later.disk_id = entry.disk_id AND later.id > entry.id)
@@ -163,9 +180,14 @@ fn keep_last_good(conn: &Connection) -> rusqlite::Result<()> {
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let text = |column| row.get_ref(column).map(|cell| read::lossy(cell).unwrap_or_default());
-        let (disk, change_id) = ((text(1)?, text(2)?), text(3)?);
-        let is_sound = ChangeId::from_text(&change_id).is_some_and(|id| id.is_well_formed());
-        if is_sound && seen.insert(disk) {
+        let (path, disk, change_id) = (text(1)?, text(2)?, text(3)?);
+        if !ChangeId::from_text(&change_id).is_some_and(|id| id.is_well_formed()) {
+            continue;
+        }
+        // The question may come under either name of a disk.
+        let by_key = row.get::<_, Option<i64>>(4)?.map(|key| (path.clone(), Some(key), String::new()));
+        let is_last = seen.insert((path, None, disk));
+        if by_key.is_some_and(|key| seen.insert(key)) || is_last {
             keep.execute([row.get::<_, i64>(0)?])?;
         }
     }
@@ -176,17 +198,24 @@ fn keep_last_good(conn: &Connection) -> rusqlite::Result<()> {
 /// to be sent, stays until the daemon is through with it.
 fn choose(conn: &Connection, cutoff: Wall) -> rusqlite::Result<usize> {
     conn.execute_batch("DELETE FROM job_batch; DELETE FROM history_batch;")?;
-    let jobs = conn
-        .prepare_cached(
-            "INSERT INTO job_batch SELECT id FROM main.replication_jobs AS job
+    let mut select = conn.prepare_cached(
+        "SELECT id, (SELECT count(*) FROM main.job_events WHERE job_id = job.id)
+                    + (SELECT count(*) FROM main.source_events WHERE job_id = job.id)
+         FROM main.replication_jobs AS job
          WHERE (status = 'completed' OR status = 'failed') AND julianday(completed_at) < julianday(?1)
            AND NOT EXISTS (SELECT 1 FROM main.job_steps WHERE job_id = job.id AND completed_at IS NULL)
            AND NOT EXISTS (SELECT 1 FROM main.unsent_change_ids AS unsent
                            JOIN main.received_change_ids AS received ON received.id = unsent.received_id
-                           WHERE received.job_id = job.id)
-         LIMIT ?2",
-        )?
-        .execute(params![cutoff.to_string(), BATCH])?;
+                           WHERE received.job_id = job.id)",
+    )?;
+    let (mut jobs, mut entries) = (0, 0);
+    let mut rows = select.query([cutoff.to_string()])?;
+    while jobs < BATCH_JOBS && entries < BATCH_ROWS {
+        let Some(row) = rows.next()? else { break };
+        conn.prepare_cached("INSERT INTO job_batch VALUES (?1)")?.execute([row.get::<_, String>(0)?])?;
+        (jobs, entries) = (jobs + 1, entries + row.get::<_, i64>(1)?);
+    }
+    drop(rows);
     // Also of jobs that have left before: what was kept then may have been followed by a later run. The rows of one run of
     // a disk leave together, since the first tells when it ran and the last what it left.
     let history = conn
@@ -200,7 +229,7 @@ fn choose(conn: &Connection, cutoff: Wall) -> rusqlite::Result<usize> {
                 OR NOT EXISTS (SELECT 1 FROM main.replication_jobs WHERE id = entry.job_id))
          LIMIT ?2",
         )?
-        .execute(params![cutoff.to_string(), BATCH * 10])?;
+        .execute(params![cutoff.to_string(), BATCH_ROWS])?;
     Ok(jobs + history)
 }
 
@@ -250,16 +279,21 @@ fn copy_missing(conn: &Connection, table: &str, condition: &str) -> rusqlite::Re
 }
 
 /// Compares the batch with its copy, from which nothing is missing, and removes it, in one transaction of the database.
-fn remove(conn: &mut Connection) -> rusqlite::Result<Moved> {
+/// `None` where rows have come since it was copied; that is an error at the last try.
+fn remove(conn: &mut Connection, is_last_try: bool) -> rusqlite::Result<Option<Moved>> {
     const JOBS: &str = "id IN (SELECT id FROM job_batch)";
     const BELONGING: &str = "job_id IN (SELECT id FROM job_batch)";
     const HISTORY: &str = "id IN (SELECT id FROM history_batch)";
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    compare(&transaction, "replication_jobs", JOBS)?;
-    for table in BELONGINGS {
-        compare(&transaction, table, BELONGING)?;
+    let mut tables = vec![("replication_jobs", JOBS), ("cbt_history", HISTORY)];
+    tables.extend(BELONGINGS.map(|table| (table, BELONGING)));
+    for (table, condition) in tables {
+        match (differing(&transaction, table, condition)?, is_last_try) {
+            (0, _) => {}
+            (_, false) => return Ok(None),
+            (rows, true) => return Err(not_the_same(table, rows)),
+        }
     }
-    compare(&transaction, "cbt_history", HISTORY)?;
     transaction.execute_batch(
         "INSERT INTO main.leaving SELECT id FROM job_batch
          UNION SELECT job_id FROM main.cbt_history WHERE id IN (SELECT id FROM history_batch)",
@@ -274,27 +308,26 @@ fn remove(conn: &mut Connection) -> rusqlite::Result<Moved> {
          DELETE FROM main.leaving"
     ))?;
     transaction.commit()?;
-    Ok(Moved { jobs, history })
+    Ok(Some(Moved { jobs, history }))
 }
 
-/// An error where a row of the batch is not in the archive exactly as it is here.
-fn compare(conn: &Connection, table: &str, condition: &str) -> rusqlite::Result<()> {
+/// How many rows of the batch are not in the archive exactly as they are here.
+fn differing(conn: &Connection, table: &str, condition: &str) -> rusqlite::Result<i64> {
     let columns = columns(conn, table)?.join(", ");
     let sql = format!(
         "SELECT count(*) FROM (SELECT {columns} FROM main.{table} WHERE {condition}
                                EXCEPT SELECT {columns} FROM archive.{table} WHERE {condition})"
     );
-    let differing: i64 = conn.query_row(&sql, [], |row| row.get(0))?;
-    match differing {
-        0 => Ok(()),
-        _ => Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_MISMATCH),
-            Some(format!(
-                "{differing} rows of {table} are otherwise in the archive than here, so nothing of this batch was \
-                 removed; `waybill db check` on both files finds which is damaged"
-            )),
-        )),
-    }
+    conn.query_row(&sql, [], |row| row.get(0))
+}
+
+fn not_the_same(table: &str, rows: i64) -> rusqlite::Error {
+    let said = format!(
+        "{rows} rows of {table} are not in the archive as they are here, though they were copied {ROUNDS} times, so nothing \
+         of this batch was removed; repeat the command, and where that does not help look at both files with \
+         `waybill db check`"
+    );
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_MISMATCH), Some(said))
 }
 
 fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {

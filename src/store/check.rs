@@ -85,7 +85,8 @@ const RULES: [(&str, &str, &str); 14] = [
     (
         "the history is of jobs that are here or in the archive",
         "SELECT 'row ' || id || ' of disk ' || disk_id || ' of job ' || job_id FROM cbt_history
-         WHERE job_id NOT IN (SELECT id FROM job_ids)",
+         WHERE job_id NOT IN (SELECT id FROM job_ids)
+           AND NOT EXISTS (SELECT 1 FROM appliance WHERE key = 'archive_of')",
         ROWS,
     ),
     (

@@ -271,7 +271,13 @@ fn replace_aliases(conn: &Connection, job: &Job, refuse: &mut impl FnMut(Refused
 
 /// Removes a job, its disks, names, steps and log (VMA, R-10). The history and the change ids that arrived stay: they
 /// outlive every job.
-pub(super) fn forget(conn: &Connection, job: &JobId) -> rusqlite::Result<()> {
+///
+/// Only the first statement can be refused, where the stored job has not ended; then nothing is removed.
+pub(super) fn forget(conn: &Connection, job: &JobId) -> rusqlite::Result<usize> {
+    if stored_status(conn, job)?.is_none() {
+        return Ok(0);
+    }
+    let mut removed = 0;
     for statement in [
         "INSERT INTO leaving (job_id) VALUES (?1)",
         "DELETE FROM vm_disks WHERE job_id = ?1",
@@ -283,7 +289,7 @@ pub(super) fn forget(conn: &Connection, job: &JobId) -> rusqlite::Result<()> {
         "DELETE FROM job_ids WHERE id = ?1",
         "DELETE FROM leaving WHERE job_id = ?1",
     ] {
-        conn.prepare_cached(statement)?.execute([job.as_str()])?;
+        removed += conn.prepare_cached(statement)?.execute([job.as_str()])?;
     }
-    Ok(())
+    Ok(removed)
 }

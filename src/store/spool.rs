@@ -37,11 +37,11 @@ pub(super) fn remember(conn: &Connection, known: &KnownChangeId) -> rusqlite::Re
     match &known.change_id {
         Some(change_id) => conn
             .prepare_cached(
-                "INSERT INTO known_change_ids (vm_path, disk_id, change_id, answered_at) VALUES (?1, ?2, ?3, ?4)
+                "INSERT INTO known_change_ids (vm_path, disk_id, change_id, answered_at, oma) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (vm_path, disk_id)
-                 DO UPDATE SET change_id = excluded.change_id, answered_at = excluded.answered_at",
+                 DO UPDATE SET change_id = excluded.change_id, answered_at = excluded.answered_at, oma = excluded.oma",
             )?
-            .execute(params![key.0, key.1, change_id.as_str(), known.answered_at.to_string()]),
+            .execute(params![key.0, key.1, change_id.as_str(), known.answered_at.to_string(), known.oma]),
         None => conn.prepare_cached("DELETE FROM known_change_ids WHERE vm_path = ?1 AND disk_id = ?2")?.execute(key),
     }
     .map(drop)
@@ -68,13 +68,24 @@ impl Queries {
         })
     }
 
-    /// What the OMA last said of a disk, where that was a change id.
-    pub fn known_change_id(&self, vm_path: &str, disk: &str) -> Result<Option<KnownChangeId>, StoreError> {
+    /// The change ids that have come of a disk since a moment, oldest first.
+    pub fn received_since(&self, vm_path: &str, disk: &str, since: Wall) -> Result<Vec<ReceivedChangeId>, StoreError> {
+        const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at
+                              FROM received_change_ids WHERE vm_path = ?1 AND disk_id = ?2 AND received_at >= ?3
+                              ORDER BY id";
+        let asked = (vm_path, disk, since.to_string());
+        self.rows("read the received change ids in", "received_change_ids", SELECT, asked, |cells| {
+            received_row(cells).map(Some)
+        })
+    }
+
+    /// What this OMA last said of a disk, where that was a change id.
+    pub fn known_change_id(&self, vm_path: &str, disk: &str, oma: &str) -> Result<Option<KnownChangeId>, StoreError> {
         self.run("read the OMA's last answer in", |conn| {
             let mut select = conn.prepare_cached(
-                "SELECT change_id, answered_at FROM known_change_ids WHERE vm_path = ?1 AND disk_id = ?2",
+                "SELECT change_id, answered_at FROM known_change_ids WHERE vm_path = ?1 AND disk_id = ?2 AND oma = ?3",
             )?;
-            let mut rows = select.query((vm_path, disk))?;
+            let mut rows = select.query((vm_path, disk, oma))?;
             let Some(row) = rows.next()? else { return Ok(None) };
             let text = |at| row.get_ref(at).map(|cell| read::lossy(cell).unwrap_or_default());
             Ok(Some(KnownChangeId {
@@ -82,6 +93,7 @@ impl Queries {
                 disk: disk.to_owned(),
                 change_id: ChangeId::from_text(&text(0)?),
                 answered_at: Wall::parse(&text(1)?).unwrap_or_default(),
+                oma: oma.to_owned(),
             }))
         })
     }

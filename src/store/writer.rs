@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use super::error::{Place, StoreError};
 use super::read::Queries;
@@ -81,7 +81,14 @@ impl Store {
         let stamp = schema::stamp(&conn).map_err(failure)?;
         schema::refuse_foreign(stamp, || Place::new(path, "open"))?;
         if (1..schema::NEWEST).contains(&stamp.version) {
-            backup::copy(&conn, &backup::beside(path, &format!(".schema-{}", stamp.version)))?;
+            let kept = backup::beside(path, &format!(".schema-{}", stamp.version));
+            let (file, copy) = (path.display(), kept.display());
+            log::info!(
+                "{file}: schema {} is brought up to {}; {copy} keeps it as it is",
+                stamp.version,
+                schema::NEWEST
+            );
+            backup::copy(&conn, &kept)?;
         }
         connection::configure(&conn).map_err(failure)?;
         schema::migrate(&mut conn).map_err(failure)?;
@@ -128,13 +135,35 @@ impl Store {
         mark.map(drop).map_err(|error| self.failure("make durable", &error))
     }
 
+    /// Takes the database for one appliance, `vma` or `oma`, for good: the other would take its rows for its own.
+    ///
+    /// Errors: `NotADatabase` where it is the other's; as [`Store::commit`].
+    pub fn claim(&mut self, role: &'static str) -> Result<(), StoreError> {
+        const OPERATION: &str = "take over";
+        let owner = "SELECT value FROM appliance WHERE key = 'role'";
+        let owner = self.run(OPERATION, |conn| conn.query_row(owner, [], |row| row.get::<_, String>(0)).optional())?;
+        match owner {
+            Some(owner) if owner == role => Ok(()),
+            Some(owner) => {
+                let reason = format!("it is the database of {} {owner}", if owner == "oma" { "an" } else { "a" });
+                Err(StoreError::NotADatabase { at: Place::new(&self.path, OPERATION), reason })
+            }
+            None => {
+                let claimed = self.transact(Durability::OnDisk, |conn| {
+                    conn.execute("INSERT INTO appliance (key, value) VALUES ('role', ?1)", [role])
+                });
+                claimed.map(drop).map_err(|error| self.failure(OPERATION, &error))
+            }
+        }
+    }
+
     /// Leaves a gap in the sequence and in the ids of the log. A power cut may have taken the last second's, which
     /// others have seen: they are never given out again.
     ///
     /// Errors: as [`Store::commit`].
     pub fn leave_gap(&mut self) -> Result<(), StoreError> {
         const SEEN_IN_A_SECOND: i64 = 1 << 20;
-        let left = self.transact(Durability::HandedToSystem, |conn| {
+        let left = self.transact(Durability::OnDisk, |conn| {
             let sequence =
                 "UPDATE appliance SET value = CAST(CAST(value AS INTEGER) + ?1 AS TEXT) WHERE key = 'sequence'";
             conn.execute(sequence, [SEEN_IN_A_SECOND])?;
@@ -190,7 +219,7 @@ fn write(conn: &Connection, change: &Change, refused: &mut Vec<RefusedRow>) -> r
         Change::Declared(job) | Change::Ended(job) => {
             return jobs::write(conn, job, jobs::Extent::Everything, refused);
         }
-        Change::Forgotten(job) => return jobs::forget(conn, job),
+        Change::Forgotten(job) => (job, RefusedWhat::Job, jobs::forget(conn, job)),
         Change::Sequence(sequence) => return raise_sequence(conn, *sequence),
         // No rule of its table could refuse it.
         Change::ChangeIdReceived(received) => return history::write_received(conn, received).map(drop),

@@ -63,6 +63,7 @@ impl Vma {
         };
         let jobs = store.jobs()?;
         // Only into a database that can be read.
+        store.claim("vma")?;
         store.leave_gap()?;
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
         let source = Source::resume(settings, store.sequence()?, jobs, now);
@@ -77,7 +78,7 @@ impl Vma {
     fn answer_guarded(&mut self, now: Now, call: Call) -> Result<Response, Problem> {
         // What was decided before stands, whatever happens now.
         self.ledger.take(self.source.changes());
-        let job = call.changed_job().cloned();
+        let job = call.changed_job().map(|id| self.source.present_run(id));
         let answered = guarded(|| self.answer(now, call).map_err(|refusal| refuse(&refusal)));
         let Some(job) = job else { return answered.unwrap_or_else(|_| Err(panicked())) };
         let place = match answered {
@@ -94,7 +95,10 @@ impl Vma {
     fn go_on_after_panic(&mut self, now: Now, job: &JobId, place: &str) {
         match self.ledger.all() {
             Ok((jobs, sequence)) => {
-                self.source = Source::resume(self.source.settings().clone(), sequence, jobs, now);
+                let settings = self.source.settings().clone();
+                // Correlation ids that were made before are not made again.
+                let settings = SourceSettings { seed: settings.seed.wrapping_add(sequence), ..settings };
+                self.source = Source::resume(settings, sequence, jobs, now);
                 self.source.panicked(now, job, self.panics.caught(job, place), place);
             }
             Err(error) => {
@@ -195,7 +199,11 @@ impl Appliance for Vma {
             Event::AskedSpool(request, to) => return self.asked_spool(now, &request, to),
             Event::Looked(look, looked, to) => return name_panic(guarded(|| self.looked(now, look, looked, to))),
             Event::HandedOver(unsent, handed) => {
-                return name_panic(guarded(|| self.handed_over(now, &unsent, &handed)));
+                let done = guarded(|| self.handed_over(now, &unsent, &handed));
+                if let (Err(_), Some(spool)) = (&done, &mut self.spool) {
+                    spool.try_later(now);
+                }
+                return name_panic(done);
             }
             Event::Reloaded(config) => return self.reload(*config),
         };

@@ -140,7 +140,8 @@ mod tests {
         let change_id = ChangeId::from_text("52 de/81");
         let answered_at = crate::model::time::Wall::from_unix_millis(0);
         let (vm_path, disk) = ("/DC0/vm/a".to_owned(), "disk-2000".to_owned());
-        let known = KnownChangeId { vm_path, disk, change_id: change_id.clone(), answered_at };
+        let oma = String::new();
+        let known = KnownChangeId { vm_path, disk, change_id: change_id.clone(), answered_at, oma };
         let body = render_unasked("/DC0/vm/a", "disk-2000", Some(&known), "connect: connection refused");
         assert_eq!(parse_answer(body.as_bytes()), Ok(change_id));
         for part in ["remembered", "1970-01-01T00:00:00.000Z", "connect: connection refused"] {

@@ -129,7 +129,7 @@ fn r55_ten_thousand_ended_jobs_move_to_the_archive_and_nothing_is_lost() {
     // Both together in a plain shell, as the help says.
     let sql = format!(
         "ATTACH '{archive}' AS archive;
-         SELECT count(*), count(DISTINCT id) FROM (SELECT * FROM cbt_history UNION ALL SELECT * FROM archive.cbt_history)"
+         SELECT count(*), count(DISTINCT id) FROM (SELECT * FROM cbt_history UNION SELECT * FROM archive.cbt_history)"
     );
     let shell = Command::new("sqlite3").arg(&db).arg(sql).output().expect("sqlite3 is installed");
     assert_eq!(String::from_utf8_lossy(&shell.stdout), "10000|10000\n", "{shell:?}");
@@ -214,6 +214,8 @@ fn r55_an_archive_of_another_database_is_not_touched() {
     std::fs::remove_file(&archive).expect("removed");
     let (out, said) = waybill(&["history", "--db", &theirs]).succeeded_with_message();
     assert!(out.contains("job-0-1") && said.contains("what was archived in") && said.contains("is missing"), "{said}");
+    let said = waybill(&["history", "--verify", "--db", &theirs]).refused_with(1);
+    assert!(said.contains("cannot judge the history") && said.contains("--to FILE"), "{said}");
 }
 
 #[test]

@@ -245,6 +245,19 @@ fn r40_no_run_of_an_id_takes_the_place_of_another_job() {
 }
 
 #[test]
+fn f35_the_kind_of_a_copy_is_what_its_mover_says_and_not_what_was_declared() {
+    let declared = r#"{"sync":"full","disks":[{"id":"disk-0"}]}"#;
+    let mut world = after(declared, &[start().replace("initial", "incremental"), run(70, 100), completed(100)]);
+    assert_eq!((&document(&world)["cbt"]["type"], noted(&world, "sync_contradicted")), (&"incremental".into(), 1));
+    let given =
+        format!(r#"{{"change_id":"{}","disk_id":"disk-0","previous_change_id":"{}"}}"#, change_id(9), change_id(5));
+    world.change_id("job-1", &given);
+    world.run_until(world.now_ms() + 2500);
+    let history = world.store.history(None).expect("readable");
+    assert_eq!(history[0].entry.sync, waybill::model::job::SyncKind::Incremental);
+}
+
+#[test]
 fn f39_a_job_in_which_nothing_changed_ends_all_the_same() {
     let body = r#"{"sync":"incremental","disks":[{"id":"disk-0","capacity_bytes":1073741824},{"id":"disk-1","capacity_bytes":1073741824}]}"#;
     let mut world = after(body, &[start(), completed_with_zeros(), start(), completed_with_zeros()]);

@@ -60,14 +60,17 @@ fn the_omas_last_answer_counts_and_an_empty_one_takes_it_back() {
         disk: "disk-2000".to_owned(),
         change_id: counter.map(change_id),
         answered_at: at(seconds),
+        oma: "oma-1:8082".to_owned(),
     };
-    let last = |store: &Store| store.known_change_id("/DC0/vm/a", "disk-2000");
+    let last = |store: &Store| store.known_change_id("/DC0/vm/a", "disk-2000", "oma-1:8082");
     assert_eq!(last(&store), Ok(None));
     write(&mut store, &[Change::ChangeIdKnown(known(None, 1))]);
     assert_eq!(last(&store), Ok(None));
     write(&mut store, &[Change::ChangeIdKnown(known(Some(81), 2)), Change::ChangeIdKnown(known(Some(82), 3))]);
     assert_eq!(last(&store), Ok(Some(known(Some(82), 3))));
-    assert_eq!(store.known_change_id("/DC0/vm/b", "disk-2000"), Ok(None), "disk ids repeat in every VM (F34)");
+    let ask = |vm: &str, oma: &str| store.known_change_id(vm, "disk-2000", oma);
+    assert_eq!(ask("/DC0/vm/b", "oma-1:8082"), Ok(None), "disk ids repeat in every VM (F34)");
+    assert_eq!(ask("/DC0/vm/a", "oma-2:8082"), Ok(None), "another OMA has another target");
     write(&mut store, &[Change::ChangeIdKnown(known(None, 4))]);
     assert_eq!(last(&store), Ok(None));
 }

@@ -11,7 +11,7 @@ use crate::config::duration;
 use crate::exit::{Exit, Failure};
 use crate::model::time::Wall;
 use crate::runtime::clock::Clock;
-use crate::store;
+use crate::store::{self, StoreError};
 
 const SPEC: Spec = Spec {
     name: "db archive",
@@ -37,8 +37,14 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         }
     };
     let moved = store::archive(&path, &to, cutoff(age), told).map_err(|error| {
-        Failure::new(Exit::Failed, "cannot archive", error)
-            .with_remedy("repeat the command when that is mended: what was moved so far is moved, nothing is lost")
+        let has_begun = !matches!(error, StoreError::NotADatabase { .. } | StoreError::Missing { .. });
+        let failure = Failure::new(Exit::Failed, "cannot archive", error);
+        match has_begun {
+            true => {
+                failure.with_remedy("repeat it when that is mended: what was moved so far is moved, nothing is lost")
+            }
+            false => failure,
+        }
     })?;
     let (jobs, history) = (moved.jobs, moved.history);
     output::print(&format!("{}: {jobs} jobs and {history} rows of history moved here\n", to.display()))

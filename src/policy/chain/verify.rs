@@ -306,6 +306,10 @@ mod tests {
         let mut by_star = full("a", "u/1");
         by_star.entry.previous_change_id = id("*");
         check(&[by_star], &["a starts"]);
+        // A gap is not made good by an incremental that calls itself full.
+        let mut renamed = inc("c", "u/9", "u/10");
+        renamed.entry.sync = SyncKind::Full;
+        check(&[full("a", "u/1"), renamed], &["a starts", "c gap!"]);
         let long = only(&[full("a", &"x".repeat(5000))]);
         assert!(messages(&long).len() < 300, "{}", messages(&long));
     }

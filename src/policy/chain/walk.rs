@@ -67,9 +67,9 @@ impl Walk {
         if !entry.sync_success {
             return self.fail(&entry, at);
         }
-        match (entry.sync, &entry.previous_change_id) {
+        match (entry.sync, point(entry.previous_change_id.as_ref())) {
             (SyncKind::Full, None) => self.start(&entry, at),
-            // What says where it started from is not taken for whole, whatever it is called.
+            // What says at which point it started is not taken for whole, whatever it is called.
             (SyncKind::Full, Some(_)) | (SyncKind::Incremental, _) => self.go_on(&entry, at),
         }
         if !self.is_placed {

@@ -188,7 +188,8 @@ impl Fleet {
     pub(super) fn take_in_hand(&mut self, id: &JobId) {
         self.in_hand = Some(InHand { job: id.clone(), changes: self.journal.mark(), actions: self.actions.len() });
     }
-    fn put_down(&mut self) {
+    /// No job is handled: a panic from here on drops none.
+    pub fn put_down(&mut self) {
         self.in_hand = None;
     }
 

@@ -178,6 +178,11 @@ impl Source {
         &self.settings
     }
 
+    /// The job that a caller means by now: of an id or alias its present run; the id itself where nobody has it.
+    pub fn present_run(&self, id: &JobId) -> JobId {
+        self.job(id).map_or(id, |job| self.names.latest_run(&job.id)).clone()
+    }
+
     /// waybill panicked over a push, declaration or end of this job, at `place`, and has taken it up again from its stored
     /// row: its log says so, or it fails.
     pub fn panicked(&mut self, now: Now, id: &JobId, verdict: Verdict, place: &str) {

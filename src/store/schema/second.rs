@@ -201,11 +201,15 @@ CREATE TABLE known_change_ids (
     disk_id     TEXT NOT NULL,
     change_id   TEXT NOT NULL,
     answered_at TEXT NOT NULL,
+    -- Who answered: another OMA has another target.
+    oma         TEXT NOT NULL,
     PRIMARY KEY (vm_path, disk_id)
 ) STRICT, WITHOUT ROWID;
 
 -- What was ended by hand in an earlier schema lacks the time of its end.
-UPDATE replication_jobs SET completed_at = updated_at
+UPDATE replication_jobs SET completed_at = updated_at, stalled_since = NULL, transfer_speed_bps = 0,
+    eta_seconds = iif(status = 'completed', 0, NULL),
+    progress_percent = iif(status = 'completed', 100, min(progress_percent, 99.99))
 WHERE (status = 'completed' OR status = 'failed') AND completed_at IS NULL;
 
 CREATE TRIGGER jobs_stand_still BEFORE UPDATE ON replication_jobs
@@ -306,7 +310,7 @@ BEGIN SELECT RAISE(ABORT, 'cbt_history has this change id of this disk of this j
 
 -- The other side compares by these.
 CREATE TRIGGER appliance_goes_on BEFORE UPDATE ON appliance
-WHEN NEW.key <> OLD.key OR (OLD.key = 'epoch' AND NEW.value <> OLD.value)
+WHEN NEW.key <> OLD.key OR ((OLD.key = 'epoch' OR OLD.key = 'role') AND NEW.value <> OLD.value)
     OR (OLD.key = 'sequence' AND (CAST(NEW.value AS INTEGER) < CAST(OLD.value AS INTEGER)
         OR NEW.value GLOB '*[^0-9]*' OR CAST(NEW.value AS INTEGER) > 4611686018427387904))
 BEGIN SELECT RAISE(ABORT, 'the epoch of a database never changes, and its sequence neither falls nor leaps'); END;
@@ -314,7 +318,7 @@ CREATE TRIGGER appliance_facts_stay BEFORE DELETE ON appliance
 WHEN OLD.key NOT LIKE 'archive %'
 BEGIN SELECT RAISE(ABORT, 'what the database says of itself is not deleted'); END;
 CREATE TRIGGER appliance_facts_are_not_replaced BEFORE INSERT ON appliance
-WHEN (NEW.key = 'epoch' OR NEW.key = 'sequence') AND EXISTS (SELECT 1 FROM appliance WHERE key = NEW.key)
+WHEN (NEW.key = 'epoch' OR NEW.key = 'sequence' OR NEW.key = 'role') AND EXISTS (SELECT 1 FROM appliance WHERE key = NEW.key)
 BEGIN SELECT RAISE(ABORT, 'what the database says of itself is not replaced'); END;
 "
 );

@@ -15,11 +15,11 @@ use crate::model::change::{Change, KnownChangeId, ReceivedChangeId};
 use crate::model::id::JobId;
 use crate::model::request::ChangeIdReport;
 use crate::model::time::Now;
-use crate::policy::spool::{Handed, unasked};
+use crate::policy::spool::{Handed, still_holds, unasked};
 use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Reply, send};
 use crate::runtime::service::seed;
-use crate::store::Unsent;
+use crate::store::{StoreError, Unsent};
 use crate::vma::Vma;
 use crate::vma::event::Event;
 use crate::wire::changeid;
@@ -104,7 +104,8 @@ impl Vma {
             Ok(known) => return known,
             Err(place) => place,
         };
-        if let Ok(job) = JobId::parse(path) {
+        if let Ok(id) = JobId::parse(path) {
+            let job = self.source.present_run(&id);
             self.go_on_after_panic(now, &job, &place);
         }
         let ChangeIdReport { change_id, disk, previous_change_id } = report.clone();
@@ -119,16 +120,16 @@ impl Vma {
         let Look { vm_path, disk } = look;
         let response = match looked {
             Ok((body, change_id)) => {
-                // What is remembered can be had again; where the database is full of waiting records it gives way.
+                // Where the database is full of waiting records, what is remembered gives way.
                 if !self.ledger.is_full() {
-                    let known = KnownChangeId { vm_path, disk, change_id, answered_at: now.wall };
+                    let (answered_at, oma) = (now.wall, self.oma_of_spool());
+                    let known = KnownChangeId { vm_path, disk, change_id, answered_at, oma };
                     self.ledger.take(vec![Change::ChangeIdKnown(known)]);
                 }
                 Response { status: 200, content_type: "application/json", headers: Vec::new(), body }
             }
             Err(why) => {
-                let read = self.ledger.store().known_change_id(&vm_path, &disk);
-                let known = read.unwrap_or_else(|error| {
+                let known = self.remembered(&vm_path, &disk).unwrap_or_else(|error| {
                     log::error!("{error}");
                     None
                 });
@@ -143,6 +144,19 @@ impl Vma {
         if let Some(spool) = &mut self.spool {
             spool.told.push(Reply { to, response });
         }
+    }
+
+    /// The OMA that is asked, as host and port.
+    fn oma_of_spool(&self) -> String {
+        self.config.changeid_spool.as_ref().map_or_else(String::new, |spool| spool.oma.authority())
+    }
+
+    /// What this OMA said last of the disk, where that may still be given out.
+    fn remembered(&self, vm_path: &str, disk: &str) -> Result<Option<KnownChangeId>, StoreError> {
+        let store = self.ledger.store();
+        let Some(known) = store.known_change_id(vm_path, disk, &self.oma_of_spool())? else { return Ok(None) };
+        let later = store.received_since(vm_path, disk, known.answered_at)?;
+        Ok(still_holds(&known, &later).then_some(known))
     }
 
     /// What came of handing a change id over.

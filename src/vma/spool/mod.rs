@@ -13,7 +13,7 @@ use smol::channel::Sender;
 use self::oma::{Look, Oma};
 use super::event::Event;
 use crate::model::id::CorrelationId;
-use crate::model::time::Mono;
+use crate::model::time::{Mono, Now};
 use crate::policy::spool::Forwarding;
 use crate::runtime::ledger::Reply;
 use crate::store::Unsent;
@@ -33,6 +33,11 @@ pub(super) struct Spool {
 }
 
 impl Spool {
+    /// What was on its way is tried again after a pause, whatever came of it.
+    pub(super) fn try_later(&mut self, now: Now) {
+        self.forwarding.unreadable(now.mono);
+    }
+
     /// A spool that forwards to this OMA; what comes of it arrives at `events`.
     pub(super) fn new(origin: &Origin, seed: u64, executor: Rc<LocalExecutor<'static>>, events: Sender<Event>) -> Self {
         Self { forwarding: Forwarding::new(seed), oma: Oma::new(origin), executor, events, told: Vec::new() }
