@@ -35,7 +35,7 @@ const OPERATION: &str = "archive";
 const BATCH_JOBS: usize = 100;
 const BATCH_ROWS: i64 = 5000;
 /// How often a batch is copied because its jobs get late entries meanwhile.
-const ROUNDS: u32 = 5;
+const ROUNDS: u32 = 20;
 
 /// What goes with a job, the table's rows by their order of insertion.
 const BELONGINGS: [&str; 7] =
