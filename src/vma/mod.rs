@@ -349,6 +349,27 @@ mod tests {
         assert_eq!((other.status, other.totals.bytes_transferred), (JobStatus::Streaming, 20));
     }
 
+    #[test]
+    fn r52_a_panic_over_a_run_that_is_pushed_to_by_its_first_id_is_counted_and_logged_for_the_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!("name = 'site-a'\ndatabase = '{}'\n", folder.path().join("vma.db").display());
+        let config = VmaConfig::parse(&text, "vma.toml").expect("valid");
+        let mut vma = Vma::open(&config, now(0), 1).expect("a database");
+        let (first, run) = (JobId::parse(JOB).expect("an id"), JobId::parse("trapped~2").expect("an id"));
+        assert_eq!(push(&mut vma, 1, JOB, 10), 200);
+        vma.source.finish(now(2), &first, &crate::model::request::Outcome::Succeeded).expect("ended");
+        let start = crate::wire::update::parse(br#"{"stage":"Initializing","bytes_transferred":0,"throughput_bps":0}"#);
+        vma.source.push(now(3), &first, &start.expect("a push")).expect("another run");
+        vma.settle(now(3));
+        for time in 1..=3_usize {
+            vma.source.trap = Some(run.clone());
+            assert_eq!(push(&mut vma, 4, JOB, 50), 500);
+            assert_eq!(vma.ledger.store().events(&run).expect("readable").iter().filter(is_panic).count(), time);
+        }
+        assert_eq!(vma.source.job(&run).expect("known").status, JobStatus::Failed);
+        assert_eq!(vma.source.job(&first).expect("known").status, JobStatus::Succeeded);
+    }
+
     fn is_panic(entry: &&crate::model::record::LogRecord) -> bool {
         entry.event == "panic_caught" && entry.message.contains("src/policy/source/push.rs:")
     }
