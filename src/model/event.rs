@@ -80,6 +80,8 @@ events! {
     UnknownText = "unknown_text" Warning,
     /// The mover copies in full what was declared incremental, or the other way round.
     SyncContradicted = "sync_contradicted" Warning,
+    /// A run that succeeded does not start where the last good run of its disk ended.
+    ChainBroken = "chain_broken" Warning,
     /// A `completed` without an open disk: a client's retry (`wire.md`).
     DuplicateCompletion = "duplicate_completion" Info,
     /// A push that could belong to several disks, or to none that is left.

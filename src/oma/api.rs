@@ -93,7 +93,7 @@ impl Oma {
         let Some(unnoticed) = row.as_ref().filter(|row| !row.status.is_final()) else { return Ok(row) };
         self.fleet.handle(now, Input::Noticed(Box::new(unnoticed.clone())));
         self.recall(id);
-        self.ledger.take(self.fleet.changes());
+        self.remember();
         if self.fleet.job(id).is_some() { Ok(None) } else { self.ledger.job(id).map_err(|error| unreadable(&error)) }
     }
 

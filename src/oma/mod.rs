@@ -21,12 +21,15 @@ use self::event::Answer;
 pub use self::event::Event;
 use crate::config::{OmaConfig, OnStall as OnStallRule, VmaEntry};
 use crate::exit::{Exit, Failure};
+use crate::model::change::{CbtEntry, Change};
+use crate::model::event::{Event as LogEvent, LogEntry};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::time::{Mono, Now};
 use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::backoff::Backoff;
+use crate::policy::chain;
 use crate::policy::fleet::{Action, Fleet, FleetSettings, Input, OnStall};
 use crate::policy::refusal::Refusal;
 use crate::policy::throttle::ThrottleSettings;
@@ -92,6 +95,41 @@ impl Oma {
         Ok(oma)
     }
 
+    /// Hands what was decided to the ledger. A run that does not start where the last good one of its disk ended is told
+    /// in the job's log while it is new: nobody may look at `history --verify`.
+    pub(in crate::oma) fn remember(&mut self) {
+        let mut changes = self.fleet.changes();
+        let ended: Vec<CbtEntry> = changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::History(entry) => Some(entry.clone()),
+                _ => None,
+            })
+            .collect();
+        for entry in ended {
+            let last = self.ledger.store().last_change_id(&entry.vm_path, entry.disk.as_str());
+            let message = match last {
+                Ok(last) => chain::apart(&entry, last.as_ref()),
+                Err(error) => {
+                    log::error!("job={:?} {error}", entry.job.as_str());
+                    None
+                }
+            };
+            let correlation = self.stored(&entry.job).and_then(|job| job.correlation);
+            changes.extend(message.map(|message| {
+                Change::Entry(LogEntry {
+                    job: entry.job.clone(),
+                    at: entry.created_at,
+                    event: LogEvent::ChainBroken,
+                    message,
+                    attributes: vec![("disk", entry.disk.as_str().into())],
+                    correlation,
+                })
+            }));
+        }
+        self.ledger.take(changes);
+    }
+
     /// What stands in rows that other programs typed and means nothing is passed over, and named here.
     fn name_odd_values(&self) {
         for odd in self.ledger.store().take_odd_values() {
@@ -102,7 +140,7 @@ impl Oma {
     /// Gives a job what the database has of it beside its row: the change ids that arrived before it was tracked, or before
     /// its disks were known, and how far its VMA's log was read.
     fn recall(&mut self, id: &JobId) {
-        self.ledger.take(self.fleet.changes());
+        self.remember();
         match self.ledger.received_change_ids(id) {
             Ok(received) => self.fleet.recall(id, received),
             Err(error) => log::error!("job={:?} {error}", id.as_str()),
@@ -143,7 +181,7 @@ impl Oma {
 
     /// Finds what other programs did to the rows. What is unwritten would look like their doing, so it waits.
     fn look_for_others(&mut self, now: Now) -> Result<(), StoreError> {
-        self.ledger.take(self.fleet.changes());
+        self.remember();
         let store = self.ledger.store();
         let version = store.data_version()?;
         if self.seen == Some(version) || !self.ledger.is_clean() {
@@ -179,7 +217,7 @@ impl Oma {
     pub(in crate::oma) fn go_on_after_panic(&mut self, now: Now, place: &str) {
         let dropped = self.fleet.drop_in_hand();
         // What was decided of other jobs before stands.
-        self.ledger.take(self.fleet.changes());
+        self.remember();
         let Some(id) = dropped else { return };
         // Where it cannot be taken up again now, the next look at the rows finds it.
         self.seen = None;
@@ -269,7 +307,7 @@ impl Appliance for Oma {
             }
             Event::Asked(request, to) => {
                 // What was decided within this wake-up must be seen by what comes after it.
-                self.ledger.take(self.fleet.changes());
+                self.remember();
                 let call = guarded(|| routes::route(&request)).unwrap_or_else(|_| Err(panicked()));
                 let answer = call.and_then(|call| {
                     if call.is_change() {
@@ -309,7 +347,7 @@ impl Appliance for Oma {
     }
 
     fn settle(&mut self, now: Now) {
-        self.ledger.take(self.fleet.changes());
+        self.remember();
         while let Some(request) = self.fleet.next_redirected() {
             if self.is_archived(&request.job) {
                 log::warn!("job={:?} {}", request.job.as_str(), Refusal::Archived { job: request.job.clone() });
@@ -322,7 +360,7 @@ impl Appliance for Oma {
                 Ok(Err(refusal)) => log::info!("job={:?} {refusal}", request.job.as_str()),
                 Err(place) => self.go_on_after_panic(now, &place),
             }
-            self.ledger.take(self.fleet.changes());
+            self.remember();
         }
         for refused in self.ledger.settle(now) {
             if self.fleet.job(&refused.job).is_none() {

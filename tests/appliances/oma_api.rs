@@ -172,3 +172,33 @@ fn r55_an_id_that_is_in_the_archive_begins_no_other_run() {
     let last = oma.get("/api/v1/replications/changeid?vm_path=/DC0/vm/a&disk_id=disk-2000").json();
     assert_eq!(last["change_id"], FIRST, "the next incremental still starts there");
 }
+
+#[test]
+fn r54_a_run_that_starts_elsewhere_says_so_in_its_log_when_it_ends() {
+    let site = Site::fast();
+    let (vma, oma) = (site.vma(), site.oma());
+    let run = |job: &str, sync: &str, given: &str| {
+        let declared = format!(r#"{{"vm":{{"path":"/DC0/vm/a"}},"sync":"{sync}","disks":[{{"id":"disk-2000"}}]}}"#);
+        vma.put(&format!("/api/v1/jobs/{job}"), &declared, 201);
+        oma.post("/api/v1/jobs", &format!(r#"{{"id":"{job}","vma":"site-a"}}"#), 201);
+        let mut mover = Mover::new(&vma, job);
+        mover.push(&mover::running(500, 1000));
+        mover.push(&mover::completed(1000));
+        oma.post(&format!("/api/v1/replications/{job}/changeid"), given, 200);
+        site.until_status(job, "completed");
+    };
+    let given = |last: &str, from: &str| {
+        format!(r#"{{"disk_id":"disk-2000","change_id":"{last}","previous_change_id":"{from}"}}"#)
+    };
+    run("job-1", "full", &mover::change_id("disk-2000", FIRST));
+    run("job-2", "incremental", &given(LATER, FIRST));
+    assert_eq!(site.events("job-2", "chain_broken"), [""; 0]);
+    run("job-3", "incremental", &given(&LATER.replace("/82", "/99"), &LATER.replace("/82", "/90")));
+    let told = site.events("job-3", "chain_broken").pop().expect("it is told");
+    assert!(
+        told.contains("/90, and the last good run ended with ") && told.contains("history job-3 --verify"),
+        "{told}"
+    );
+    let judged = waybill(&["history", "job-3", "--verify", "--db"]).arg(site.path("oma.db")).output().unwrap();
+    assert_eq!(judged.status.code(), Some(7), "{judged:?}");
+}

@@ -12,3 +12,4 @@ mod walk;
 pub use links::{DiskChain, Finding, Place, Run};
 pub use verdict::{Left, Severity, Verdict};
 pub use verify::verify;
+pub use walk::apart;

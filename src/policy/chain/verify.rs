@@ -297,6 +297,19 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_starts_elsewhere_is_told_when_it_ends() {
+        let last = id("u/5");
+        let said = |row: HistoryRecord| super::super::apart(&row.entry, last.as_ref());
+        let text = said(inc("b", "u/4", "u/9")).expect("it starts elsewhere");
+        assert!(text.contains(&format!("started from {U}/4, and the last good run ended with {U}/5")), "{text}");
+        assert!(said(inc("b", "", "u/9")).expect("nor is this known").contains("nobody knows where"));
+        for fine in [inc("b", "u/5", "u/9"), full("b", "u/9"), failed(inc("b", "u/4", "u/9"))] {
+            assert_eq!(said(fine), None);
+        }
+        assert_eq!(super::super::apart(&inc("b", "u/4", "u/9").entry, None), None, "nothing is known before it");
+    }
+
+    #[test]
     fn what_is_no_change_id_is_suspect_at_either_end() {
         let chain = check(&[full("a", "u/1"), inc("b", "u/1", "completed")], &["a starts", "b continues suspect!"]);
         assert!(messages(&chain).contains(r#"left "completed", which is not <uuid>/<counter>"#));
