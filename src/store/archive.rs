@@ -44,8 +44,8 @@ const BELONGINGS: [&str; 7] =
 /// Moves the jobs that ended before `cutoff`, and the history of before, from the database `from` to the file `to`, which
 /// is made where it is missing. `told` hears of each batch.
 ///
-/// Errors: `Missing`, `NotADatabase`, `NewerSchema`, `OlderSchema`, `Denied`, `Busy`, `Full`, `Corrupt`, `Io`, `Other`
-/// where `to` is the archive of another database.
+/// Errors: `Elses` where `to` is the archive of another database or no archive; `Missing`, `NotADatabase`, `NewerSchema`,
+/// `OlderSchema`, `Denied`, `Busy`, `Full`, `Corrupt`, `Io`, `Other`.
 pub fn archive(from: &Path, to: &Path, cutoff: Wall, mut told: impl FnMut(Moved)) -> Result<Moved, StoreError> {
     let failure = |error: rusqlite::Error| StoreError::from_sqlite(Place::new(from, OPERATION), &error);
     let mut conn = open(from)?;
@@ -98,8 +98,8 @@ fn prepare(from: &Path, to: &Path, epoch: &str) -> Result<(), StoreError> {
     let place = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let own = ["-wal", "-shm", "-journal", ".lock"].map(|end| place(&backup::beside(&place(from), end)));
     if same_file(from, to) || own.contains(&place(to)) {
-        let reason = "it is a file of the database itself; name another file with --to".to_owned();
-        return Err(StoreError::NotADatabase { at: at(), reason });
+        let reason = "it is a file of the database itself".to_owned();
+        return Err(StoreError::Elses { at: at(), reason });
     }
     if to.metadata().is_ok_and(|file| file.len() > 0) {
         match Reader::open(to) {
@@ -131,10 +131,10 @@ fn refuse_other_archive(found: &Reader, epoch: &str, at: impl Fn() -> Place) -> 
     let owner = found.run(OPERATION, |conn| conn.query_row(owner, [epoch], |row| row.get::<_, String>(0)))?;
     let reason = match owner.as_str() {
         owner if owner == epoch => return Ok(()),
-        "" => "it is a daemon's own database and no archive; name another file with --to".to_owned(),
-        _ => format!("it is the archive of another database, of epoch {owner}; name another file with --to"),
+        "" => "it is a daemon's own database and no archive".to_owned(),
+        _ => format!("it is the archive of another database, of epoch {owner}"),
     };
-    Err(StoreError::NotADatabase { at: at(), reason })
+    Err(StoreError::Elses { at: at(), reason })
 }
 
 fn attach(conn: &Connection, to: &Path) -> rusqlite::Result<()> {

@@ -69,6 +69,14 @@ pub enum StoreError {
         /// What was found instead.
         reason: String,
     },
+    /// The file is a waybill database, and that of another appliance, or no archive of this one.
+    #[error("{at}: {reason}; name another file")]
+    Elses {
+        /// Where.
+        at: Place,
+        /// Whose it is.
+        reason: String,
+    },
     /// A later version of waybill wrote the file.
     #[error(
         "{at}: schema {found} is newer than {known}, the newest this waybill knows; install the newer waybill again"

@@ -137,7 +137,7 @@ impl Store {
 
     /// Takes the database for one appliance, `vma` or `oma`, for good: the other would take its rows for its own.
     ///
-    /// Errors: `NotADatabase` where it is the other's; as [`Store::commit`].
+    /// Errors: `Elses` where it is the other's; as [`Store::commit`].
     pub fn claim(&mut self, role: &'static str) -> Result<(), StoreError> {
         const OPERATION: &str = "take over";
         let owner = "SELECT value FROM appliance WHERE key = 'role'";
@@ -145,8 +145,9 @@ impl Store {
         match owner {
             Some(owner) if owner == role => Ok(()),
             Some(owner) => {
-                let reason = format!("it is the database of {} {owner}", if owner == "oma" { "an" } else { "a" });
-                Err(StoreError::NotADatabase { at: Place::new(&self.path, OPERATION), reason })
+                let article = if owner == "oma" { "an" } else { "a" };
+                let reason = format!("it is the database of {article} {}", owner.to_uppercase());
+                Err(StoreError::Elses { at: Place::new(&self.path, OPERATION), reason })
             }
             None => {
                 let claimed = self.transact(Durability::OnDisk, |conn| {

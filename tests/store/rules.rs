@@ -259,3 +259,16 @@ fn r11_what_was_handed_over_is_made_durable_once() {
     store.make_durable().unwrap();
     assert_eq!(marks(), "1", "the durable commit took the earlier one with it");
 }
+
+#[test]
+fn a_database_belongs_to_one_appliance() {
+    let dir = Dir::new();
+    let mut store = Store::open(&dir.file()).unwrap();
+    store.claim("oma").unwrap();
+    store.claim("oma").unwrap();
+    let error = store.claim("vma").unwrap_err();
+    assert!(matches!(error, StoreError::Elses { .. }), "{error}");
+    assert!(error.to_string().contains("it is the database of an OMA; name another file"), "{error}");
+    drop(store);
+    assert!(Store::open(&dir.file()).unwrap().claim("vma").is_err(), "for good");
+}

@@ -37,7 +37,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         }
     };
     let moved = store::archive(&path, &to, cutoff(age), told).map_err(|error| {
-        let has_begun = !matches!(error, StoreError::NotADatabase { .. } | StoreError::Missing { .. });
+        let has_begun =
+            !matches!(error, StoreError::Elses { .. } | StoreError::NotADatabase { .. } | StoreError::Missing { .. });
         let failure = Failure::new(Exit::Failed, "cannot archive", error);
         match has_begun {
             true => {
