@@ -4,6 +4,7 @@
 use super::event::LogEntry;
 use super::id::{ChangeId, CorrelationId, DiskId, JobId};
 use super::job::{Job, SyncKind};
+use super::request::ChangeIdReport;
 use super::source_log::SourceEntry;
 use super::stage::Stage;
 use super::time::Wall;
@@ -136,6 +137,14 @@ pub struct ReceivedChangeId {
     pub previous_change_id: Option<String>,
     /// When it arrived.
     pub received_at: Wall,
+}
+
+impl ReceivedChangeId {
+    /// A report as it came under a job's name; `vm_path` is that of the job, where it is known.
+    pub fn new(path: &str, report: &ChangeIdReport, vm_path: Option<String>, received_at: Wall) -> Self {
+        let ChangeIdReport { change_id, disk, previous_change_id } = report.clone();
+        Self { job: path.to_owned(), disk, vm_path, change_id, previous_change_id, received_at }
+    }
 }
 
 /// What the OMA last said of a disk (VMA, R-31).

@@ -23,6 +23,10 @@ impl Level {
             Self::Error => "error",
         }
     }
+    /// The level of that spelling.
+    pub fn from_stored_name(name: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Error].into_iter().find(|level| level.stored_name() == name)
+    }
 }
 
 macro_rules! events {
@@ -181,5 +185,22 @@ pub struct LogEntry {
     /// The figures behind the sentence, for programs.
     pub attributes: Vec<(&'static str, Value)>,
     /// The job's correlation id.
+    pub correlation: Option<CorrelationId>,
+}
+
+/// One entry of a job's log as it is read back, whoever wrote it; a row of `job_events`, or of `source_events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// When it happened; `None` where the stored text is no time.
+    pub at: Option<Wall>,
+    /// How much it matters.
+    pub level: Level,
+    /// What happened: `Event::stored_name`.
+    pub event: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The figures behind it: a JSON object.
+    pub attributes: String,
+    /// The job's correlation id at that time.
     pub correlation: Option<CorrelationId>,
 }

@@ -90,6 +90,11 @@ impl JobId {
     pub fn rerun(&self, n: u32) -> Result<Self, BadId> {
         Self::parse(&format!("{self}~{n}"))
     }
+    /// Which run under that id it is; `None` where the id is spelled as no run ever is.
+    pub fn run_number(&self, base: &Self) -> Option<u32> {
+        let number = self.as_str().strip_prefix(base.as_str())?.strip_prefix('~')?.parse().ok()?;
+        base.rerun(number).is_ok_and(|spelled| spelled == *self).then_some(number)
+    }
 }
 
 /// VMware's name for a point in a disk's history, as some caller sent it. Not every text that arrives is well-formed,

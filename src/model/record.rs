@@ -2,7 +2,7 @@
 //! an older waybill shows what a newer one wrote.
 
 use super::change::{CbtEntry, ReceivedChangeId};
-use super::event::Level;
+pub use super::event::LogRecord;
 use super::id::CorrelationId;
 use super::job::Job;
 use super::time::Wall;
@@ -64,23 +64,6 @@ pub struct StepRecord {
     /// True unless the job failed in it; `None` while it lasts.
     pub succeeded: Option<bool>,
     /// The job's correlation id.
-    pub correlation: Option<CorrelationId>,
-}
-
-/// One entry of a job's log; a row of `job_events`, or of `source_events`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogRecord {
-    /// When it happened; `None` where the stored text is no time.
-    pub at: Option<Wall>,
-    /// How much it matters.
-    pub level: Level,
-    /// What happened: `Event::stored_name`.
-    pub event: String,
-    /// A sentence for people.
-    pub message: String,
-    /// The figures behind it: a JSON object.
-    pub attributes: String,
-    /// The job's correlation id at that time.
     pub correlation: Option<CorrelationId>,
 }
 

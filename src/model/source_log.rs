@@ -1,9 +1,8 @@
 //! The log of the other side of the tunnel, as a VMA gives it out and an OMA keeps it. Names are as stored,
 //! because an older waybill shows what a newer one wrote.
 
-use super::event::Level;
-use super::id::{CorrelationId, Epoch, JobId};
-use super::time::Wall;
+use super::event::LogRecord;
+use super::id::{Epoch, JobId};
 
 /// One entry of a VMA's log of one job; a row of `job_events` there and of `source_events` on the OMA.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,18 +13,8 @@ pub struct SourceEntry {
     pub epoch: Epoch,
     /// The entry's id there.
     pub id: u64,
-    /// When it happened by the VMA's clock; `None` where the stored text is no time.
-    pub at: Option<Wall>,
-    /// How much it matters.
-    pub level: Level,
-    /// What happened: `Event::stored_name`.
-    pub event: String,
-    /// A sentence for people.
-    pub message: String,
-    /// The figures behind it: JSON.
-    pub attributes: String,
-    /// The job's correlation id.
-    pub correlation: Option<CorrelationId>,
+    /// What it says, at a time of the VMA's clock.
+    pub record: LogRecord,
 }
 
 /// A part of a VMA's log of one job, the oldest entry first.

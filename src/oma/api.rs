@@ -9,7 +9,7 @@ use crate::model::time::Now;
 use crate::policy::fleet::{Admitted, Input};
 use crate::policy::refusal::Refusal;
 use crate::runtime::guard::guarded;
-use crate::runtime::service::{refuse, unreadable};
+use crate::runtime::service::{alive, refuse, unreadable};
 use crate::view::json;
 use crate::wire::http::Response;
 use crate::wire::problem::Problem;
@@ -69,18 +69,12 @@ impl Oma {
                 if let Err(place) = taken {
                     // It is kept all the same, and a mover that is told otherwise fails after its copy.
                     self.go_on_after_panic(now, &place);
-                    self.ledger.take(vec![Change::ChangeIdReceived(ReceivedChangeId {
-                        job: job.clone(),
-                        disk: report.disk.clone(),
-                        vm_path: None,
-                        change_id: report.change_id.clone(),
-                        previous_change_id: report.previous_change_id.clone(),
-                        received_at: now.wall,
-                    })]);
+                    let received = ReceivedChangeId::new(&job, &report, None, now.wall);
+                    self.ledger.take(vec![Change::ChangeIdReceived(received)]);
                 }
                 Ok(Answer::WhenWritten(Response::json(200, changeid::render_stored(&job, &report))))
             }
-            Call::Health => Ok(Answer::AtOnce(Response::json(200, r#"{"status":"alive"}"#.to_owned()))),
+            Call::Health => Ok(Answer::AtOnce(alive())),
         }
     }
 

@@ -2,12 +2,13 @@
 //! event, whatever happens on the way.
 
 use super::event::Event;
-use crate::model::id::{CorrelationId, Epoch, JobId};
+use crate::model::id::{Epoch, JobId};
 use crate::model::request::Outcome;
 use crate::model::source_log::LogPage;
 use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::contact::Miss;
 use crate::policy::fleet::{Action, FinishAnswer, Input, Listed};
+use crate::runtime::service::correlated;
 use crate::wire::http::{Method, Response, encode_segment};
 use crate::wire::problem::{Kind, Problem};
 use crate::wire::progress::ReadListing;
@@ -18,7 +19,7 @@ pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
     match action {
         Action::Poll { job, correlation, .. } => {
             let target = format!("/api/v1/progress/{}", encode_segment(job.as_str()));
-            let answer = client.call(Method::Get, &target, &headers(correlation.as_ref()), b"").await;
+            let answer = client.call(Method::Get, &target, &correlated(correlation.as_ref()), b"").await;
             Event::Core(match read_poll(answer) {
                 Ok(progress) => Input::Answered(job, Box::new(progress)),
                 Err(miss) => Input::Missed(job, miss),
@@ -27,12 +28,12 @@ pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
         Action::TellFinish { job, outcome, correlation, .. } => {
             let target = format!("/api/v1/jobs/{}/finish", encode_segment(job.as_str()));
             let body = job::render_finish(&outcome);
-            let answer = client.call(Method::Post, &target, &headers(correlation.as_ref()), body.as_bytes()).await;
+            let answer = client.call(Method::Post, &target, &correlated(correlation.as_ref()), body.as_bytes()).await;
             Event::Core(Input::FinishAnswered(job, read_finish(answer)))
         }
         Action::ReadLog { job, after, correlation, .. } => {
             let target = format!("/api/v1/jobs/{}/log?after={after}", encode_segment(job.as_str()));
-            let answer = client.call(Method::Get, &target, &headers(correlation.as_ref()), b"").await;
+            let answer = client.call(Method::Get, &target, &correlated(correlation.as_ref()), b"").await;
             Event::Core(match read_log(answer) {
                 Ok(page) => Input::LogRead(job, page),
                 Err(why) => Input::LogMissed(job, why),
@@ -95,10 +96,6 @@ pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> 
 fn list_missed(vma: crate::model::id::VmaName, why: impl std::fmt::Display) -> Event {
     log::warn!("vma={vma} does not list its jobs: {why}");
     Event::Core(Input::ListMissed(vma))
-}
-
-fn headers(correlation: Option<&CorrelationId>) -> Vec<(&'static str, &str)> {
-    correlation.map(|id| ("X-Correlation-ID", id.as_str())).into_iter().collect()
 }
 
 fn read_poll(answer: Result<Answer, CallError>) -> Result<crate::model::progress::Progress, Miss> {

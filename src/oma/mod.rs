@@ -22,7 +22,6 @@ pub use self::event::Event;
 use crate::config::{OmaConfig, OnStall as OnStallRule, VmaEntry};
 use crate::exit::{Exit, Failure};
 use crate::model::change::{CbtEntry, Change};
-use crate::model::event::{Event as LogEvent, LogEntry};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::time::{Mono, Now};
@@ -107,25 +106,13 @@ impl Oma {
             })
             .collect();
         for entry in ended {
-            let last = self.ledger.store().last_change_id(&entry.vm_path, entry.disk.as_str());
-            let message = match last {
-                Ok(last) => chain::apart(&entry, last.as_ref()),
-                Err(error) => {
-                    log::error!("job={:?} {error}", entry.job.as_str());
-                    None
-                }
-            };
             let correlation = self.stored(&entry.job).and_then(|job| job.correlation);
-            changes.extend(message.map(|message| {
-                Change::Entry(LogEntry {
-                    job: entry.job.clone(),
-                    at: entry.created_at,
-                    event: LogEvent::ChainBroken,
-                    message,
-                    attributes: vec![("disk", entry.disk.as_str().into())],
-                    correlation,
-                })
-            }));
+            match self.ledger.store().last_change_id(&entry.vm_path, entry.disk.as_str()) {
+                Ok(last) => {
+                    changes.extend(chain::apart(&entry, last.as_ref(), correlation.as_ref()).map(Change::Entry));
+                }
+                Err(error) => log::error!("job={:?} {error}", entry.job.as_str()),
+            }
         }
         self.ledger.take(changes);
     }

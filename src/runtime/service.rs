@@ -10,6 +10,7 @@ use smol::channel::Sender;
 use smol::stream::{Stream, StreamExt};
 
 use crate::exit::{Exit, Failure};
+use crate::model::id::CorrelationId;
 use crate::policy::refusal::Refusal;
 use crate::store::StoreError;
 use crate::wire::http::{Request, Response};
@@ -83,6 +84,16 @@ pub fn unreadable(error: &StoreError) -> Problem {
     log::error!("{error}");
     Problem::new(Kind::Database, format!("the database cannot be read: {error}"))
         .with_remedy("repeat the request; the daemon's log says what is wrong with the database")
+}
+
+/// The answer to whoever asks whether the daemon is alive.
+pub fn alive() -> Response {
+    Response::json(200, r#"{"status":"alive"}"#.to_owned())
+}
+
+/// The headers of a request about a job: its correlation id, where it has one (R-50).
+pub fn correlated(correlation: Option<&CorrelationId>) -> Vec<(&'static str, &str)> {
+    correlation.map(|id| ("X-Correlation-ID", id.as_str())).into_iter().collect()
 }
 
 /// Hands a request to the loop and waits for its answer.

@@ -15,6 +15,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::error::{Place, StoreError};
+use super::history::select_good_runs;
 use super::reader::Reader;
 use super::writer::{OPENING_TIMEOUT, Store};
 use super::{backup, connection, read, schema};
@@ -36,10 +37,6 @@ const BATCH_JOBS: usize = 100;
 const BATCH_ROWS: i64 = 5000;
 /// How often a batch is copied because its jobs get late entries meanwhile.
 const ROUNDS: u32 = 20;
-
-/// What goes with a job, the table's rows by their order of insertion.
-const BELONGINGS: [&str; 7] =
-    ["vm_disks", "job_exports", "job_aliases", "job_steps", "job_events", "source_events", "received_change_ids"];
 
 /// Moves the jobs that ended before `cutoff`, and the history of before, from the database `from` to the file `to`, which
 /// is made where it is missing. `told` hears of each batch.
@@ -167,14 +164,8 @@ fn note_archive(conn: &Connection, to: &Path) -> rusqlite::Result<()> {
 
 /// Finds the rows that the question for a disk's last change id is answered from: the newest well-formed one of each.
 fn keep_last_good(conn: &Connection) -> rusqlite::Result<()> {
-    let mut select = conn.prepare(
-        "SELECT id, vm_path, disk_id, change_id, device_key FROM cbt_history AS entry
-         WHERE sync_success = 1 AND change_id IS NOT NULL AND vm_path <> ''
-           AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
-                           AND later.disk_id = entry.disk_id AND later.id > entry.id)
-         ORDER BY (SELECT min(first.id) FROM cbt_history AS first
-                   WHERE first.job_id = entry.job_id AND first.disk_id = entry.disk_id) DESC",
-    )?;
+    const SELECT: &str = select_good_runs!("id, vm_path, disk_id, change_id, device_key", "vm_path <> ''", "");
+    let mut select = conn.prepare(SELECT)?;
     let mut keep = conn.prepare("INSERT INTO kept (id) VALUES (?1)")?;
     let mut seen = BTreeSet::new();
     let mut rows = select.query([])?;
@@ -233,6 +224,11 @@ fn choose(conn: &Connection, cutoff: Wall) -> rusqlite::Result<usize> {
     Ok(jobs + history)
 }
 
+/// The tables from which rows are moved with their job.
+fn belongings() -> impl Iterator<Item = &'static str> {
+    schema::OF_A_JOB.into_iter().chain(["received_change_ids"])
+}
+
 /// One transaction of the archive. A job's own row comes as one that has not begun, gets what belongs to it, and ends: the
 /// archive keeps the rules of R-43 as well.
 fn copy(conn: &mut Connection) -> rusqlite::Result<()> {
@@ -256,7 +252,7 @@ fn copy(conn: &mut Connection) -> rusqlite::Result<()> {
     for id in &new {
         transaction.prepare_cached(&insert)?.execute([id])?;
     }
-    for table in BELONGINGS {
+    for table in belongings() {
         copy_missing(&transaction, table, "job_id IN (SELECT id FROM job_batch)")?;
     }
     copy_missing(&transaction, "cbt_history", "id IN (SELECT id FROM history_batch)")?;
@@ -286,7 +282,7 @@ fn remove(conn: &mut Connection, is_last_try: bool) -> rusqlite::Result<Option<M
     const HISTORY: &str = "id IN (SELECT id FROM history_batch)";
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut tables = vec![("replication_jobs", JOBS), ("cbt_history", HISTORY)];
-    tables.extend(BELONGINGS.map(|table| (table, BELONGING)));
+    tables.extend(belongings().map(|table| (table, BELONGING)));
     for (table, condition) in tables {
         match (differing(&transaction, table, condition)?, is_last_try) {
             (0, _) => {}
@@ -299,7 +295,7 @@ fn remove(conn: &mut Connection, is_last_try: bool) -> rusqlite::Result<Option<M
          UNION SELECT job_id FROM main.cbt_history WHERE id IN (SELECT id FROM history_batch)",
     )?;
     let history = transaction.execute(&format!("DELETE FROM main.cbt_history WHERE {HISTORY}"), [])?;
-    for table in BELONGINGS {
+    for table in belongings() {
         transaction.execute(&format!("DELETE FROM main.{table} WHERE {BELONGING}"), [])?;
     }
     let jobs = transaction.execute(&format!("DELETE FROM main.replication_jobs WHERE {JOBS}"), [])?;

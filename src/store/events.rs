@@ -50,6 +50,7 @@ pub(super) fn write_entry(conn: &Connection, entry: &LogEntry) -> rusqlite::Resu
 
 /// Adds an entry of the other side's log; one that is there already stays as it is.
 pub(super) fn write_source_entry(conn: &Connection, entry: &SourceEntry) -> rusqlite::Result<usize> {
+    let record = &entry.record;
     conn.prepare_cached(
         "INSERT INTO source_events (job_id, source_epoch, source_id, at, level, event, message, attributes,
              correlation_id) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
@@ -59,12 +60,12 @@ pub(super) fn write_source_entry(conn: &Connection, entry: &SourceEntry) -> rusq
         entry.job.as_str(),
         entry.epoch.as_str(),
         integer(entry.id),
-        time(entry.at).unwrap_or_default(),
-        entry.level.stored_name(),
-        entry.event,
-        entry.message,
-        entry.attributes,
-        entry.correlation.as_ref().map(CorrelationId::as_str),
+        time(record.at).unwrap_or_default(),
+        record.level.stored_name(),
+        record.event,
+        record.message,
+        record.attributes,
+        record.correlation.as_ref().map(CorrelationId::as_str),
     ])
 }
 
@@ -126,9 +127,7 @@ impl Queries {
         let params = params![job.as_str(), integer(after), integer(most as u64 + 1)];
         let entries = self.rows("read the log in", "job_events", SELECT, params, |cells| {
             let id = cells.count()?.unwrap_or(0);
-            let LogRecord { at, level, event, message, attributes, correlation } = record(cells)?;
-            let (job, epoch) = (job.clone(), epoch.clone());
-            Ok(Some(SourceEntry { job, epoch, id, at, level, event, message, attributes, correlation }))
+            Ok(Some(SourceEntry { job: job.clone(), epoch: epoch.clone(), id, record: record(cells)? }))
         })?;
         let more = entries.len() > most;
         let entries = entries.into_iter().take(most).collect();
@@ -187,7 +186,7 @@ fn log_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<LogRecord>> {
 fn record(cells: &mut Cells<'_, '_>) -> rusqlite::Result<LogRecord> {
     Ok(LogRecord {
         at: cells.time()?,
-        level: cells.parsed("info", level)?.unwrap_or(Level::Info),
+        level: cells.parsed("info", Level::from_stored_name)?.unwrap_or(Level::Info),
         event: cells.text()?.unwrap_or_default(),
         message: cells.text()?.unwrap_or_default(),
         attributes: cells.text()?.unwrap_or_default(),
@@ -204,10 +203,6 @@ fn step_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<StepRecord>> {
         succeeded: cells.text()?.map(|outcome| outcome == "succeeded"),
         correlation: cells.parsed("none", read::id(CorrelationId::parse))?,
     }))
-}
-
-fn level(name: &str) -> Option<Level> {
-    [Level::Info, Level::Warning, Level::Error].into_iter().find(|level| level.stored_name() == name)
 }
 
 #[cfg(test)]

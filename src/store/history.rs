@@ -53,6 +53,28 @@ pub(super) fn write_received(conn: &Connection, received: &ReceivedChangeId) -> 
     ])
 }
 
+/// Rows of Completed disks of Succeeded jobs that left a change id, of each run's disk the last, the latest run first: a run
+/// stands where its first row does, also where it got its id later. What is served (R-31) and what no archive may take
+/// (R-55) are both found among them.
+macro_rules! select_good_runs {
+    ($columns:literal, $condition:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM cbt_history AS entry
+             WHERE sync_success = 1 AND change_id IS NOT NULL AND ",
+            $condition,
+            " AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
+                              AND later.disk_id = entry.disk_id AND later.id > entry.id)
+             ORDER BY ",
+            $order,
+            "(SELECT min(first.id) FROM cbt_history AS first
+              WHERE first.job_id = entry.job_id AND first.disk_id = entry.disk_id) DESC"
+        )
+    };
+}
+pub(super) use select_good_runs;
+
 macro_rules! select_history {
     ($condition:literal) => {
         concat!(
@@ -81,22 +103,20 @@ impl Queries {
     }
 
     /// Where the next incremental of this disk starts: the well-formed change id of a Completed disk of the last Succeeded
-    /// job (R-31), also where an earlier one got its id later. `None` where there is none, and for the empty path, which every VM without a known path
-    /// shares (F34). A disk also answers to `disk-<its device key>`, as older movers call it (`wire.md`).
+    /// job (R-31), also where an earlier one got its id later. `None` where there is none, and for the empty path, which
+    /// every VM without a known path shares (F34). A disk also answers to `disk-<its device key>`, as older movers call it (`wire.md`).
     pub fn last_change_id(&self, vm_path: &str, disk: &str) -> Result<Option<ChangeId>, StoreError> {
         if vm_path.is_empty() {
             return Ok(None);
         }
         self.run("read the last change id in", |conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT change_id FROM cbt_history AS entry
-                 WHERE vm_path = ?1 AND sync_success = 1 AND change_id IS NOT NULL
-                   AND (disk_id = ?2 OR device_key = ?3)
-                   AND NOT EXISTS (SELECT 1 FROM cbt_history AS later WHERE later.job_id = entry.job_id
-                                   AND later.disk_id = entry.disk_id AND later.id > entry.id)
-                 ORDER BY disk_id = ?2 DESC, (SELECT min(first.id) FROM cbt_history AS first
-                           WHERE first.job_id = entry.job_id AND first.disk_id = entry.disk_id) DESC",
-            )?;
+            // The very name before the device key, by which another disk may be called.
+            const SELECT: &str = select_good_runs!(
+                "change_id",
+                "vm_path = ?1 AND (disk_id = ?2 OR device_key = ?3)",
+                "disk_id = ?2 DESC, "
+            );
+            let mut select = conn.prepare_cached(SELECT)?;
             let device_key = disk.strip_prefix("disk-").and_then(|key| key.parse::<i64>().ok());
             let mut rows = select.query((vm_path, disk, device_key))?;
             while let Some(row) = rows.next()? {

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, params};
 
 use super::refused::{RefusedRow, RefusedWhat, Written, row_result};
+use super::schema;
 use crate::model::disk::{Basis, Disk};
 use crate::model::id::{ChangeId, CorrelationId, Epoch, JobId};
 use crate::model::job::{Job, SyncKind};
@@ -277,19 +278,13 @@ pub(super) fn forget(conn: &Connection, job: &JobId) -> rusqlite::Result<usize> 
     if stored_status(conn, job)?.is_none() {
         return Ok(0);
     }
-    let mut removed = 0;
-    for statement in [
-        "INSERT INTO leaving (job_id) VALUES (?1)",
-        "DELETE FROM vm_disks WHERE job_id = ?1",
-        "DELETE FROM job_exports WHERE job_id = ?1",
-        "DELETE FROM job_aliases WHERE job_id = ?1",
-        "DELETE FROM job_steps WHERE job_id = ?1",
-        "DELETE FROM job_events WHERE job_id = ?1",
-        "DELETE FROM replication_jobs WHERE id = ?1",
-        "DELETE FROM job_ids WHERE id = ?1",
-        "DELETE FROM leaving WHERE job_id = ?1",
-    ] {
-        removed += conn.prepare_cached(statement)?.execute([job.as_str()])?;
+    let execute = |statement: &str| conn.prepare_cached(statement)?.execute([job.as_str()]);
+    let mut removed = execute("INSERT INTO leaving (job_id) VALUES (?1)")?;
+    for table in schema::OF_A_JOB {
+        removed += execute(&format!("DELETE FROM {table} WHERE job_id = ?1"))?;
     }
+    removed += execute("DELETE FROM replication_jobs WHERE id = ?1")?;
+    removed += execute("DELETE FROM job_ids WHERE id = ?1")?;
+    removed += execute("DELETE FROM leaving WHERE job_id = ?1")?;
     Ok(removed)
 }

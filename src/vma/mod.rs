@@ -29,7 +29,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask, database_failure, forward, hold_database, listen, refuse, seed, unreadable};
+use crate::runtime::service::{alive, ask, database_failure, forward, hold_database, listen, refuse, seed, unreadable};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::wire::http::Response;
@@ -70,9 +70,7 @@ impl Vma {
         let (ledger, panics) = (Ledger::new(store, false), Panics::default());
         Ok(Self { config: config.clone(), source, ledger, panics, spool: None })
     }
-}
 
-impl Vma {
     /// Answers a call. Where that panics the source goes on from what is stored, as after a restart (R-52): of the other
     /// jobs nothing is lost but how fast they were in the last seconds.
     fn answer_guarded(&mut self, now: Now, call: Call) -> Result<Response, Problem> {
@@ -134,7 +132,7 @@ impl Vma {
                 self.source.finish(now, &id, &outcome)?;
                 Ok(self.state(200, &id))
             }
-            Call::Health => Ok(Response::json(200, r#"{"status":"alive"}"#.to_owned())),
+            Call::Health => Ok(alive()),
         }
     }
 

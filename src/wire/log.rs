@@ -11,6 +11,7 @@ use super::{BadBody, is_storable, read_object};
 use crate::limits;
 use crate::model::event::Level;
 use crate::model::id::{CorrelationId, Epoch, JobId};
+use crate::model::record::LogRecord;
 use crate::model::source_log::{LogPage, SourceEntry};
 use crate::model::text::bounded;
 use crate::model::time::Wall;
@@ -54,14 +55,15 @@ pub fn render(page: &LogPage) -> String {
 
 impl WriteEntry {
     fn of(entry: &SourceEntry) -> Self {
+        let SourceEntry { id, record, .. } = entry;
         Self {
-            id: entry.id,
-            at: entry.at.map(|at| at.to_string()),
-            level: entry.level.stored_name(),
-            event: bounded(&entry.event),
-            message: sentence(&entry.message),
-            attributes: Raw(attributes(&entry.attributes)),
-            correlation_id: entry.correlation.as_ref().map(ToString::to_string),
+            id: *id,
+            at: record.at.map(|at| at.to_string()),
+            level: record.level.stored_name(),
+            event: bounded(&record.event),
+            message: sentence(&record.message),
+            attributes: Raw(attributes(&record.attributes)),
+            correlation_id: record.correlation.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -107,18 +109,15 @@ pub fn parse(body: &[u8]) -> Result<LogPage, BadBody> {
 
 impl ReadEntry<'_> {
     fn into_entry(self, job: &JobId, epoch: &Epoch) -> SourceEntry {
-        let level = |name: &str| [Level::Warning, Level::Error].into_iter().find(|level| level.stored_name() == name);
-        SourceEntry {
-            job: job.clone(),
-            epoch: epoch.clone(),
-            id: self.id,
+        let record = LogRecord {
             at: self.at.as_deref().and_then(Wall::parse),
-            level: self.level.as_deref().and_then(level).unwrap_or(Level::Info),
+            level: self.level.as_deref().and_then(Level::from_stored_name).unwrap_or(Level::Info),
             event: bounded(&self.event),
             message: sentence(&self.message.unwrap_or_default()),
             attributes: self.attributes.map_or("{}".to_owned(), |json| attributes(json.get())),
             correlation: self.correlation_id.as_deref().and_then(|text| CorrelationId::parse(text).ok()),
-        }
+        };
+        SourceEntry { job: job.clone(), epoch: epoch.clone(), id: self.id, record }
     }
 }
 
@@ -146,12 +145,14 @@ mod tests {
             job: job.clone(),
             epoch: epoch.clone(),
             id,
-            at: Wall::parse("2026-11-23T17:14:01.123Z"),
-            level: Level::Warning,
-            event: "unknown_text".to_owned(),
-            message: "stage \"Zippering\"\nis not known \u{1f980}".to_owned(),
-            attributes: r#"{"to":"Transfer","a": 5, "text":"\u0001é\\"}"#.to_owned(),
-            correlation: CorrelationId::parse("01JDCQ5ZK0000000000000000A").ok(),
+            record: LogRecord {
+                at: Wall::parse("2026-11-23T17:14:01.123Z"),
+                level: Level::Warning,
+                event: "unknown_text".to_owned(),
+                message: "stage \"Zippering\"\nis not known \u{1f980}".to_owned(),
+                attributes: r#"{"to":"Transfer","a": 5, "text":"\u0001é\\"}"#.to_owned(),
+                correlation: CorrelationId::parse("01JDCQ5ZK0000000000000000A").ok(),
+            },
         };
         LogPage {
             entries: (1..=entries).map(|n| entry(n * 3)).collect(),
@@ -175,24 +176,24 @@ mod tests {
         assert_eq!((read.entries.len(), read.more), (limits::LOG_ENTRIES, true));
         let mut long = page(100);
         for entry in &mut long.entries {
-            entry.attributes = format!(r#"{{"text":"{}"}}"#, "x".repeat(limits::ATTRIBUTES_BYTES - 11));
-            entry.message = "y".repeat(limits::TEXT_BYTES * 3);
+            entry.record.attributes = format!(r#"{{"text":"{}"}}"#, "x".repeat(limits::ATTRIBUTES_BYTES - 11));
+            entry.record.message = "y".repeat(limits::TEXT_BYTES * 3);
         }
         let text = render(&long);
         assert!(text.len() < limits::LOG_BYTES + 2 * limits::ATTRIBUTES_BYTES, "{} bytes", text.len());
         let read = parse(text.as_bytes()).expect("a page");
         assert!(read.more && (1..100).contains(&read.entries.len()), "{} entries", read.entries.len());
-        assert_eq!(read.entries[0].attributes, long.entries[0].attributes);
-        assert!(read.entries[0].message.ends_with("(cut at 4048 of 12288 bytes)"));
+        assert_eq!(read.entries[0].record.attributes, long.entries[0].record.attributes);
+        assert!(read.entries[0].record.message.ends_with("(cut at 4048 of 12288 bytes)"));
     }
 
     #[test]
     fn attributes_that_are_too_long_or_no_json_say_so() {
         let mut odd = page(2);
-        odd.entries[0].attributes = "no json".to_owned();
-        odd.entries[1].attributes = format!("\"{}\"", "x".repeat(limits::ATTRIBUTES_BYTES));
+        odd.entries[0].record.attributes = "no json".to_owned();
+        odd.entries[1].record.attributes = format!("\"{}\"", "x".repeat(limits::ATTRIBUTES_BYTES));
         let read = parse(render(&odd).as_bytes()).expect("a page");
-        let attributes: Vec<&str> = read.entries.iter().map(|entry| entry.attributes.as_str()).collect();
+        let attributes: Vec<&str> = read.entries.iter().map(|entry| entry.record.attributes.as_str()).collect();
         assert_eq!(attributes, [r#"{"left_out_bytes":7}"#, r#"{"left_out_bytes":65538}"#]);
     }
 
@@ -212,6 +213,9 @@ mod tests {
             assert!(error.contains(part), "{body}: {error}");
         }
         let read = parse(entry("2").as_bytes()).expect("a page of a VMA that says no more");
-        assert_eq!((read.entries[1].attributes.as_str(), read.entries[1].level, read.more), ("{}", Level::Info, false));
+        assert_eq!(
+            (read.entries[1].record.attributes.as_str(), read.entries[1].record.level, read.more),
+            ("{}", Level::Info, false)
+        );
     }
 }

@@ -14,6 +14,7 @@ use waybill::model::event::{Event, Level, LogEntry, Value};
 use waybill::model::id::{Alias, ChangeId, DiskId, Epoch, ExportName};
 use waybill::model::job::{Export, SyncKind};
 use waybill::model::percent::Percent;
+use waybill::model::record::LogRecord;
 use waybill::model::source_log::SourceEntry;
 use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
@@ -87,12 +88,14 @@ fn run(id: &str, vm: usize, number: u64, days_ago: i64) -> Vec<Change> {
         job: over.id.clone(),
         epoch: Epoch::parse("epoch-1").expect("an epoch"),
         id: 7,
-        at: Some(at(40)),
-        level: Level::Info,
-        event: "milestone".to_owned(),
-        message: "as the VMA saw it".to_owned(),
-        attributes: "{}".to_owned(),
-        correlation: None,
+        record: LogRecord {
+            at: Some(at(40)),
+            level: Level::Info,
+            event: "milestone".to_owned(),
+            message: "as the VMA saw it".to_owned(),
+            attributes: "{}".to_owned(),
+            correlation: None,
+        },
     };
     (over.disks, over.exports, over.aliases) = (begun.disks.clone(), begun.exports.clone(), begun.aliases.clone());
     (over.disks[0].status, over.disks[0].percent) = (DiskStatus::Completed, Percent::DONE);

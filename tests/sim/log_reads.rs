@@ -8,6 +8,7 @@ use waybill::model::change::Change;
 use waybill::model::event::Level;
 use waybill::model::id::Epoch;
 use waybill::model::progress::Progress;
+use waybill::model::record::LogRecord;
 use waybill::model::source_log::{LogPage, SourceEntry};
 use waybill::model::time::{Mono, Now, Wall};
 use waybill::policy::contact::Miss;
@@ -110,12 +111,14 @@ fn page(ids: std::ops::RangeInclusive<u64>, more: bool) -> LogPage {
         job: job.clone(),
         epoch: epoch.clone(),
         id,
-        at: None,
-        level: Level::Info,
-        event: "x".to_owned(),
-        message: String::new(),
-        attributes: "{}".to_owned(),
-        correlation: None,
+        record: LogRecord {
+            at: None,
+            level: Level::Info,
+            event: "x".to_owned(),
+            message: String::new(),
+            attributes: "{}".to_owned(),
+            correlation: None,
+        },
     };
     LogPage { entries: ids.map(entry).collect(), job: job.clone(), epoch: epoch.clone(), more }
 }

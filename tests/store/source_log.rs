@@ -4,7 +4,7 @@ use waybill::limits;
 use waybill::model::change::Change;
 use waybill::model::event::{Event, Level};
 use waybill::model::id::Epoch;
-use waybill::model::record::Side;
+use waybill::model::record::{LogRecord, Side};
 use waybill::model::source_log::SourceEntry;
 use waybill::model::status::JobStatus;
 use waybill::store::Store;
@@ -21,12 +21,14 @@ fn theirs(of: &str, id: u64, event: Event) -> Change {
         job: job_id("job-1"),
         epoch: epoch(of),
         id,
-        at: Some(at(id as i64)),
-        level: Level::Warning,
-        event: event.stored_name().to_owned(),
-        message: format!("entry {id} of {of}"),
-        attributes: r#"{"n": 1}"#.to_owned(),
-        correlation: None,
+        record: LogRecord {
+            at: Some(at(id as i64)),
+            level: Level::Warning,
+            event: event.stored_name().to_owned(),
+            message: format!("entry {id} of {of}"),
+            attributes: r#"{"n": 1}"#.to_owned(),
+            correlation: None,
+        },
     })
 }
 
@@ -65,7 +67,10 @@ fn an_entry_stays_as_it_is_and_each_database_of_the_vma_counts_by_itself() {
     let dir = Dir::new();
     let mut store = Store::open(&dir.file()).unwrap();
     let other = |id| match theirs("01B", id, Event::JobFailed) {
-        Change::SourceEntry(entry) => Change::SourceEntry(SourceEntry { message: "another".to_owned(), ..entry }),
+        Change::SourceEntry(entry) => Change::SourceEntry({
+            let record = LogRecord { message: "another".to_owned(), ..entry.record };
+            SourceEntry { record, ..entry }
+        }),
         change => change,
     };
     write(&mut store, &[progress(&job("job-1")), theirs("01B", 7, Event::Milestone), other(7), other(9)]).unwrap();
@@ -83,7 +88,7 @@ fn a_row_that_means_nothing_is_refused_alone() {
     let dir = Dir::new();
     let mut store = Store::open(&dir.file()).unwrap();
     let Change::SourceEntry(mut bad) = theirs("e", 2, Event::Milestone) else { panic!("an entry") };
-    bad.attributes = "no json".to_owned();
+    bad.record.attributes = "no json".to_owned();
     let changes = [theirs("e", 1, Event::Milestone), Change::SourceEntry(bad), theirs("e", 3, Event::Milestone)];
     let refused = write(&mut store, &changes).unwrap();
     assert_eq!(refused.len(), 1);

@@ -31,8 +31,11 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     };
     let path = database::path(given.raw("db"))?;
     let to = given.raw("to").map_or_else(|| store::default_place(&path), PathBuf::from);
+    let mut thousands = 0;
     let told = |moved: store::Moved| {
-        if moved.jobs.is_multiple_of(1000) && moved.jobs > 0 {
+        // Batches are of any size.
+        if moved.jobs / 1000 > thousands {
+            thousands = moved.jobs / 1000;
             output::message(&format!("{} jobs moved so far", moved.jobs));
         }
     };

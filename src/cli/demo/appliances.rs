@@ -120,7 +120,8 @@ impl Appliances {
         let request = self.agent.get(format!("{}/api/v1/replications/changeid", self.oma));
         let asked = request.query("vm_path", VM_PATH).query("disk_id", disk.id).call();
         let body = check("ask for the last change id", asked)?;
-        Ok(changeid::parse_last(body.as_bytes()))
+        changeid::parse_answer(body.as_bytes())
+            .map_err(|bad| Failure::new(Exit::Failed, "cannot ask for the last change id", bad))
     }
 }
 

@@ -299,14 +299,14 @@ mod tests {
     #[test]
     fn a_run_that_starts_elsewhere_is_told_when_it_ends() {
         let last = id("u/5");
-        let said = |row: HistoryRecord| super::super::apart(&row.entry, last.as_ref());
+        let said = |row: HistoryRecord| super::super::apart(&row.entry, last.as_ref(), None).map(|entry| entry.message);
         let text = said(inc("b", "u/4", "u/9")).expect("it starts elsewhere");
         assert!(text.contains(&format!("started from {U}/4, and the last good run ended with {U}/5")), "{text}");
         assert!(said(inc("b", "", "u/9")).expect("nor is this known").contains("nobody knows where"));
         for fine in [inc("b", "u/5", "u/9"), full("b", "u/9"), failed(inc("b", "u/4", "u/9"))] {
             assert_eq!(said(fine), None);
         }
-        assert_eq!(super::super::apart(&inc("b", "u/4", "u/9").entry, None), None, "nothing is known before it");
+        assert_eq!(super::super::apart(&inc("b", "u/4", "u/9").entry, None, None), None, "nothing is known before it");
     }
 
     #[test]

@@ -9,25 +9,34 @@ use std::collections::BTreeMap;
 use super::links::{DiskChain, Finding, Place, Run};
 use super::verdict::{Left, Verdict};
 use crate::model::change::CbtEntry;
-use crate::model::id::{ChangeId, ChangePoint};
+use crate::model::event::{Event, LogEntry};
+use crate::model::id::{ChangeId, ChangePoint, CorrelationId};
 use crate::model::job::SyncKind;
 use crate::model::record::HistoryRecord;
 use crate::model::text::bounded;
 
-/// What is to be said of a run that has just ended well and does not start at `last`, where the last good run of its disk
-/// ended. Starting earlier is harmless, and only [`chain`] knows whether it did: this asks people to look.
-pub fn apart(entry: &CbtEntry, last: Option<&ChangeId>) -> Option<String> {
+/// What the log of a job is to say of a run that has just ended well and does not start at `last`, where the last good run
+/// of its disk ended. Starting earlier is harmless, and only [`chain`] knows whether it did: this asks people to look.
+pub fn apart(entry: &CbtEntry, last: Option<&ChangeId>, correlation: Option<&CorrelationId>) -> Option<LogEntry> {
     let is_judged = entry.sync_success && entry.sync == SyncKind::Incremental;
     let last = last.filter(|last| is_judged && last.point() != point(entry.previous_change_id.as_ref()))?;
     let from = entry.previous_change_id.as_ref().map_or("nobody knows where", ChangeId::as_str);
-    Some(format!(
+    let message = format!(
         "disk {}: this incremental started from {}, and the last good run ended with {}: `waybill history {} --verify` says \
          whether blocks are missing",
         entry.disk,
         bounded(from),
         last.as_str(),
         entry.job
-    ))
+    );
+    Some(LogEntry {
+        job: entry.job.clone(),
+        at: entry.created_at,
+        event: Event::ChainBroken,
+        message,
+        attributes: vec![("disk", entry.disk.as_str().into())],
+        correlation: correlation.cloned(),
+    })
 }
 
 /// The chain of one disk out of its rows, one a run and in order of time.

@@ -57,14 +57,8 @@ impl Fleet {
         let is_of_ended = correlation.is_some() && ended.is_some_and(|job| job.correlation.as_ref() == correlation);
         let tracked = if is_of_ended { None } else { self.tracked_under(path) };
         let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &*tracked.job).or(ended);
-        self.journal.push(Change::ChangeIdReceived(ReceivedChangeId {
-            job: path.to_owned(),
-            disk: report.disk.clone(),
-            vm_path: job.map(|job| job.vm.path.clone()),
-            change_id: report.change_id.clone(),
-            previous_change_id: report.previous_change_id.clone(),
-            received_at: now.wall,
-        }));
+        let vm_path = job.map(|job| job.vm.path.clone());
+        self.journal.push(Change::ChangeIdReceived(ReceivedChangeId::new(path, report, vm_path, now.wall)));
         let Some(job) = job.cloned() else { return };
         let job = &job;
         // What has just been kept stays kept, whatever happens from here on.
@@ -94,13 +88,13 @@ impl Fleet {
     /// The tracked job that a caller means by a name: the job of that id, else the present run of that id, else the
     /// one job that has it as another name.
     fn tracked_under(&self, name: &str) -> Option<JobId> {
-        let run_number = |id: &JobId| id.as_str().strip_prefix(name)?.strip_prefix('~')?.parse::<u32>().ok();
-        let id = JobId::parse(name).ok()?;
-        if self.jobs.contains_key(&id) {
-            return Some(id);
+        let base = JobId::parse(name).ok()?;
+        if self.jobs.contains_key(&base) {
+            return Some(base);
         }
-        let runs = self.jobs.range(id..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(name));
-        if let Some(run) = runs.filter(|id| run_number(id).is_some()).max_by_key(|id| run_number(id)) {
+        let runs = self.jobs.range(&base..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(name));
+        let numbered = runs.filter(|id| id.run_number(&base).is_some());
+        if let Some(run) = numbered.max_by_key(|id| id.run_number(&base)) {
             return Some(run.clone());
         }
         let mut named = self.jobs.iter().filter(|(_, tracked)| tracked.names.iter().any(|known| known == name));

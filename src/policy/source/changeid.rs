@@ -2,7 +2,6 @@
 //! for, and where the OMA could not be asked for one, the log of the job concerned says so (F38).
 
 use super::book::{Entry, Source};
-use super::names::run_number;
 use crate::limits;
 use crate::model::change::{Change, ReceivedChangeId};
 use crate::model::id::{CorrelationId, JobId};
@@ -18,14 +17,8 @@ impl Source {
     pub fn change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport) -> Option<JobId> {
         let meant = self.meant_by(path);
         let job = meant.as_ref().and_then(|(id, _)| self.jobs.get(id)).map(|entry| &entry.job);
-        self.journal.push(Change::ChangeIdSpooled(ReceivedChangeId {
-            job: path.to_owned(),
-            disk: report.disk.clone(),
-            vm_path: job.map(|job| job.vm.path.clone()),
-            change_id: report.change_id.clone(),
-            previous_change_id: report.previous_change_id.clone(),
-            received_at: now.wall,
-        }));
+        let vm_path = job.map(|job| job.vm.path.clone());
+        self.journal.push(Change::ChangeIdSpooled(ReceivedChangeId::new(path, report, vm_path, now.wall)));
         let (id, hint) = meant?;
         #[cfg(test)]
         assert!(self.trap.as_ref() != Some(&id), "the trap of job {id}");
@@ -67,7 +60,7 @@ impl Source {
     /// the first one's id; after a long wait only the run's own still tells which one was meant.
     pub fn way_on(&self, received: &ReceivedChangeId) -> (String, Option<CorrelationId>) {
         let job = self.job_of(received).and_then(|id| self.jobs.get(&id)).map(|entry| &entry.job);
-        let run = job.filter(|job| JobId::parse(&received.job).is_ok_and(|base| run_number(&base, &job.id).is_some()));
+        let run = job.filter(|job| JobId::parse(&received.job).is_ok_and(|base| job.id.run_number(&base).is_some()));
         let id = run.map_or_else(|| received.job.clone(), |run| run.id.as_str().to_owned());
         (id, job.and_then(|job| job.correlation.clone()))
     }
@@ -76,11 +69,11 @@ impl Source {
     fn job_of(&self, received: &ReceivedChangeId) -> Option<JobId> {
         let (present, _) = self.meant_by(&received.job)?;
         let base = JobId::parse(&received.job).ok()?;
-        if run_number(&base, &present).is_none() || !self.jobs.contains_key(&base) {
+        if present.run_number(&base).is_none() || !self.jobs.contains_key(&base) {
             return Some(present);
         }
         let runs = self.jobs.range(&base..).take_while(|(id, _)| id.as_str().starts_with(base.as_str()));
-        let runs = runs.filter_map(|(id, entry)| Some((run_number(&base, id)?, id, entry)));
+        let runs = runs.filter_map(|(id, entry)| Some((id.run_number(&base)?, id, entry)));
         let begun = runs.filter(|(_, _, entry)| entry.job.started_at.is_some_and(|at| at <= received.received_at));
         Some(begun.max_by_key(|(number, _, _)| *number).map_or(base.clone(), |(_, id, _)| id.clone()))
     }

@@ -75,7 +75,7 @@ impl Names {
     }
     /// A finished id was started again.
     pub(super) fn reused(&mut self, base: &JobId, run: &JobId) {
-        if let Some(number) = run_number(base, run) {
+        if let Some(number) = run.run_number(base) {
             self.runs.insert(base.clone(), Runs { latest: run.clone(), highest: number });
         }
     }
@@ -97,17 +97,11 @@ impl Names {
             let base = run.as_str().rsplit_once('~').and_then(|(base, _)| JobId::parse(base).ok());
             let Some(base) = base.filter(&has_ended) else { continue };
             let highest = self.runs.get(&base).map_or(1, |runs| runs.highest);
-            if run_number(&base, run).is_some_and(|number| number > highest) {
+            if run.run_number(&base).is_some_and(|number| number > highest) {
                 self.reused(&base, run);
             }
         }
     }
-}
-
-/// The number in a run's id; `None` where the id is spelled as no run ever is.
-pub(super) fn run_number(base: &JobId, run: &JobId) -> Option<u32> {
-    let number = run.as_str().strip_prefix(base.as_str())?.strip_prefix('~')?.parse().ok()?;
-    base.rerun(number).is_ok_and(|spelled| spelled == *run).then_some(number)
 }
 
 /// The aliases and export names of a job.

@@ -41,6 +41,11 @@ mod second;
 
 const MIGRATIONS: [&str; 2] = [first::FIRST, second::SECOND];
 
+/// The tables whose rows belong to a job and go with it, each with a column `job_id`. What movers sent
+/// (`received_change_ids`) and the history outlive it.
+pub(super) const OF_A_JOB: [&str; 6] =
+    ["vm_disks", "job_exports", "job_aliases", "job_steps", "job_events", "source_events"];
+
 /// What a file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {

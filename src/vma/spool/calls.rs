@@ -18,7 +18,7 @@ use crate::model::time::Now;
 use crate::policy::spool::{Handed, still_holds, unasked};
 use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Reply, send};
-use crate::runtime::service::seed;
+use crate::runtime::service::{alive, seed};
 use crate::store::{StoreError, Unsent};
 use crate::vma::Vma;
 use crate::vma::event::Event;
@@ -89,7 +89,7 @@ impl Vma {
                 self.ledger.hold(now, Reply { to, response });
             }
             Ok(Call::Health) => {
-                send(Reply { to, response: Response::json(200, r#"{"status":"alive"}"#.to_owned()) });
+                send(Reply { to, response: alive() });
             }
             Err(problem) => send(Reply { to, response: Problem::into(problem) }),
         }
@@ -108,9 +108,7 @@ impl Vma {
             let job = self.source.present_run(&id);
             self.go_on_after_panic(now, &job, &place);
         }
-        let ChangeIdReport { change_id, disk, previous_change_id } = report.clone();
-        let (job, received_at) = (path.to_owned(), now.wall);
-        let received = ReceivedChangeId { job, disk, vm_path: None, change_id, previous_change_id, received_at };
+        let received = ReceivedChangeId::new(path, report, None, now.wall);
         self.ledger.take(vec![Change::ChangeIdSpooled(received)]);
         None
     }

@@ -33,11 +33,6 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// What was on its way is tried again after a pause, whatever came of it.
-    pub(super) fn try_later(&mut self, now: Now) {
-        self.forwarding.unreadable(now.mono);
-    }
-
     /// A spool that forwards to this OMA; what comes of it arrives at `events`.
     pub(super) fn new(origin: &Origin, seed: u64, executor: Rc<LocalExecutor<'static>>, events: Sender<Event>) -> Self {
         Self { forwarding: Forwarding::new(seed), oma: Oma::new(origin), executor, events, told: Vec::new() }
@@ -47,6 +42,11 @@ impl Spool {
     pub(super) fn redirect(&mut self, origin: &Origin) {
         self.oma = Oma::new(origin);
         self.forwarding.wake();
+    }
+
+    /// What was on its way is tried again after a pause, whatever came of it.
+    pub(super) fn try_later(&mut self, now: Now) {
+        self.forwarding.unreadable(now.mono);
     }
 
     pub(super) fn elapse(&mut self, now: Mono) {

@@ -9,6 +9,7 @@ use crate::model::id::{ChangeId, CorrelationId};
 use crate::model::request::ChangeIdReport;
 use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::spool::Handed;
+use crate::runtime::service::correlated;
 use crate::store::Unsent;
 use crate::wire::http::{Method, encode_segment};
 use crate::wire::origin::Origin;
@@ -48,7 +49,7 @@ impl Oma {
     pub(super) async fn look(&self, look: &Look, correlation: Option<&CorrelationId>) -> Looked {
         let (vm_path, disk) = (encode_segment(&look.vm_path), encode_segment(&look.disk));
         let target = format!("/api/v1/replications/changeid?vm_path={vm_path}&disk_id={disk}");
-        let answer = self.for_looks.call(Method::Get, &target, &headers(correlation), b"").await;
+        let answer = self.for_looks.call(Method::Get, &target, &correlated(correlation), b"").await;
         let answer = answer.map_err(|error| error.to_string())?;
         if answer.status != 200 {
             return Err(format!("status {}: {}", answer.status, problem::said(&answer.body)));
@@ -69,13 +70,9 @@ impl Oma {
         };
         let target = format!("/api/v1/replications/{}/changeid", encode_segment(job));
         let body = changeid::render_report(&report);
-        let answer = self.for_change_ids.call(Method::Post, &target, &headers(correlation), body.as_bytes()).await;
+        let answer = self.for_change_ids.call(Method::Post, &target, &correlated(correlation), body.as_bytes()).await;
         read_handed(answer, &report)
     }
-}
-
-fn headers(correlation: Option<&CorrelationId>) -> Vec<(&'static str, &str)> {
-    correlation.map(|id| ("X-Correlation-ID", id.as_str())).into_iter().collect()
 }
 
 fn read_handed(answer: Result<Answer, CallError>, report: &ChangeIdReport) -> Handed {
