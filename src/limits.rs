@@ -39,6 +39,10 @@ pub const CHUNK_EXTRA_BYTES: usize = 4 * 1024;
 pub const LISTED_ENTRIES: usize = 8000;
 /// Bytes of an answer that the OMA reads from a VMA: a list of [`LISTED_ENTRIES`] and a last job fits.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Elements of one answer of vCenter; 20 MB at most. A VM of [`DISKS_PER_JOB`] disks with 32 snapshots each has 170,000.
+pub const XML_ELEMENTS: usize = 250_000;
+/// Elements of such an answer within each other; VMware's have about 15.
+pub const XML_DEPTH: usize = 64;
 /// Entries of a job's log in one answer; the rest comes with the next.
 pub const LOG_ENTRIES: usize = 200;
 /// Bytes of such an answer at which it takes no further entry in: far below [`ANSWER_BYTES`].

@@ -122,13 +122,17 @@ impl FaultKind {
         match self {
             Self::Unreachable => "see that vCenter runs and that this machine reaches it on the port of `url`",
             Self::Untrusted => "set `thumbprint` or `ca_file` to vCenter's own, compared on its console",
-            Self::Secrets => "write the secret into its file, mode 0600, or give the unit a LoadCredential= of that name",
+            Self::Secrets => {
+                "write the secret into its file, mode 0600, or give the unit a LoadCredential= of that name"
+            }
             Self::LoginRefused => "correct `username_file` and `password_file`; the account may be locked by now",
             Self::NotAuthenticated => "see on vCenter whether its sessions are ended by somebody",
             Self::NoPermission => {
                 "give the user System.Read on the VM and VirtualMachine.Provisioning.DiskRandomRead on its disks"
             }
-            Self::NoSuchVm => "write the inventory path, such as /DC0/vm/web01, or the managed object id, such as vm-57",
+            Self::NoSuchVm => {
+                "write the inventory path, such as /DC0/vm/web01, or the managed object id, such as vm-57"
+            }
             Self::SnapshotGone => "nothing: it is asked again with the next snapshot",
             Self::ChangeIdRefused => {
                 "power the VM on, or take a snapshot, so that change tracking begins; then copy in full once"

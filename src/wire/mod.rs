@@ -8,6 +8,7 @@ pub mod log;
 pub mod origin;
 pub mod problem;
 pub mod progress;
+pub mod soap;
 pub mod update;
 
 use std::fmt;
