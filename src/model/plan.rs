@@ -38,6 +38,8 @@ pub struct WantedDisk {
     pub label: String,
     /// Where the incremental is to start.
     pub previous: Option<ChangeId>,
+    /// How large the VM's disks were that had that change id: device key and bytes, as far as that is remembered.
+    pub capacities_then: Vec<(i64, u64)>,
 }
 
 /// The plan of a VM.

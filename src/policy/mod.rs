@@ -4,6 +4,7 @@
 pub mod announce;
 pub mod arrival;
 pub mod backoff;
+pub mod baseline;
 pub mod chain;
 pub mod contact;
 pub mod dice;
