@@ -27,3 +27,5 @@ pub mod runtime;
 pub mod store;
 #[cfg(feature = "appliance")]
 pub mod vma;
+#[cfg(feature = "appliance")]
+pub mod vsphere;

@@ -43,6 +43,16 @@ pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub const XML_ELEMENTS: usize = 250_000;
 /// Elements of such an answer within each other; VMware's have about 15.
 pub const XML_DEPTH: usize = 64;
+/// Jobs that vCenter is asked about at a time; the rest waits.
+pub const PLANS_AT_A_TIME: usize = 4;
+/// Pages of one disk's areas: 62 TiB of which every second block of 64 KiB has changed are 260,000 pages of 2000 areas.
+pub const AREA_PAGES: u64 = 1_000_000;
+/// Areas that may reach beyond the pages they came in; VMware's own end with their page.
+pub const AREAS_AHEAD: usize = 10_000;
+/// Parts in which vCenter may hand over the properties of one VM.
+pub const PROPERTY_PARTS: usize = 1000;
+/// Snapshots of one VM of which it is asked whether they were made before change tracking.
+pub const SNAPSHOTS_PER_VM: usize = 1000;
 /// Entries of a job's log in one answer; the rest comes with the next.
 pub const LOG_ENTRIES: usize = 200;
 /// Bytes of such an answer at which it takes no further entry in: far below [`ANSWER_BYTES`].

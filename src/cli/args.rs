@@ -60,7 +60,8 @@ pub fn read(spec: &Spec, args: Vec<OsString>) -> Result<Option<Given>, Failure> 
     }
 }
 
-fn usage(spec: &Spec, why: &dyn std::fmt::Display) -> Failure {
+/// A command line that is refused, and how to find out what is right.
+pub fn usage(spec: &Spec, why: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Usage, spec.name, why).with_remedy(format!("`waybill {} --help` shows how", spec.name))
 }
 

@@ -1,7 +1,7 @@
 //! The help texts, each of at most 80 columns. The top one fits a screen and explains the four words that all others use.
 
 /// Every command, for `waybill help COMMAND` and for suggestions.
-pub const COMMANDS: [&str; 14] = [
+pub const COMMANDS: [&str; 15] = [
     "vma",
     "oma",
     "demo",
@@ -11,6 +11,7 @@ pub const COMMANDS: [&str; 14] = [
     "watch",
     "log",
     "history",
+    "plan",
     "track",
     "cancel",
     "finish",
@@ -36,6 +37,7 @@ See what happens (reads the database file, with or without a daemon):
   history [JOB]   what ended runs left behind: change ids, bytes, durations
 
 Make it happen:
+  plan            ask vCenter how much there is to copy, and from where on
   run             run a mover and report for it
   track JOB       let the OMA follow a job
   cancel JOB      end a job that is tracked, with a reason
@@ -59,6 +61,39 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 not found,
 5 unreachable or silent, 6 refused by the state of the job, 7 faults found.
+";
+
+/// `waybill plan --help`.
+pub const PLAN: &str = "\
+Ask vCenter how much there is to copy of a VM's disks before anything is copied,
+and whether the change ids can be trusted from which it is to start.
+
+Usage: waybill plan --config FILE --vm PATH [--previous DISK=CHANGEID]... [--json]
+       waybill plan --config FILE --job JOB [--json]
+
+  --config FILE   the VMA's configuration with its section [vcenter]
+  --vm PATH       inventory path, as /DC0/vm/web01, or managed object id, as vm-57
+  --previous DISK=CHANGEID
+                  where an incremental of this disk would start. DISK is
+                  disk-<device key>, a node as scsi0:1, or a label; without it
+                  the disk is planned as a full copy
+  --job JOB       the VM, disks and change ids that the VMA knows of this job
+  --json          one JSON object with every disk
+
+TO COPY rests on BASIS: cbt-allocated (areas that VMware tracks as allocated),
+cbt-delta (areas changed SINCE), layout (sizes of the disk's files), capacity.
+VERDICT is sound, estimated (CBT did not tell), suspect (do not start from that
+change id), or left out (VMware takes no snapshot of it). NEXT is the disk's
+change id in the VM's current snapshot. Nothing is changed in vCenter.
+
+Examples:
+  waybill plan --config /etc/waybill/vma.toml --vm /DC0/vm/web01
+  waybill plan --config /etc/waybill/vma.toml --vm /DC0/vm/web01 \\
+    --previous 'disk-2000=52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81'
+
+Exit codes: 0 done, 1 vCenter refuses, 2 usage, 3 configuration or secrets,
+4 no such VM or job, 5 vCenter does not answer or is not the one that is
+trusted, 7 a change id is suspect, or a disk is missing.
 ";
 
 /// `waybill vma --help`.

@@ -14,6 +14,7 @@ mod history;
 mod jobs;
 mod log;
 mod output;
+mod plan;
 mod request;
 pub mod run;
 mod show;
@@ -44,6 +45,7 @@ fn dispatch(args: Vec<OsString>) -> Result<Exit, Failure> {
         "vma" => daemon::vma(rest),
         "oma" => daemon::oma(rest),
         "demo" => demo::main(rest),
+        "plan" => plan::main(rest),
         "run" => Ok(run::main(rest)),
         "jobs" => jobs::main(rest),
         "show" => show::main(rest),

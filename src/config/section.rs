@@ -198,13 +198,18 @@ impl<'a> Section<'a> {
 
     /// The path of a file; absolute, because commands and daemon are started in different directories.
     pub(super) fn path(&self, faults: &mut Vec<Fault>, key: &str, default: &str) -> PathBuf {
-        let expected = format!("an absolute path in quotes, such as {default:?}");
-        let path = PathBuf::from(self.text(faults, key, &expected).unwrap_or(default));
+        self.optional_path(faults, key, default).unwrap_or_else(|| PathBuf::from(default))
+    }
+
+    /// As [`Section::path`], where the key is there; the example says what one looks like.
+    pub(super) fn optional_path(&self, faults: &mut Vec<Fault>, key: &str, example: &str) -> Option<PathBuf> {
+        let expected = format!("an absolute path in quotes, such as {example:?}");
+        let path = PathBuf::from(self.text(faults, key, &expected)?);
         if !path.is_absolute() {
             let problem = format!("{path:?} is not absolute; it would be another file in every directory");
             self.note(faults, key, problem, format!("write {expected}"));
         }
-        path
+        Some(path)
     }
 
     /// A loopback address to listen on.

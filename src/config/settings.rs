@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::model::id::VmaName;
 use crate::model::percent::Percent;
 use crate::wire::origin::Origin;
+use crate::wire::thumbprint::Thumbprint;
 
 /// `vma.toml`: the source appliance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,25 @@ pub struct VmaConfig {
     pub keep_finished: Duration,
     /// `[changeid_spool]`; without it nobody on this machine answers the movers' change-id calls.
     pub changeid_spool: Option<SpoolConfig>,
+    /// `[vcenter]`; without it totals come from movers and declarations.
+    pub vcenter: Option<VcenterConfig>,
+}
+
+/// `[vcenter]`: who tells how much there is to copy. The files are read when a session begins, not before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VcenterConfig {
+    /// Where vCenter or an ESXi host answers.
+    pub origin: Origin,
+    /// The path of its SOAP service, `/sdk`.
+    pub path: String,
+    /// The user's name; `None`: the systemd credential `vcenter-username`.
+    pub username_file: Option<PathBuf>,
+    /// The password; `None`: the systemd credential `vcenter-password`.
+    pub password_file: Option<PathBuf>,
+    /// The authority that certified it, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Its certificate; one of this and `ca_file` is there at least, and what is there must hold.
+    pub thumbprint: Option<Thumbprint>,
 }
 
 /// `[changeid_spool]`: the movers' change-id calls on the VMA.

@@ -17,7 +17,7 @@ pub(super) struct Unbuilt {
 }
 
 /// Of `vma.toml`.
-pub(super) const OF_VMA: [Unbuilt; 3] = [
+pub(super) const OF_VMA: [Unbuilt; 2] = [
     Unbuilt {
         name: "tls",
         keys: &["listen", "certificate", "key", "client_ca"],
@@ -29,12 +29,6 @@ pub(super) const OF_VMA: [Unbuilt; 3] = [
         keys: &["oma"],
         feature: "the built-in reverse tunnel",
         remedy: "remove the section; let SSH or stunnel carry the OMA's polls to the loopback port of `listen`",
-    },
-    Unbuilt {
-        name: "vcenter",
-        keys: &["url", "username_file", "password_file", "ca_file", "thumbprint"],
-        feature: "asking vCenter for planned bytes",
-        remedy: "remove the section; totals then come from the mover or the declared capacity, and say so",
     },
 ];
 

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::fault::Fault;
 use super::section::Section;
 use super::settings::{SpoolConfig, VmaConfig};
-use super::unbuilt;
+use super::{unbuilt, vcenter};
 use crate::wire::origin::Origin;
 
 /// The keys that only this file has.
@@ -37,7 +37,11 @@ pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<F
         Some(section) => Some(spool(&section, listen, faults)?),
         None => None,
     };
-    Some(VmaConfig { name: name?, database, listen, auto_initialize, keep_finished, changeid_spool })
+    let vcenter = match top.section(faults, "vcenter", &vcenter::KEYS) {
+        Some(section) => Some(vcenter::read(&section, faults)?),
+        None => None,
+    };
+    Some(VmaConfig { name: name?, database, listen, auto_initialize, keep_finished, changeid_spool, vcenter })
 }
 
 /// A spool without a way to the OMA would take change ids that nobody ever gets, so it is refused (F37).

@@ -38,6 +38,8 @@ pub enum Change {
     ChangeIdSent(i64),
     /// What the OMA answered to the question for a disk's last change id (VMA, R-31).
     ChangeIdKnown(KnownChangeId),
+    /// How large a disk is at the change id that it has now (VMA, R-6).
+    CapacitySeen(SeenCapacity),
     /// The VMA's sequence reached this number.
     Sequence(u64),
 }
@@ -51,7 +53,7 @@ impl Change {
             Self::SourceEntry(_) => true,
             Self::Declared(_) | Self::StepBegan(_) | Self::StepEnded(_) => true,
             Self::ChangeIdSpooled(_) | Self::ChangeIdSent(_) | Self::ChangeIdKnown(_) => true,
-            Self::Progress(_) | Self::Forgotten(_) | Self::Sequence(_) => false,
+            Self::Progress(_) | Self::Forgotten(_) | Self::Sequence(_) | Self::CapacitySeen(_) => false,
         }
     }
     /// True for what must not be lost to a power cut on the VMA either, which else may lose a second.
@@ -60,7 +62,7 @@ impl Change {
             Self::ChangeIdSpooled(_) | Self::ChangeIdSent(_) | Self::ChangeIdKnown(_) => true,
             Self::Progress(_) | Self::Declared(_) | Self::Ended(_) | Self::Forgotten(_) | Self::Entry(_) => false,
             Self::StepBegan(_) | Self::StepEnded(_) | Self::History(_) | Self::ChangeIdReceived(_) => false,
-            Self::SourceEntry(_) | Self::Sequence(_) => false,
+            Self::SourceEntry(_) | Self::Sequence(_) | Self::CapacitySeen(_) => false,
         }
     }
 }
@@ -160,4 +162,19 @@ pub struct KnownChangeId {
     pub answered_at: Wall,
     /// Which OMA, as host and port: another one has another target.
     pub oma: String,
+}
+
+/// How large a disk was at a change id (VMA, R-6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenCapacity {
+    /// The VM, as its job calls it.
+    pub vm_path: String,
+    /// VMware's device key of the disk.
+    pub device_key: i64,
+    /// The change id.
+    pub change_id: ChangeId,
+    /// The disk's size in bytes.
+    pub capacity_bytes: u64,
+    /// When vCenter said so.
+    pub seen_at: Wall,
 }

@@ -34,6 +34,10 @@ impl Basis {
             Self::Capacity => "capacity",
         }
     }
+    /// True of what CBT itself told: it may well be 0 bytes.
+    pub const fn is_of_cbt(self) -> bool {
+        matches!(self, Self::CbtAllocated | Self::CbtDelta)
+    }
     /// The basis of that label.
     pub fn from_wire_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|basis| basis.wire_name() == name)

@@ -74,6 +74,18 @@ events! {
     Milestone = "milestone" Info,
     /// A total was replaced by another; the one thing that may let a percent fall.
     PlanRevised = "plan_revised" Info,
+    /// vCenter told how much there is to copy, and what that rests on.
+    PlanMade = "plan_made" Info,
+    /// A better basis was not to be had; the next one serves.
+    PlanWeaker = "plan_weaker" Warning,
+    /// vCenter could not be asked how much there is to copy; it is asked again.
+    PlanDelayed = "plan_delayed" Warning,
+    /// The job and vCenter say different things of a VM's disks.
+    PlanContradicted = "plan_contradicted" Warning,
+    /// A change id from which an incremental was to start cannot be trusted.
+    BaselineSuspect = "baseline_suspect" Warning,
+    /// How much was planned and how much was moved, at the end.
+    PlanAccuracy = "plan_accuracy" Info,
     /// Figures come from the operating system because the mover's own are coarse.
     ProgressRefined = "progress_refined" Info,
     /// Counters came back smaller; the larger stay.
@@ -163,6 +175,11 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::Text(text)
+    }
+}
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
     }
 }
 impl From<u64> for Value {

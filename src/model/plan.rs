@@ -57,6 +57,58 @@ pub struct VmPlan {
     pub missing: Vec<DiskId>,
 }
 
+impl VmPlan {
+    /// The bytes of all disks together.
+    pub fn planned_bytes(&self) -> u64 {
+        self.disks.iter().map(|disk| disk.planned_bytes).fold(0, u64::saturating_add)
+    }
+    /// The weakest basis among the disks.
+    pub fn basis(&self) -> Option<Basis> {
+        self.disks.iter().map(|disk| disk.basis).max()
+    }
+    /// True where a change id cannot be trusted.
+    pub fn is_suspect(&self) -> bool {
+        self.disks.iter().any(|disk| disk.suspect.is_some())
+    }
+}
+
+impl DiskPlan {
+    /// What is to be said of it in a word.
+    pub fn verdict(&self) -> Verdict {
+        match (&self.suspect, self.excluded, self.areas) {
+            (Some(_), ..) => Verdict::Suspect,
+            (None, Some(_), _) => Verdict::LeftOut,
+            (None, None, None) => Verdict::Estimated,
+            (None, None, Some(_)) => Verdict::Sound,
+        }
+    }
+}
+
+/// A plan in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// CBT told, and nothing speaks against it.
+    Sound,
+    /// CBT did not tell; the files or the capacity serve.
+    Estimated,
+    /// The change id, or change tracking itself, cannot be trusted.
+    Suspect,
+    /// VMware takes no snapshot of it.
+    LeftOut,
+}
+
+impl Verdict {
+    /// The word in tables and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Estimated => "estimated",
+            Self::Suspect => "suspect",
+            Self::LeftOut => "left out",
+        }
+    }
+}
+
 /// The plan of one disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskPlan {

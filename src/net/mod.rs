@@ -4,7 +4,9 @@
 
 pub mod client;
 mod gate;
+mod link;
 mod pace;
 mod resolve;
 pub mod server;
 mod stream;
+pub mod tls;

@@ -100,5 +100,6 @@ pub async fn write_all<S: AsyncWrite + Unpin>(
             yield_now().await;
         }
     }
-    Ok(())
+    // TLS may still hold the last of it back.
+    poll_fn(|context| Pin::new(&mut *stream).poll_flush(context)).await.map_err(Cut::Broken)
 }

@@ -102,7 +102,9 @@ fn read_poll(answer: Result<Answer, CallError>) -> Result<crate::model::progress
     let answer = answer.map_err(|error| match error.phase {
         // Every link of today ends on loopback: who refuses there is the near end of a tunnel, not the VMA.
         Phase::Connect => Miss::NoTunnel(error.to_string()),
-        Phase::Queue | Phase::Resolve | Phase::FirstByte | Phase::Body => Miss::Unreachable(error.to_string()),
+        Phase::Queue | Phase::Resolve | Phase::Tls | Phase::FirstByte | Phase::Body => {
+            Miss::Unreachable(error.to_string())
+        }
     })?;
     match answer.status {
         200 => progress::parse(&answer.body).map_err(|why| Miss::Rubbish(why.to_string())),

@@ -124,6 +124,26 @@ impl Journal {
         self.note(now, job, Event::PlanRevised, message, attributes);
     }
 
+    /// How near the plan came to what was moved, at the end of a job that succeeded; disks that nobody planned do not count.
+    pub fn plan_accuracy(&mut self, now: Now, job: &Job) {
+        let planned = job.disks.iter().filter_map(|disk| Some((disk, disk.planned_bytes?)));
+        let planned: Vec<(&Disk, u64)> = planned.collect();
+        if job.status != JobStatus::Succeeded || planned.is_empty() {
+            return;
+        }
+        let sum = |of: &dyn Fn(&(&Disk, u64)) -> u64| planned.iter().map(of).fold(0, u64::saturating_add);
+        let (plan, moved) = (sum(&|(_, bytes)| *bytes), sum(&|(disk, _)| disk.bytes_transferred));
+        let share = share(moved, plan);
+        let disks = planned.iter().map(|(disk, bytes)| {
+            let basis = disk.basis.map_or("unknown", |basis| basis.wire_name());
+            format!("{} {}/{bytes} {basis}", disk.id, disk.bytes_transferred)
+        });
+        let disks = disks.collect::<Vec<_>>().join(", ");
+        let message = format!("planned {plan} bytes, moved {moved}: {share} of the plan ({disks})");
+        let attributes = vec![("planned", plan.into()), ("moved", moved.into()), ("share", share.into())];
+        self.note(now, job, Event::PlanAccuracy, message, attributes);
+    }
+
     /// Counters came back smaller than they had been.
     pub fn bytes_regressed(&mut self, now: Now, job: &Job, whose: &str, kept: u64, said: u64) {
         let attributes = vec![("of", whose.into()), ("kept", kept.into()), ("said", said.into())];
@@ -187,6 +207,15 @@ impl Journal {
         self.changes.push(Change::StepEnded(StepEnd { job, stage, completed_at, duration_ms, succeeded }));
         duration_ms
     }
+}
+
+/// A part of a whole in percent, with two decimals; more than the whole is more than 100.
+fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return if part == 0 { "100.00 %".to_owned() } else { "all of it beyond 100 %".to_owned() };
+    }
+    let hundredths = u128::from(part) * 10_000 / u128::from(whole);
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
 /// Things of one job that are worth an entry the first time only, up to a bound.

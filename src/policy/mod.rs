@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod journal;
 pub mod outbox;
 pub mod panics;
+pub mod planning;
 pub mod rate;
 pub mod reading;
 pub mod refusal;

@@ -4,7 +4,7 @@
 //! mean of the plans that are known: so one disk of two cannot fill the whole bar.
 
 use super::estimate::eta_seconds;
-use crate::model::disk::Disk;
+use crate::model::disk::{Basis, Disk};
 use crate::model::job::Totals;
 use crate::model::percent::Percent;
 use crate::model::status::{DiskStatus, JobStatus};
@@ -14,7 +14,7 @@ pub fn plan_of(disk: &Disk) -> Option<u64> {
     match disk.status {
         DiskStatus::Completed => Some(disk.bytes_transferred),
         DiskStatus::Queued | DiskStatus::Snapshotting | DiskStatus::Streaming | DiskStatus::Failed => {
-            disk.planned_bytes.filter(|bytes| *bytes > 0)
+            disk.planned_bytes.filter(|bytes| *bytes > 0 || disk.basis.is_some_and(Basis::is_of_cbt))
         }
     }
 }
@@ -66,7 +66,6 @@ fn sum(bytes: impl Iterator<Item = u64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::disk::Basis;
     use crate::model::id::DiskId;
 
     fn disk(status: DiskStatus, planned: Option<u64>, moved: u64) -> Disk {

@@ -133,6 +133,7 @@ impl Ledger {
                 Change::Entry(_) | Change::StepBegan(_) | Change::StepEnded(_) => {}
                 Change::History(_) | Change::ChangeIdReceived(_) | Change::SourceEntry(_) => {}
                 Change::ChangeIdSpooled(_) | Change::ChangeIdSent(_) | Change::ChangeIdKnown(_) => {}
+                Change::CapacitySeen(_) => {}
             }
         }
         let mut jobs: Vec<Job> = jobs.into_values().collect();

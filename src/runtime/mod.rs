@@ -6,5 +6,6 @@ pub mod drive;
 pub mod guard;
 pub mod ledger;
 pub mod log;
+pub mod secrets;
 pub mod service;
 pub mod signals;

@@ -12,6 +12,7 @@
 
 mod archive;
 mod backup;
+mod capacities;
 mod check;
 mod connection;
 mod error;

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use super::error::{Place, StoreError};
 use super::read::Queries;
 use super::refused::{RefusedRow, RefusedWhat, Written, row_result};
-use super::{backup, connection, events, history, jobs, schema, spool};
+use super::{backup, capacities, connection, events, history, jobs, schema, spool};
 use crate::model::change::Change;
 use crate::model::id::Epoch;
 use crate::model::time::Wall;
@@ -227,6 +227,7 @@ fn write(conn: &Connection, change: &Change, refused: &mut Vec<RefusedRow>) -> r
         Change::ChangeIdSpooled(received) => return spool::add(conn, received),
         Change::ChangeIdSent(number) => return spool::sent(conn, *number),
         Change::ChangeIdKnown(known) => return spool::remember(conn, known),
+        Change::CapacitySeen(seen) => return capacities::keep(conn, seen),
         Change::Entry(entry) => (&entry.job, RefusedWhat::Entry, events::write_entry(conn, entry)),
         Change::SourceEntry(entry) => {
             (&entry.job, RefusedWhat::SourceEntry(entry.id), events::write_source_entry(conn, entry))

@@ -14,6 +14,7 @@ pub mod line;
 pub mod live;
 pub mod note;
 pub mod paint;
+pub mod plan;
 pub mod table;
 pub mod timeline;
 pub mod units;

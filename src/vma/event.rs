@@ -4,6 +4,9 @@ use smol::channel::Sender;
 
 use super::spool::oma::{Look, Looked};
 use crate::config::VmaConfig;
+use crate::model::id::JobId;
+use crate::model::plan::{PlanRequest, Planned};
+use crate::model::stage::Stage;
 use crate::policy::spool::Handed;
 use crate::store::Unsent;
 use crate::wire::http::{Request, Response};
@@ -19,6 +22,10 @@ pub enum Event {
     Looked(Look, Looked, Sender<Response>),
     /// What came of handing a change id to the OMA.
     HandedOver(Box<Unsent>, Handed),
+    /// The plan of a job has got to this stage.
+    PlanReached(JobId, Stage),
+    /// What came of asking vCenter about a job.
+    Planned(Box<(PlanRequest, Planned)>),
     /// The configuration was read again.
     Reloaded(Box<VmaConfig>),
 }

@@ -2,6 +2,7 @@
 //! . It only assembles: decisions are `policy::source`'s, SQL is the store's, bytes are the server's.
 
 mod event;
+pub mod planner;
 mod routes;
 mod spool;
 
@@ -14,12 +15,15 @@ use smol::LocalExecutor;
 use smol::stream::Stream;
 
 pub use self::event::Event;
+use self::planner::Planner;
 use self::routes::Call;
 use self::spool::Spool;
-use crate::config::VmaConfig;
+use crate::config::{SpoolConfig, VmaConfig};
 use crate::exit::{Exit, Failure};
 use crate::limits;
 use crate::model::id::JobId;
+use crate::model::job::SyncKind;
+use crate::model::plan::{PlanRequest, Planned};
 use crate::model::time::{Mono, Now};
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::panics::Panics;
@@ -45,6 +49,8 @@ pub struct Vma {
     panics: Panics,
     /// Where movers' change-id calls are served.
     spool: Option<Spool>,
+    /// Who asks vCenter how much there is to copy.
+    planner: Option<Planner>,
 }
 
 impl Vma {
@@ -59,6 +65,7 @@ impl Vma {
             epoch: store.epoch(),
             auto_initialize: config.auto_initialize,
             keep_finished: config.keep_finished,
+            plans: config.vcenter.is_some(),
             seed,
         };
         let jobs = store.jobs()?;
@@ -68,7 +75,7 @@ impl Vma {
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
         let source = Source::resume(settings, store.sequence()?, jobs, now);
         let (ledger, panics) = (Ledger::new(store, false), Panics::default());
-        Ok(Self { config: config.clone(), source, ledger, panics, spool: None })
+        Ok(Self { config: config.clone(), source, ledger, panics, spool: None, planner: None })
     }
 
     /// Answers a call. Where that panics the source goes on from what is stored, as after a restart: of the other
@@ -171,11 +178,15 @@ impl Vma {
             );
         }
         self.redirect_spool(config.changeid_spool);
-        self.source.reconfigure(config.auto_initialize, config.keep_finished);
+        if let Some(planner) = &mut self.planner {
+            planner.redirect(config.vcenter.clone());
+        }
+        self.source.reconfigure(config.auto_initialize, config.keep_finished, config.vcenter.is_some());
         log::info!("configuration reloaded");
         self.config = VmaConfig {
             auto_initialize: config.auto_initialize,
             keep_finished: config.keep_finished,
+            vcenter: config.vcenter,
             ..self.config.clone()
         };
     }
@@ -184,6 +195,47 @@ impl Vma {
         match self.source.job(id) {
             Some(known) => Response::json(status, job::render_state(&known.id, known.status)),
             None => refuse(&Refusal::UnknownJob { id: id.to_string() }).into(),
+        }
+    }
+}
+
+impl Vma {
+    /// A plan that makes waybill panic does so for its own job only.
+    fn take_plan(&mut self, now: Now, request: &PlanRequest, planned: &Planned) {
+        self.ledger.take(self.source.changes());
+        match guarded(|| self.source.planned(now, request, planned)) {
+            Ok(()) => {}
+            Err(place) => self.go_on_after_panic(now, &request.job, &place),
+        }
+    }
+
+    fn start_plans(&mut self) {
+        let Some(planner) = &mut self.planner else { return };
+        while let Some(mut request) = self.source.next_plan() {
+            recall(self.ledger.store(), self.config.changeid_spool.as_ref(), &mut request);
+            planner.start(request);
+        }
+        planner.hold(self.source.is_planning());
+    }
+}
+
+/// Adds to a job's disks what is remembered of them: where the OMA last said that an incremental starts, and how large they
+/// were there. A plan without it is a plan all the same.
+fn recall(store: &Store, spool: Option<&SpoolConfig>, request: &mut PlanRequest) {
+    let vm = request.vm_path.clone();
+    let oma = spool.map(|spool| spool.oma.authority());
+    for disk in &mut request.disks {
+        if let (None, Some(SyncKind::Incremental), Some(oma)) = (&disk.previous, request.sync, &oma) {
+            let by_key = disk.device_key.map(|key| format!("disk-{key}"));
+            let names = [Some(disk.id.as_str()), by_key.as_deref()].into_iter().flatten();
+            let known = names.filter_map(|name| store.known_change_id(&vm, name, oma).ok().flatten()?.change_id);
+            disk.previous = { known }.next();
+        }
+        if let Some(previous) = &disk.previous {
+            disk.capacities_then = store.capacities_at(&vm, previous).unwrap_or_else(|error| {
+                log::warn!("job={:?} {error}", request.job.as_str());
+                Vec::new()
+            });
         }
     }
 }
@@ -203,6 +255,8 @@ impl Appliance for Vma {
                 }
                 return name_panic(done);
             }
+            Event::PlanReached(job, stage) => return self.source.planning_reached(now, &job, stage),
+            Event::Planned(plan) => return self.take_plan(now, &plan.0, &plan.1),
             Event::Reloaded(config) => return self.reload(*config),
         };
         let call = guarded(|| routes::route(&request))
@@ -232,6 +286,7 @@ impl Appliance for Vma {
             log::error!("job={:?} {}: {}", refused.job.as_str(), refused.what, refused.reason);
         }
         self.settle_spool(now);
+        self.start_plans();
     }
 
     fn next_deadline(&self) -> Option<Mono> {
@@ -265,11 +320,15 @@ pub async fn run(
         let handler = Rc::new(async move |request| ask(&events, request, Event::AskedSpool).await);
         executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler))
     });
+    vma.planner = Some(Planner::new(vma.config.vcenter.clone(), executor.clone(), events.clone()));
     let handler = Rc::new(async move |request| ask(&events, request, Event::Asked).await);
     let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
     drive(&mut vma, clock, inbox, stop).await;
     drop((server, spool_server, reloading));
     vma.ledger.close(clock.now());
+    if let Some(planner) = vma.planner {
+        planner.close().await;
+    }
 }
 
 /// The command `waybill vma`: runs until it is asked to end.

@@ -9,6 +9,7 @@ pub mod origin;
 pub mod problem;
 pub mod progress;
 pub mod soap;
+pub mod thumbprint;
 pub mod update;
 
 use std::fmt;

@@ -1,15 +1,36 @@
-//! Where an appliance answers: host and port of its URL. Without TLS that is `http://` to this very machine and nowhere
+//! Where a server answers: host and port of its URL. Without TLS that is `http://` to this very machine and nowhere
 //! else. No error repeats a password.
 
 use core::net::IpAddr;
 
-/// Where a plain-http server of this machine answers.
+/// Where a server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// `localhost`, an address of 127.0.0.0/8, or `::1` without its brackets.
+    /// How it is spoken to.
+    pub scheme: Scheme,
+    /// A name or an address, IPv6 without its brackets; without TLS `localhost`, an address of 127.0.0.0/8, or `::1`.
     pub host: String,
-    /// The port; 80 where none was written.
+    /// The port; the scheme's own where none was written.
     pub port: u16,
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Without TLS, on this machine only.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The port that needs not be written.
+    const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 /// Why a text is no such address.
@@ -18,6 +39,15 @@ pub enum BadOrigin {
     /// TLS is not built.
     #[error("https is not supported by this version")]
     Tls,
+    /// What must be TLS is not.
+    #[error("does not begin with https://")]
+    NotTls,
+    /// There is no host, or one with characters that no name has.
+    #[error("host {0:?} is no name and no address")]
+    Host(String),
+    /// User, password, query or fragment stand in it.
+    #[error("has more than host, port and path")]
+    MoreThanPath,
     /// Another scheme, or none.
     #[error("does not begin with http://")]
     Scheme,
@@ -40,6 +70,9 @@ impl BadOrigin {
             Self::Scheme | Self::MoreThanOrigin | Self::Port(_) => {
                 "write \"http://127.0.0.1:PORT\", without user, path or query"
             }
+            Self::NotTls | Self::Host(_) | Self::MoreThanPath => {
+                "write \"https://vcenter.example/sdk\", without user, password or query"
+            }
             Self::NotLoopback(_) => {
                 "forward a loopback port to that machine by SSH or stunnel, and write that: \"http://127.0.0.1:PORT\""
             }
@@ -50,42 +83,61 @@ impl BadOrigin {
 impl Origin {
     /// Takes `http://HOST[:PORT][/]` apart; HOST is `localhost`, of 127.0.0.0/8, or `[::1]`.
     pub fn from_url(url: &str) -> Result<Self, BadOrigin> {
-        let scheme_is = |scheme: &str| url.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
-        if scheme_is("https://") {
+        if after_scheme(url, "https://").is_some() {
             return Err(BadOrigin::Tls);
         }
-        if !scheme_is("http://") {
-            return Err(BadOrigin::Scheme);
-        }
-        let rest = &url["http://".len()..];
+        let rest = after_scheme(url, "http://").ok_or(BadOrigin::Scheme)?;
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#', '@']) {
             return Err(BadOrigin::MoreThanOrigin);
         }
-        let (host, port) = split_port(authority)?;
+        let (host, port) = split_port(authority, Scheme::Http)?;
         if is_loopback(host) {
-            Ok(Self { host: host.to_ascii_lowercase(), port })
+            Ok(Self { scheme: Scheme::Http, host: host.to_ascii_lowercase(), port })
         } else {
             Err(BadOrigin::NotLoopback(host.to_owned()))
         }
     }
 
-    /// Host and port as the Host field has them (RFC 9110, 7.2): the port only where it is not 80.
+    /// Takes `https://HOST[:PORT][/PATH]` apart into origin and path; the path is `default_path` where there is none.
+    pub fn with_path(url: &str, default_path: &str) -> Result<(Self, String), BadOrigin> {
+        let rest = after_scheme(url, "https://").ok_or(BadOrigin::NotTls)?;
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        if rest.contains(['?', '#', '@']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BadOrigin::MoreThanPath);
+        }
+        let (host, port) = split_port(authority, Scheme::Https)?;
+        let is_name = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        if !is_name(host) && host.parse::<IpAddr>().is_err() {
+            return Err(BadOrigin::Host(host.to_owned()));
+        }
+        let path = if matches!(path, "" | "/") { default_path } else { path };
+        Ok((Self { scheme: Scheme::Https, host: host.to_ascii_lowercase(), port }, path.to_owned()))
+    }
+
+    /// Host and port as the Host field has them (RFC 9110, 7.2): the port only where it is not the scheme's own.
     pub fn authority(&self) -> String {
         let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
         match self.port {
-            80 => format!("{open}{}{close}", self.host),
+            port if port == self.scheme.default_port() => format!("{open}{}{close}", self.host),
             port => format!("{open}{}{close}:{port}", self.host),
         }
     }
 }
 
-fn split_port(authority: &str) -> Result<(&str, u16), BadOrigin> {
+/// What follows the scheme, which may be written in any case.
+fn after_scheme<'u>(url: &'u str, scheme: &str) -> Option<&'u str> {
+    let head = url.get(..scheme.len())?;
+    head.eq_ignore_ascii_case(scheme).then(|| &url[scheme.len()..])
+}
+
+fn split_port(authority: &str, scheme: Scheme) -> Result<(&str, u16), BadOrigin> {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, rest)) => (host, rest.strip_prefix(':').or(rest.is_empty().then_some("80"))),
-        None => authority.split_once(':').map_or((authority, Some("80")), |(host, port)| (host, Some(port))),
+        Some((host, rest)) if rest.is_empty() => (host, None),
+        Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or_default())),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
     };
-    let port = port.unwrap_or_default();
+    let Some(port) = port else { return Ok((host, scheme.default_port())) };
     let number = if port.bytes().all(|b| b.is_ascii_digit()) { port.parse().unwrap_or(0) } else { 0 };
     if number == 0 { Err(BadOrigin::Port(port.to_owned())) } else { Ok((host, number)) }
 }
@@ -100,7 +152,7 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_spoken_to_without_tls() {
-        let origin = |host: &str, port| Ok(Origin { host: host.to_owned(), port });
+        let origin = |host: &str, port| Ok(Origin { scheme: Scheme::Http, host: host.to_owned(), port });
         assert_eq!(Origin::from_url("http://127.0.0.1:8081"), origin("127.0.0.1", 8081));
         assert_eq!(Origin::from_url("http://127.9.9.9:1/"), origin("127.9.9.9", 1));
         assert_eq!(Origin::from_url("HTTP://localhost"), origin("localhost", 80));
@@ -132,5 +184,24 @@ mod tests {
         ] {
             assert_eq!(Origin::from_url(url), Err(BadOrigin::NotLoopback(host.to_owned())), "{url}");
         }
+    }
+
+    #[test]
+    fn with_tls_every_host_has_its_path() {
+        let read = |url: &str| Origin::with_path(url, "/sdk").map(|(origin, path)| (origin.authority(), origin.port, path));
+        let expected = |authority: &str, port, path: &str| Ok((authority.to_owned(), port, path.to_owned()));
+        assert_eq!(read("https://vc.example"), expected("vc.example", 443, "/sdk"));
+        assert_eq!(read("HTTPS://VC.example:443/"), expected("vc.example", 443, "/sdk"));
+        assert_eq!(read("https://10.0.0.9:8989/other/sdk"), expected("10.0.0.9:8989", 8989, "/other/sdk"));
+        assert_eq!(read("https://[fd00::1]/sdk"), expected("[fd00::1]", 443, "/sdk"));
+        assert_eq!(read("http://vc.example/sdk"), Err(BadOrigin::NotTls));
+        for url in ["https://me:secret@vc.example/sdk", "https://vc.example/sdk?x", "https://vc.example/a b", "https://x#y"] {
+            let bad = read(url).expect_err(url);
+            assert!(matches!(bad, BadOrigin::MoreThanPath) && !bad.to_string().contains("secret"), "{bad}");
+        }
+        for url in ["https://", "https:///sdk", "https://a$b/sdk", "https://[::g]/sdk", "https://vc example/sdk"] {
+            assert!(read(url).is_err(), "{url}");
+        }
+        assert_eq!(read("https://vc:0/sdk"), Err(BadOrigin::Port("0".to_owned())));
     }
 }

@@ -3,4 +3,5 @@
 mod chain;
 mod live;
 mod pages;
+mod plan;
 mod sample;

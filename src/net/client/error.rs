@@ -13,6 +13,8 @@ pub enum Phase {
     Resolve,
     /// The TCP connection is being made.
     Connect,
+    /// The TLS handshake is going on.
+    Tls,
     /// The request is on its way, and nothing has come back.
     FirstByte,
     /// The answer is coming in.
@@ -25,6 +27,7 @@ impl Phase {
             Self::Queue => "no free connection",
             Self::Resolve => "name not resolved",
             Self::Connect => "not connected",
+            Self::Tls => "TLS handshake not complete",
             Self::FirstByte => "no first byte",
             Self::Body => "answer not complete",
         }
@@ -37,6 +40,7 @@ impl fmt::Display for Phase {
             Self::Queue => "before sending",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
+            Self::Tls => "TLS",
             Self::FirstByte => "first byte",
             Self::Body => "body",
         })
@@ -52,11 +56,13 @@ pub struct CallError {
     pub reason: String,
     /// Whether the time limit was what ended it.
     pub timed_out: bool,
+    /// Whether the server's certificate is not one that is trusted.
+    pub is_untrusted: bool,
 }
 
 impl CallError {
     pub(super) fn new(phase: Phase, reason: impl Into<String>) -> Self {
-        Self { phase, reason: reason.into(), timed_out: false }
+        Self { phase, reason: reason.into(), timed_out: false, is_untrusted: false }
     }
 
     pub(super) fn io(phase: Phase, error: &io::Error) -> Self {
@@ -74,7 +80,7 @@ impl CallError {
         } else {
             format!("{} ms", limit.as_millis())
         };
-        Self { phase, reason: format!("{} within {limit}", phase.late()), timed_out: true }
+        Self { timed_out: true, ..Self::new(phase, format!("{} within {limit}", phase.late())) }
     }
 }
 

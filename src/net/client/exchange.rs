@@ -19,13 +19,15 @@ use crate::wire::origin::Origin;
 /// Bytes of an answer's framing (a chunk's size line, a trailer field) that may wait for their end.
 const UNDECODED_BYTES: usize = 4 * 1024;
 
-/// What a VMA answered.
+/// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status, 100 to 999 as sent.
     pub status: u16,
     /// The media type as sent, `""` where missing.
     pub content_type: String,
+    /// The Set-Cookie fields as sent.
+    pub cookies: Vec<String>,
     /// The body, at most [`limits::ANSWER_BYTES`].
     pub body: Vec<u8>,
 }
@@ -123,9 +125,11 @@ pub async fn exchange<S: Duplex>(
         Some(RecvResponseResult::Cleanup(call)) => (Vec::new(), !call.must_close_connection()),
         None => return Err(CallError::new(Phase::Body, "the answer has no end").into()),
     };
-    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let answer =
-        Answer { status: response.status().as_u16(), content_type: content_type.unwrap_or_default().to_owned(), body };
+    let (status, headers) = (response.status().as_u16(), response.headers());
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let cookies = headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok().map(str::to_owned));
+    let content_type = content_type.unwrap_or_default().to_owned();
+    let answer = Answer { status, content_type, cookies: cookies.collect(), body };
     Ok((answer, reusable && sent.is_ok() && incoming.input.is_empty()))
 }
 

@@ -1,9 +1,10 @@
-//! The HTTP/1.1 client of one VMA: keeps its connections, names the phase in which a call failed.
+//! The HTTP/1.1 client of one server, with TLS or on this machine without it: keeps its connections, names the phase in
+//! which a call failed.
 //!
 //! Policy: one time limit holds for a whole call, the waiting for a connection included. A connection goes back to the
 //! kept ones only after a complete, unambiguous answer; a call that fails or is dropped takes its connection with it.
-//! A kept connection that the peer has closed meanwhile costs one try on a fresh one, for methods that may be repeated
-//! ([`Method::may_be_repeated`]: not `POST`). Redirects are answers like any other.
+//! A kept connection that the peer has closed meanwhile costs one try on a fresh one, for calls that may be repeated
+//! ([`Method::may_be_repeated`], or the caller says so). Redirects are answers like any other.
 
 mod error;
 mod exchange;
@@ -22,11 +23,13 @@ pub use self::exchange::Answer;
 
 use self::exchange::{Outgoing, exchange};
 use super::gate::Gate;
+use super::link::Link;
 use super::resolve;
 use super::stream::Scratch;
+use super::tls::Trust;
 use crate::limits;
 use crate::wire::http::Method;
-use crate::wire::origin::Origin;
+use crate::wire::origin::{Origin, Scheme};
 
 /// A client for one origin; clones share its connections.
 #[derive(Debug, Clone)]
@@ -35,17 +38,28 @@ pub struct Client(Rc<Shared>);
 #[derive(Debug)]
 struct Shared {
     origin: Origin,
+    /// Whom to trust, where the origin is spoken to with TLS.
+    trust: Option<Trust>,
     timeout: Duration,
     gate: Gate,
-    kept: RefCell<Vec<Async<TcpStream>>>,
+    kept: RefCell<Vec<Link>>,
     scratch: Scratch,
 }
 
 impl Client {
     /// A client without connections yet; `timeout` is the limit of every call.
     pub fn new(origin: Origin, timeout: Duration) -> Self {
+        Self::with(origin, None, timeout)
+    }
+
+    /// The same with TLS.
+    pub fn over_tls(origin: Origin, trust: Trust, timeout: Duration) -> Self {
+        Self::with(origin, Some(trust), timeout)
+    }
+
+    fn with(origin: Origin, trust: Option<Trust>, timeout: Duration) -> Self {
         let gate = Gate::new(limits::CONNECTIONS_PER_VMA);
-        Self(Rc::new(Shared { origin, timeout, gate, kept: RefCell::default(), scratch: Scratch::new() }))
+        Self(Rc::new(Shared { origin, trust, timeout, gate, kept: RefCell::default(), scratch: Scratch::new() }))
     }
 
     /// Sends one request and waits for the whole answer, whatever its status.
@@ -59,8 +73,22 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Answer, CallError> {
+        let may_be_repeated = method.may_be_repeated();
+        self.send(&Outgoing { method: &method, target, headers, body }, may_be_repeated).await
+    }
+
+    /// As [`Client::call`], a `POST` that changes nothing at the server and may therefore be repeated.
+    pub async fn ask_by_post(
+        &self,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, CallError> {
+        self.send(&Outgoing { method: &Method::Post, target, headers, body }, true).await
+    }
+
+    async fn send(&self, outgoing: &Outgoing<'_>, may_be_repeated: bool) -> Result<Answer, CallError> {
         let phase = Cell::new(Phase::Queue);
-        let outgoing = Outgoing { method: &method, target, headers, body };
         let limit = async {
             Timer::after(self.0.timeout).await;
             Err(CallError::out_of_time(phase.get(), self.0.timeout))
@@ -70,18 +98,23 @@ impl Client {
             // Dropped after the connection was kept, so that the next in the queue finds it.
             let _place = self.0.gate.enter().await;
             // On the heap, so that a thousand who wait for a place do not each carry the room for the exchange.
-            Box::pin(self.0.answer(&outgoing, &phase)).await
+            Box::pin(self.0.answer(outgoing, may_be_repeated, &phase)).await
         })
         .await
     }
 }
 
 impl Shared {
-    async fn answer(&self, outgoing: &Outgoing<'_>, phase: &Cell<Phase>) -> Result<Answer, CallError> {
+    async fn answer(
+        &self,
+        outgoing: &Outgoing<'_>,
+        may_be_repeated: bool,
+        phase: &Cell<Phase>,
+    ) -> Result<Answer, CallError> {
         let request = outgoing.render(&self.origin, &self.scratch)?;
         if let Some(stream) = self.take_kept() {
             match self.exchange_over(stream, request, outgoing.body, phase).await {
-                Err(failure) if failure.unanswered && outgoing.method.may_be_repeated() => {}
+                Err(failure) if failure.unanswered && may_be_repeated => {}
                 done => return done.map_err(|failure| failure.error),
             }
         }
@@ -92,7 +125,7 @@ impl Shared {
 
     async fn exchange_over(
         &self,
-        mut stream: Async<TcpStream>,
+        mut stream: Link,
         request: exchange::Rendered,
         body: &[u8],
         phase: &Cell<Phase>,
@@ -109,30 +142,32 @@ impl Shared {
 
     /// The connection that was used last and is still silent; one that has ended, or on which the peer spoke out of
     /// turn, is dropped.
-    fn take_kept(&self) -> Option<Async<TcpStream>> {
+    fn take_kept(&self) -> Option<Link> {
         loop {
             let stream = self.kept.borrow_mut().pop()?;
-            match stream.get_ref().peek(&mut [0]) {
+            match stream.socket().peek(&mut [0]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(stream),
                 _ => {}
             }
         }
     }
 
-    async fn connect(&self, phase: &Cell<Phase>) -> Result<Async<TcpStream>, CallError> {
+    async fn connect(&self, phase: &Cell<Phase>) -> Result<Link, CallError> {
         phase.set(Phase::Resolve);
         let host = &self.origin.host;
         let mut addresses = resolve::addresses(host, self.origin.port)
             .await
             .map_err(|reason| CallError::new(Phase::Resolve, reason))?;
-        // R-60 once more: a name is what the resolver makes of it.
-        addresses.retain(|address| address.ip().is_loopback());
+        if self.origin.scheme == Scheme::Http {
+            // R-60 once more: a name is what the resolver makes of it.
+            addresses.retain(|address| address.ip().is_loopback());
+        }
         phase.set(Phase::Connect);
         let mut last =
             CallError::new(Phase::Resolve, format!("{host} is not on loopback, and plain http goes nowhere else"));
         for address in addresses {
             match connect_to(address).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return self.secured(stream, phase).await,
                 Err(error) => {
                     last = CallError::io(Phase::Connect, &error);
                     last.reason.push_str(&format!(" ({address})"));
@@ -140,6 +175,17 @@ impl Shared {
             }
         }
         Err(last)
+    }
+
+    async fn secured(&self, stream: Async<TcpStream>, phase: &Cell<Phase>) -> Result<Link, CallError> {
+        let Some(trust) = &self.trust else { return Ok(Link::Plain(stream)) };
+        phase.set(Phase::Tls);
+        match trust.secure(&self.origin.host, stream).await {
+            Ok(stream) => Ok(Link::Tls(Box::new(stream))),
+            Err(refused) => {
+                Err(CallError { is_untrusted: refused.is_untrusted, ..CallError::new(Phase::Tls, refused.reason) })
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::policy::ending::{failure_text, stop_disks};
 use crate::policy::estimate::eta_seconds;
 use crate::policy::journal::{Journal, Once};
 use crate::policy::panics::Verdict;
+use crate::policy::planning::Planning;
 use crate::policy::rate::Rate;
 use crate::policy::refusal::Refusal;
 use crate::policy::tally::{plan_of, tally};
@@ -36,6 +37,8 @@ pub struct SourceSettings {
     pub auto_initialize: bool,
     /// How long a finished job is answered for.
     pub keep_finished: Duration,
+    /// There is a vCenter that tells how much there is to copy.
+    pub plans: bool,
     /// Seed for correlation ids.
     pub seed: u64,
 }
@@ -49,6 +52,8 @@ pub(super) struct Entry {
     pub(super) watched: Vec<Watched>,
     /// What the log has once already, each kind by itself: much of one must not silence another.
     pub(super) told: Told,
+    /// The stage is where its plan has got to; its mover has not come so far yet.
+    pub(super) is_staged_by_plan: bool,
     /// For finished jobs: since when, by this process's clock.
     pub(super) finished: Option<Mono>,
 }
@@ -80,6 +85,12 @@ pub(super) struct Told {
     pub(super) conflicts: Once,
     /// Questions for a change id that the OMA could not be asked (F38).
     pub(super) looks: Once,
+    /// Why vCenter could not be asked, since it last answered.
+    pub(super) plan_faults: Once,
+    /// What is to be said of its disks by vCenter's account.
+    pub(super) plans: Once,
+    /// Its last plan in a sentence.
+    pub(super) plan: String,
     /// A disk beyond the bound.
     pub(super) is_full: bool,
 }
@@ -87,7 +98,9 @@ pub(super) struct Told {
 impl Entry {
     pub(super) fn new(job: Job, finished: Option<Mono>) -> Self {
         let watched = vec![Watched::default(); job.disks.len()];
-        Self { job: Box::new(job), watched, told: Told::default(), finished }
+        // No mover has spoken where it is queued still.
+        let is_staged_by_plan = job.stage == Some(Stage::QueryCbt) && job.status == JobStatus::Queued;
+        Self { job: Box::new(job), watched, told: Told::default(), is_staged_by_plan, finished }
     }
     pub(super) fn throughput(&self, now: Mono) -> u64 {
         self.watched.iter().map(|disk| disk.rate.per_second(now)).fold(0, u64::saturating_add)
@@ -112,6 +125,8 @@ pub struct Source {
     pub(super) sequence: u64,
     pub(super) journal: Journal,
     pub(super) dice: Dice,
+    /// Which jobs vCenter is asked about; `None` without a vCenter.
+    pub(super) planning: Option<Planning>,
     /// What waits for a job of its VM.
     pub(super) unclaimed: Unclaimed,
     /// The job whose next push makes the source panic: no real one is known to do so.
@@ -136,6 +151,7 @@ impl Source {
     /// A source that goes on with the jobs and the sequence that its database remembers.
     pub fn resume(settings: SourceSettings, sequence: u64, jobs: Vec<Job>, now: Now) -> Self {
         let dice = Dice::new(settings.seed);
+        let planning = settings.plans.then(|| Planning::new(settings.seed));
         let mut source = Self {
             settings,
             jobs: BTreeMap::new(),
@@ -145,6 +161,7 @@ impl Source {
             sequence,
             journal: Journal::default(),
             dice,
+            planning,
             unclaimed: Unclaimed::default(),
             #[cfg(test)]
             trap: None,
@@ -164,13 +181,21 @@ impl Source {
         let jobs = &source.jobs;
         let has_ended = |id: &JobId| jobs.get(id).is_some_and(|entry| entry.job.status.is_final());
         source.names.find_runs(jobs.keys(), has_ended);
+        source.plan_unfinished();
         source
     }
 
-    /// Takes over settings that may change while it runs.
-    pub fn reconfigure(&mut self, auto_initialize: bool, keep_finished: Duration) {
+    /// Takes over settings that may change while it runs; with another vCenter all jobs are planned anew.
+    pub fn reconfigure(&mut self, auto_initialize: bool, keep_finished: Duration, plans: bool) {
         self.settings.auto_initialize = auto_initialize;
         self.settings.keep_finished = keep_finished;
+        if plans != self.settings.plans {
+            self.settings.plans = plans;
+            self.planning = plans.then(|| Planning::new(self.settings.seed));
+            self.plan_unfinished();
+        } else if let Some(planning) = &mut self.planning {
+            planning.try_now();
+        }
     }
 
     /// How it behaves.
@@ -265,6 +290,9 @@ impl Source {
     /// Lets go of finished jobs that are too old or too many. An id stays for as long as a later run of it does:
     /// without it the next push would begin another job under that id instead of going to the run.
     pub fn elapse(&mut self, now: Now) {
+        if let Some(planning) = &mut self.planning {
+            planning.elapse(now.mono);
+        }
         let mut kept = Vec::new();
         while let Some((since, id)) = self.finished.first().cloned() {
             let is_due = now.mono.since(since) >= self.settings.keep_finished;
@@ -293,7 +321,8 @@ impl Source {
 
     /// When to call [`Source::elapse`] if nothing else happens.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.finished.first().map(|(since, _)| *since + self.settings.keep_finished)
+        let letting_go = self.finished.first().map(|(since, _)| *since + self.settings.keep_finished);
+        letting_go.into_iter().chain(self.planning.as_ref().and_then(Planning::next_deadline)).min()
     }
 
     pub(super) fn end(&mut self, now: Now, id: &JobId, outcome: &Outcome) {
@@ -317,32 +346,43 @@ impl Source {
         entry.finished = Some(now.mono);
         self.finished.insert((now.mono, id.clone()));
         self.names.release(&entry.job);
+        if let Some(planning) = &mut self.planning {
+            planning.forget(id);
+        }
         self.journal.status_moved(now, &entry.job, before);
-        self.touch(now, id, None);
+        self.touch(now, id, &[]);
         if let Some(entry) = self.jobs.get(id) {
+            self.journal.plan_accuracy(now, &entry.job);
             self.journal.ended(now, &entry.job);
         }
     }
 
     /// The source has reported on the job: its document changes, and so does the sequence.
     /// The bar holds its place unless a plan was revised.
-    pub(super) fn touch(&mut self, now: Now, id: &JobId, revision: Option<&Revision>) {
+    pub(super) fn touch(&mut self, now: Now, id: &JobId, revisions: &[Revision]) {
+        if let Some(entry) = self.jobs.get_mut(id) {
+            entry.job.source_updated_at = Some(now.wall);
+        }
+        self.renew(now, id, revisions);
+    }
+
+    /// The job's document changes, though its mover has said nothing: a dead one must not look alive.
+    pub(super) fn renew(&mut self, now: Now, id: &JobId, revisions: &[Revision]) {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         let rate = entry.throughput(now.mono);
         let job = &mut entry.job;
         self.by_sequence.remove(&job.source_sequence);
         self.sequence += 1;
         job.source_sequence = self.sequence;
-        job.source_updated_at = Some(now.wall);
         job.updated_at = now.wall;
         let before = job.totals;
         job.totals = tally(job.status, &job.disks, rate);
-        match revision {
-            Some(Revision { whose, from, to }) => {
-                let percent = (before.percent, job.totals.percent);
-                self.journal.plan_revised(now, job, whose, *from, *to, percent);
-            }
-            None => job.totals.percent = job.totals.percent.max(before.percent),
+        if revisions.is_empty() {
+            job.totals.percent = job.totals.percent.max(before.percent);
+        }
+        for Revision { whose, from, to } in revisions {
+            let percent = (before.percent, job.totals.percent);
+            self.journal.plan_revised(now, job, whose, *from, *to, percent);
         }
         self.journal.milestones(now, job, before);
         self.by_sequence.insert(self.sequence, id.clone());
@@ -429,6 +469,7 @@ mod tests {
             epoch: Epoch::parse("e1").expect("an epoch"),
             auto_initialize: true,
             keep_finished: Duration::from_secs(60),
+            plans: false,
             seed: 1,
         };
         Source::resume(settings, 0, Vec::new(), now(0))

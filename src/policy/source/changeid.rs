@@ -36,7 +36,7 @@ impl Source {
         {
             disk.change_id = Some(given);
             disk.previous_change_id = previous.or_else(|| disk.previous_change_id.take());
-            self.touch(now, &id, None);
+            self.touch(now, &id, &[]);
             if let Some(entry) = self.jobs.get(&id) {
                 self.journal.push(Change::Progress(entry.job.clone()));
             }
@@ -154,6 +154,7 @@ mod tests {
             epoch: Epoch::parse("epoch-1").expect("an epoch"),
             auto_initialize: true,
             keep_finished: Duration::from_secs(3600),
+            plans: false,
             seed: 1,
         };
         let mut source = Source::resume(settings, 0, Vec::new(), at(0));

@@ -59,7 +59,8 @@ impl Source {
         self.names.bind(&entry.job);
         self.name_shadowed(now, id, &claimed);
         self.claim_notes(now, id);
-        self.touch(now, id, None);
+        self.want_plan(id);
+        self.touch(now, id, &[]);
         if let Some(entry) = self.jobs.get(id) {
             self.journal.push(Change::Declared(entry.job.clone()));
         }

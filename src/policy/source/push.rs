@@ -64,7 +64,7 @@ impl Source {
         #[cfg(test)]
         assert!(self.trap.as_ref() != Some(&target), "the trap of job {target}");
         if self.jobs.get(&target).is_some_and(|entry| !entry.job.status.is_final()) {
-            self.touch(now, &target, revision.as_ref());
+            self.touch(now, &target, revision.as_slice());
             if let Some(entry) = self.jobs.get(&target) {
                 self.journal.push(Change::Progress(entry.job.clone()));
             }
@@ -132,6 +132,7 @@ impl Source {
         self.journal.note(now, &entry.job, Event::RunOpened, message, attributes());
         self.journal.push(Change::Declared(entry.job.clone()));
         self.claim_notes(now, &id);
+        self.want_plan(&id);
         Ok(id)
     }
 
@@ -162,7 +163,12 @@ impl Source {
     fn note_sync(&mut self, now: Now, id: &JobId, text: Option<&str>) {
         let (Some(entry), Some(text)) = (self.jobs.get_mut(id), text) else { return };
         let Some(kind) = SyncKind::from_wire_name(text) else { return self.name_unknown_sync(now, id, text) };
-        let Some(known) = entry.job.sync.replace(kind).filter(|known| *known != kind) else { return };
+        let before = entry.job.sync.replace(kind);
+        if before != Some(kind) {
+            self.want_plan(id);
+        }
+        let Some(known) = before.filter(|known| *known != kind) else { return };
+        let Some(entry) = self.jobs.get_mut(id) else { return };
         if entry.told.unknown.is_first(&format!("sync {}", kind.wire_name()), limits::UNKNOWN_TEXTS_PER_JOB) {
             let message =
                 format!("the mover makes a copy of kind {}, and {} was known", kind.wire_name(), known.wire_name());
@@ -181,10 +187,15 @@ impl Source {
 
     /// Moves stage and status on, as far as the table allows; what it does not allow is noted once.
     fn advance(&mut self, now: Now, id: &JobId, stage: Stage, status: JobStatus) {
-        let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
+        let Some(Entry { job, told, is_staged_by_plan, .. }) = self.jobs.get_mut(id) else { return };
         match transition::set_stage(&mut job.stage, stage) {
-            Ok(Moved::From(from)) => self.journal.stage_moved(now, job, from, stage),
+            Ok(Moved::From(from)) => {
+                *is_staged_by_plan = false;
+                self.journal.stage_moved(now, job, from, stage);
+            }
             Ok(Moved::Not) => {}
+            // The mover is where the plan has been already.
+            Err(_) if *is_staged_by_plan => {}
             Err(refused) => {
                 if told.transitions.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
                     let message = format!("stage {refused} is refused: stages only go forward; status stays as well");
@@ -203,6 +214,7 @@ impl Source {
                 }
             }
         }
+        self.plan_at_stage(id);
     }
 
     /// A push of the Transfer stage: finds its disk and moves the disk's figures.
@@ -340,7 +352,8 @@ impl Source {
     fn disk_of(&mut self, now: Now, id: &JobId, push: &Push, hint: Option<&DiskId>, kind: Kind) -> Option<usize> {
         let job = &self.jobs.get(id)?.job;
         if let Some(named) = push.disk.as_ref().or(hint) {
-            return job.place_of(named).or_else(|| self.add_disk(now, id, named.clone()));
+            let known = job.place_of(named).or_else(|| self.the_only_disk(now, id, named));
+            return known.or_else(|| self.add_disk(now, id, named.clone()));
         }
         let streaming: Vec<usize> = places(job, |disk| disk.status == DiskStatus::Streaming);
         match (streaming.as_slice(), kind) {
@@ -422,7 +435,7 @@ fn places(job: &Job, is_meant: impl Fn(&Disk) -> bool) -> Vec<usize> {
 }
 
 /// Takes a total where it is at least as trusted as the present one; says so where it replaced another.
-fn revise_plan(disk: &mut Disk, total: Option<u64>, basis: Basis) -> Option<Revision> {
+pub(super) fn revise_plan(disk: &mut Disk, total: Option<u64>, basis: Basis) -> Option<Revision> {
     let total = total?;
     let is_better = disk.planned_bytes.is_none() || disk.basis.is_none_or(|present| basis <= present);
     if !is_better {

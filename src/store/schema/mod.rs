@@ -38,8 +38,9 @@ macro_rules! one_of {
 
 mod first;
 mod second;
+mod third;
 
-const MIGRATIONS: [&str; 2] = [first::FIRST, second::SECOND];
+const MIGRATIONS: [&str; 3] = [first::FIRST, second::SECOND, third::THIRD];
 
 /// The tables whose rows belong to a job and go with it, each with a column `job_id`. What movers sent
 /// (`received_change_ids`) and the history outlive it.

@@ -55,7 +55,7 @@ pub struct Object {
     pub missing: Vec<(String, String)>,
 }
 
-pub use super::vm::Property;
+pub use super::vm::{Property, Snapshots, VirtualDisk};
 
 /// Takes an answer apart: the element that a method's answer is in, or the fault. `status` is HTTP's.
 pub fn with_answer<T>(

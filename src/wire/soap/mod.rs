@@ -6,4 +6,4 @@ pub mod request;
 mod vm;
 mod xml;
 
-pub use xml::BadXml;
+pub use xml::{BadXml, Element};

@@ -1,0 +1,79 @@
+//! A connection to a server, with TLS or without.
+
+use std::io::{self, IoSlice};
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use async_io::Async;
+use futures_rustls::client::TlsStream;
+use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::stream::Duplex;
+
+/// A connection.
+#[derive(Debug)]
+pub(super) enum Link {
+    Plain(Async<TcpStream>),
+    /// On the heap: its state is a kilobyte, and most connections have none.
+    Tls(Box<TlsStream<Async<TcpStream>>>),
+}
+
+impl Link {
+    /// The socket beneath.
+    pub(super) fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream.get_ref(),
+            Self::Tls(stream) => stream.get_ref().0.get_ref(),
+        }
+    }
+}
+
+impl AsyncRead for Link {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, space),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, space),
+        }
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_close(context),
+            Self::Tls(stream) => Pin::new(stream).poll_close(context),
+        }
+    }
+}
+
+impl Duplex for Link {
+    async fn end_sending(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.end_sending().await,
+            Self::Tls(stream) => stream.close().await,
+        }
+    }
+}

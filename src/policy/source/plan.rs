@@ -1,0 +1,349 @@
+//! What vCenter's plans do to a job (R-5, R-6): totals with their basis, disks that nobody had named, and a word in the log
+//! for everything that is in doubt. A plan never says where a disk's next incremental starts: the snapshot that it is of
+//! may not be the one that the mover copies, and a wrong change id costs data.
+
+use super::book::{Entry, Revision, Source};
+use super::push::revise_plan;
+use crate::limits;
+use crate::model::change::{Change, SeenCapacity};
+use crate::model::disk::{Basis, Disk};
+use crate::model::event::Event;
+use crate::model::id::{DiskId, JobId};
+use crate::model::job::Job;
+use crate::model::plan::{DiskPlan, PlanRequest, Planned, VmPlan, WantedDisk};
+use crate::model::stage::Stage;
+use crate::model::status::{DiskStatus, JobStatus};
+use crate::model::time::Now;
+use crate::model::vmware::{Fault, FaultKind};
+use crate::policy::journal::{Journal, bounded};
+use crate::policy::planning::{Pace, Planning};
+use crate::policy::tally::{disk_percent, tally};
+use crate::policy::transition::{self, Moved};
+
+impl Source {
+    /// The next job that vCenter is to be asked about; what comes of it goes to [`Source::planned`].
+    pub fn next_plan(&mut self) -> Option<PlanRequest> {
+        let planning = self.planning.as_mut()?;
+        loop {
+            let id = planning.next_job()?;
+            match self.jobs.get(&id) {
+                Some(entry) if is_plannable(&entry.job) => return Some(request(&entry.job)),
+                Some(_) | None => {
+                    planning.forget(&id);
+                    planning.answered(&id);
+                }
+            }
+        }
+    }
+
+    /// True while a job waits for vCenter.
+    pub fn is_planning(&self) -> bool {
+        self.planning.as_ref().is_some_and(Planning::is_busy)
+    }
+
+    /// The plan of a job has got to this stage, which shows as long as the mover has not begun. The status stays Queued: a
+    /// mover that never begins must be found out (R-24).
+    pub fn planning_reached(&mut self, now: Now, id: &JobId, stage: Stage) {
+        let Some(Entry { job, is_staged_by_plan, .. }) = self.jobs.get_mut(id) else { return };
+        if job.status != JobStatus::Queued {
+            return;
+        }
+        if let Ok(Moved::From(from)) = transition::set_stage(&mut job.stage, stage) {
+            *is_staged_by_plan = true;
+            self.journal.stage_moved(now, job, from, stage);
+            self.renew(now, id, &[]);
+            self.keep_row(id);
+        }
+    }
+
+    /// What came of asking vCenter.
+    pub fn planned(&mut self, now: Now, request: &PlanRequest, planned: &Planned) {
+        let id = &request.job;
+        let Some(planning) = self.planning.as_mut() else { return };
+        let tries = planning.tries(id);
+        if !planning.answered(id) {
+            return;
+        }
+        if !self.jobs.get(id).is_some_and(|entry| is_plannable(&entry.job)) {
+            return planning.forget(id);
+        }
+        let pace = match planned {
+            Ok(plan) => {
+                self.take_plan(now, id, plan, tries);
+                let may_improve = plan.disks.iter().any(|disk| disk.may_improve);
+                if may_improve { Pace::Later } else { Pace::Settled }
+            }
+            Err(fault) => {
+                self.note_fault(now, id, fault);
+                pace_of(fault.kind)
+            }
+        };
+        if let Some(planning) = &mut self.planning {
+            planning.paced(now.mono, id, pace);
+        }
+    }
+
+    /// The job is planned where its VM is known; once more where that is new.
+    pub(super) fn want_plan(&mut self, id: &JobId) {
+        let Some(planning) = &mut self.planning else { return };
+        if self.jobs.get(id).is_some_and(|entry| is_plannable(&entry.job)) {
+            planning.want(id);
+        }
+        self.plan_at_stage(id);
+    }
+
+    /// The job may be in a stage in which its plan is made once more, or in which none is needed.
+    pub(super) fn plan_at_stage(&mut self, id: &JobId) {
+        let (Some(planning), Some(entry)) = (&mut self.planning, self.jobs.get(id)) else { return };
+        match entry.job.stage {
+            Some(stage) if stage > Stage::Transfer => planning.forget(id),
+            Some(stage) if stage > Stage::Snapshot => planning.passed_snapshot(id),
+            Some(_) | None => {}
+        }
+    }
+
+    /// After a start: whoever has no basis from CBT is planned again.
+    pub(super) fn plan_unfinished(&mut self) {
+        if self.planning.is_none() {
+            return;
+        }
+        let lacks = |job: &Job| job.disks.is_empty() || job.disks.iter().any(|disk| !disk.basis.is_some_and(Basis::is_of_cbt));
+        let jobs = self.jobs.values().filter(|entry| is_plannable(&entry.job) && lacks(&entry.job));
+        let ids: Vec<JobId> = jobs.map(|entry| entry.job.id.clone()).collect();
+        ids.iter().for_each(|id| self.want_plan(id));
+    }
+
+    /// The disk that a mover means who calls it by a name of its own, where the VM has one disk and the job got it from
+    /// vCenter: a second entry would double the total.
+    pub(super) fn the_only_disk(&mut self, now: Now, id: &JobId, named: &DiskId) -> Option<usize> {
+        let Entry { job, told, .. } = self.jobs.get_mut(id)?;
+        let [only] = job.disks.as_slice() else { return None };
+        let is_found = !only.declared && only.device_key.is_some();
+        let names_another = named.as_str().strip_prefix("disk-").is_some_and(|key| key.parse::<i64>().is_ok_and(|key| key >= 1000));
+        if !is_found || names_another {
+            return None;
+        }
+        if told.plans.is_first(named.as_str(), limits::REFUSALS_PER_JOB) {
+            let message = format!("the mover calls disk {} {:?}: the VM has no other", only.id, bounded(named.as_str()));
+            self.journal.note(now, job, Event::DiskDiscovered, message, vec![("disk", only.id.as_str().into())]);
+        }
+        Some(0)
+    }
+
+    fn note_fault(&mut self, now: Now, id: &JobId, fault: &Fault) {
+        let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
+        if told.plan_faults.is_first(&format!("{:?}", fault.kind), limits::REFUSALS_PER_JOB) {
+            let basis = job.totals.basis.map_or("unknown", Basis::wire_name);
+            let message = format!(
+                "vCenter could not be asked how much there is to copy: {fault}; {}; the basis stays {basis}, and it is \
+                 asked again",
+                fault.kind.remedy()
+            );
+            self.journal.note(now, job, Event::PlanDelayed, message, Vec::new());
+        }
+    }
+
+    fn take_plan(&mut self, now: Now, id: &JobId, plan: &VmPlan, tries: u32) {
+        let Some(entry) = self.jobs.get_mut(id) else { return };
+        entry.told.plan_faults = Default::default();
+        let before = entry.job.clone();
+        add_found_disks(now, entry, plan, &mut self.journal);
+        let mut revisions = Vec::new();
+        for planned in &plan.disks {
+            if let Some(change_id) = &planned.change_id {
+                self.journal.push(Change::CapacitySeen(SeenCapacity {
+                    vm_path: entry.job.vm.path.clone(),
+                    device_key: planned.key,
+                    change_id: change_id.clone(),
+                    capacity_bytes: planned.capacity_bytes,
+                    seen_at: now.wall,
+                }));
+            }
+            match place_of(&entry.job, planned) {
+                Some(at) => revisions.extend(take_disk(now, entry, at, planned, &mut self.journal)),
+                None => note_uncopied(now, entry, planned, &mut self.journal),
+            }
+        }
+        let Entry { job, told, .. } = entry;
+        for missing in &plan.missing {
+            let message = format!("the VM has no disk {missing}: declare its device_key");
+            if told.plans.is_first(&message, limits::DISKS_PER_JOB) {
+                self.journal.note(now, job, Event::PlanContradicted, message, vec![("disk", missing.as_str().into())]);
+            }
+        }
+        note_plan(now, entry, plan, tries, &mut self.journal);
+        if entry.job != before {
+            self.revise_whole(now, id, &before, revisions);
+            self.keep_row(id);
+        }
+    }
+
+    /// Where no disk's total was replaced and the bar falls all the same, the whole plan was (R-44, U6).
+    fn revise_whole(&mut self, now: Now, id: &JobId, before: &Job, mut revisions: Vec<Revision>) {
+        if revisions.is_empty()
+            && let Some(job) = self.jobs.get(id).map(|entry| &entry.job)
+        {
+            let after = tally(job.status, &job.disks, 0);
+            if before.totals.total_bytes > 0 && after.percent < before.totals.percent {
+                let (from, to) = (before.totals.total_bytes, after.total_bytes);
+                revisions.push(Revision { whose: "the job".to_owned(), from, to });
+            }
+        }
+        self.renew(now, id, &revisions);
+    }
+
+    fn keep_row(&mut self, id: &JobId) {
+        if let Some(entry) = self.jobs.get(id) {
+            self.journal.push(Change::Progress(entry.job.clone()));
+        }
+    }
+}
+
+/// True of a job whose VM is known and whose copy is still to come or going on.
+fn is_plannable(job: &Job) -> bool {
+    !job.status.is_final() && !job.vm.path.is_empty() && job.stage.is_none_or(|stage| stage <= Stage::Transfer)
+}
+
+fn request(job: &Job) -> PlanRequest {
+    let disks = job.disks.iter().map(|disk| WantedDisk {
+        id: disk.id.clone(),
+        device_key: disk.device_key,
+        label: disk.label.clone(),
+        previous: disk.previous_change_id.clone(),
+        capacities_then: Vec::new(),
+    });
+    PlanRequest { job: job.id.clone(), vm_path: job.vm.path.clone(), sync: job.sync, disks: disks.collect() }
+}
+
+fn pace_of(kind: FaultKind) -> Pace {
+    match kind {
+        FaultKind::LoginRefused | FaultKind::Secrets => Pace::Halt,
+        FaultKind::NoSuchVm | FaultKind::NoPermission | FaultKind::NotSupported => Pace::Rarely,
+        FaultKind::Unreachable | FaultKind::Untrusted | FaultKind::NotAuthenticated | FaultKind::SnapshotGone => Pace::Soon,
+        FaultKind::ChangeIdRefused | FaultKind::InvalidArgument | FaultKind::Other | FaultKind::Broken => Pace::Soon,
+    }
+}
+
+/// The job's disk that a plan is of: the one it was asked for, or the one that came in meanwhile by that key.
+fn place_of(job: &Job, planned: &DiskPlan) -> Option<usize> {
+    match &planned.disk {
+        Some(id) => job.disks.iter().position(|disk| disk.id == *id),
+        None => job.disks.iter().position(|disk| disk.device_key == Some(planned.key)),
+    }
+}
+
+/// A job of which nobody said which disks it copies gets those that the VM has, until a mover has opened one. They are not
+/// declared: a mover that leaves one out may end the job all the same (R-45).
+fn add_found_disks(now: Now, entry: &mut Entry, plan: &VmPlan, journal: &mut Journal) {
+    let is_open = |disk: &Disk| disk.declared || disk.device_key.is_none() || disk.status != DiskStatus::Queued;
+    if entry.job.disks.iter().any(is_open) {
+        return;
+    }
+    for planned in plan.disks.iter().filter(|disk| disk.disk.is_none() && disk.excluded.is_none()) {
+        let is_known = place_of(&entry.job, planned).is_some() || entry.job.disks.len() >= limits::DISKS_PER_JOB;
+        let Some(id) = DiskId::parse(&format!("disk-{}", planned.key)).ok().filter(|_| !is_known) else { continue };
+        let mut disk = Disk::new(id.clone());
+        disk.device_key = Some(planned.key);
+        entry.job.add_disk(disk);
+        entry.watched.push(Default::default());
+        let message = format!("disk {id} is one of the VM's ({:?}): nobody had declared it", planned.label);
+        journal.note(now, &entry.job, Event::DiskDiscovered, message, vec![("disk", id.as_str().into())]);
+    }
+}
+
+/// A disk of the VM that the job does not copy.
+fn note_uncopied(now: Now, Entry { job, told, .. }: &mut Entry, planned: &DiskPlan, journal: &mut Journal) {
+    let why = match planned.excluded {
+        Some(excluded) => format!("it is {excluded}, which VMware takes no snapshot of"),
+        None => "nobody declared it".to_owned(),
+    };
+    let (key, label) = (planned.key, &planned.label);
+    let message = format!("the VM has a disk that this job does not copy, disk-{key} ({label:?}): {why}");
+    if told.plans.is_first(&message, limits::DISKS_PER_JOB) {
+        journal.note(now, job, Event::PlanContradicted, message, vec![("device_key", key.into())]);
+    }
+}
+
+/// Takes a disk's plan over; says where a total was replaced by another.
+fn take_disk(
+    now: Now,
+    Entry { job, told, .. }: &mut Entry,
+    at: usize,
+    planned: &DiskPlan,
+    journal: &mut Journal,
+) -> Option<Revision> {
+    let disk = &mut job.disks[at];
+    if matches!(disk.status, DiskStatus::Completed | DiskStatus::Failed) {
+        return None;
+    }
+    if disk.label.is_empty() {
+        disk.label.clone_from(&planned.label);
+    }
+    disk.device_key = disk.device_key.or(Some(planned.key));
+    let other_size = disk.capacity_bytes.replace(planned.capacity_bytes).filter(|known| *known != planned.capacity_bytes);
+    let is_new_doubt = planned.suspect.is_some() && disk.suspect != planned.suspect;
+    // What CBT told by a change id that is in doubt now is worth less than anything else.
+    if is_new_doubt && disk.basis == Some(Basis::CbtDelta) {
+        disk.basis = None;
+    }
+    disk.suspect.clone_from(&planned.suspect);
+    // Only the figures that the total is made of belong to it.
+    let is_taken = disk.planned_bytes.is_none() || disk.basis.is_none_or(|known| trust(planned.basis) <= trust(known));
+    if is_taken && disk.basis.is_some_and(Basis::is_of_cbt) {
+        // Of two that are equally trusted the later one counts.
+        disk.basis = Some(planned.basis);
+    }
+    let revision = revise_plan(disk, Some(planned.planned_bytes), planned.basis);
+    if is_taken {
+        disk.blocks_changed = planned.areas;
+    }
+    let percent = disk_percent(disk);
+    disk.percent = if revision.is_some() { percent } else { percent.max(disk.percent) };
+    let id = disk.id.clone();
+    let of = || vec![("disk", id.as_str().into())];
+    if let Some(known) = other_size {
+        let message = format!("disk {id} was known to have {known} bytes, and vCenter says {}", planned.capacity_bytes);
+        journal.note(now, job, Event::PlanContradicted, message, of());
+    }
+    if let Some(suspect) = planned.suspect.as_ref().filter(|_| is_new_doubt) {
+        let message = format!("disk {id}: the previous change id cannot be trusted: {suspect}");
+        journal.note(now, job, Event::BaselineSuspect, message, of());
+    }
+    for reason in &planned.reasons {
+        let message = format!("disk {id}: the total rests on {}: {reason}", planned.basis.wire_name());
+        if told.plans.is_first(&message, limits::REFUSALS_PER_JOB) {
+            journal.note(now, job, Event::PlanWeaker, message, of());
+        }
+    }
+    revision
+}
+
+/// The order of trust (R-5); what CBT tells is equally good, whichever question it answers.
+fn trust(basis: Basis) -> Basis {
+    if basis.is_of_cbt() { Basis::CbtAllocated } else { basis }
+}
+
+fn note_plan(now: Now, Entry { job, told, .. }: &mut Entry, plan: &VmPlan, tries: u32, journal: &mut Journal) {
+    let basis = plan.basis().map_or("unknown", Basis::wire_name);
+    let areas = plan.disks.iter().filter_map(|disk| disk.areas).fold(0, u64::saturating_add);
+    let since = plan.disks.iter().filter_map(|disk| {
+        let from = disk.previous.as_ref().filter(|_| disk.basis == Basis::CbtDelta)?;
+        Some(format!("; disk-{} since {}", disk.key, from.as_str()))
+    });
+    let since: String = since.collect();
+    let snapshot = plan.snapshot.as_deref().unwrap_or("none");
+    let bytes = plan.planned_bytes();
+    let disks = plan.disks.len();
+    let said = format!("{bytes} bytes to copy on {disks} disks, in {areas} areas, basis {basis}, snapshot {snapshot}{since}");
+    if told.plan != said {
+        let how = if tries > 1 { format!(", after {tries} tries") } else { String::new() };
+        let attributes = vec![
+            ("bytes", bytes.into()),
+            ("areas", areas.into()),
+            ("basis", basis.into()),
+            ("tries", u64::from(tries).into()),
+        ];
+        journal.note(now, job, Event::PlanMade, format!("vCenter: {said}{how}"), attributes);
+        told.plan = said;
+    }
+}
