@@ -22,7 +22,12 @@ use crate::vsphere::Vcenter;
 const SPEC: Spec = Spec {
     name: "plan",
     words: &[],
-    options: &[("config", "FILE", false), ("vm", "PATH", false), ("previous", "DISK=CHANGEID", true), ("job", "JOB", false)],
+    options: &[
+        ("config", "FILE", false),
+        ("vm", "PATH", false),
+        ("previous", "DISK=CHANGEID", true),
+        ("job", "JOB", false),
+    ],
     switches: &["json"],
     help: help::PLAN,
 };
@@ -31,10 +36,13 @@ const SPEC: Spec = Spec {
 pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
     let file = given.required(&SPEC, "config")?;
-    let config = VmaConfig::parse(&daemon::read(Path::new(&file))?, &file).map_err(|errors| daemon::refused(&errors))?;
+    let config =
+        VmaConfig::parse(&daemon::read(Path::new(&file))?, &file).map_err(|errors| daemon::refused(&errors))?;
     let Some(vcenter) = config.vcenter.clone() else {
         let why = "it has no section [vcenter]";
-        return Err(Failure::new(Exit::Configuration, file, why).with_remedy("write one, as the shipped vma.toml shows"));
+        return Err(
+            Failure::new(Exit::Configuration, file, why).with_remedy("write one, as the shipped vma.toml shows")
+        );
     };
     let reader = Reader::open(&config.database).map_err(|error| database::failure(&error));
     let mut request = match given.value(&SPEC, "job")? {

@@ -18,7 +18,9 @@ use toml::de::DeTable;
 
 pub use fault::{ConfigErrors, Fault};
 pub use nearest::nearest;
-pub use settings::{OmaConfig, OnStall, PollRules, Role, SpoolConfig, ThrottleRules, VcenterConfig, VmaConfig, VmaEntry};
+pub use settings::{
+    OmaConfig, OnStall, PollRules, Role, SpoolConfig, ThrottleRules, VcenterConfig, VmaConfig, VmaEntry,
+};
 
 impl VmaConfig {
     /// Reads `vma.toml`; `file` is only named in the faults.

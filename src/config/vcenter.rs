@@ -37,7 +37,12 @@ pub(super) fn read(section: &Section<'_>, faults: &mut Vec<Fault>) -> Option<Vce
     });
     if !section.has("ca_file") && !section.has("thumbprint") {
         let problem = "is missing, and so is `ca_file`: nothing says which server is the right one";
-        section.note(faults, "thumbprint", problem, format!("write {THUMBPRINT}; or ca_file = \"...\", vCenter's authority"));
+        section.note(
+            faults,
+            "thumbprint",
+            problem,
+            format!("write {THUMBPRINT}; or ca_file = \"...\", vCenter's authority"),
+        );
     }
     let (origin, path) = origin?;
     Some(VcenterConfig { origin, path, username_file, password_file, ca_file, thumbprint })

@@ -16,9 +16,7 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::wire::thumbprint::Thumbprint;
@@ -203,7 +201,10 @@ fn doubt(error: &rustls::Error) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet: see that this machine's clock is right".to_owned()
         }
-        CertificateError::UnknownIssuer => "was not issued by the trusted authority".to_owned(),
+        // Another authority of the same name ends in the latter.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "was not issued by the trusted authority".to_owned()
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("is another's: {error}")
         }

@@ -18,7 +18,10 @@ pub fn table(plan: &VmPlan, width: Option<usize>, colour: bool) -> String {
     let basis = plan.basis().map_or("", |basis| basis.wire_name());
     let bytes = plan.planned_bytes();
     let disks = units::count(plan.disks.len(), "disk");
-    lines.push(Line::new(format!("{disks}, {} ({bytes} bytes) to copy, basis {basis}", units::size(bytes)), Tone::Plain));
+    lines.push(Line::new(
+        format!("{disks}, {} ({bytes} bytes) to copy, basis {basis}", units::size(bytes)),
+        Tone::Plain,
+    ));
     for disk in &plan.disks {
         let called = format!("\n{}", called(disk));
         let told = told(disk, width);
@@ -39,7 +42,8 @@ fn heading(plan: &VmPlan) -> Line {
         Some(snapshot) => format!("snapshot {}", units::plain(snapshot)),
         None => "no snapshot".to_owned(),
     };
-    Line::new(units::plain(&plan.name), Tone::Head).and(format!("  {}  {snapshot}", units::plain(&plan.vm)), Tone::Plain)
+    Line::new(units::plain(&plan.name), Tone::Head)
+        .and(format!("  {}  {snapshot}", units::plain(&plan.vm)), Tone::Plain)
 }
 
 fn columns(disks: &[DiskPlan]) -> Vec<Column> {

@@ -58,7 +58,11 @@ pub(super) struct Planner {
 
 impl Planner {
     /// A planner without a session yet; what comes of it arrives at `events`.
-    pub(super) fn new(config: Option<VcenterConfig>, executor: Rc<LocalExecutor<'static>>, events: Sender<Event>) -> Self {
+    pub(super) fn new(
+        config: Option<VcenterConfig>,
+        executor: Rc<LocalExecutor<'static>>,
+        events: Sender<Event>,
+    ) -> Self {
         let vcenter = config.map(|config| Rc::new(Vcenter::new(config)));
         Self { vcenter, executor, events, keeper: None }
     }

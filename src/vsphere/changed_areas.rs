@@ -66,7 +66,8 @@ impl Walk {
     fn take(&mut self, page: Page) -> Result<(), Fault> {
         let bad = |problem: String| broken("QueryChangedDiskAreas", &problem);
         let (offset, length) = (self.offset, page.length);
-        let end = u64::try_from(length).ok().filter(|length| *length > 0).and_then(|length| page.start.checked_add(length));
+        let end =
+            u64::try_from(length).ok().filter(|length| *length > 0).and_then(|length| page.start.checked_add(length));
         let end = end.ok_or_else(|| bad(format!("the page at byte {} has the length {length}", page.start)))?;
         if page.start > offset || end <= offset {
             return Err(bad(format!("asked from byte {offset} on, it is about the bytes {} to {end}", page.start)));
@@ -76,7 +77,8 @@ impl Walk {
             return Err(bad(format!("more than {} pages for one disk", limits::AREA_PAGES)));
         }
         for (start, length) in page.areas.into_iter().filter(|(_, length)| *length > 0) {
-            let area_end = start.checked_add(length).ok_or_else(|| bad(format!("an area at byte {start} without end")))?;
+            let area_end =
+                start.checked_add(length).ok_or_else(|| bad(format!("an area at byte {start} without end")))?;
             self.areas.count += 1;
             self.ahead.push((start.max(offset), area_end.min(self.capacity)));
         }
@@ -149,11 +151,11 @@ mod tests {
             said(&[page(0, 50, &[]), page(0, 50, &[])]).as_deref(),
             Some("asked from byte 50 on, it is about the bytes 0 to 50")
         );
+        assert_eq!(said(&[page(10, 50, &[])]).as_deref(), Some("asked from byte 0 on, it is about the bytes 10 to 60"));
         assert_eq!(
-            said(&[page(10, 50, &[])]).as_deref(),
-            Some("asked from byte 0 on, it is about the bytes 10 to 60")
+            said(&[page(0, 5, &[(u64::MAX, 2)])]).as_deref(),
+            Some("an area at byte 18446744073709551615 without end")
         );
-        assert_eq!(said(&[page(0, 5, &[(u64::MAX, 2)])]).as_deref(), Some("an area at byte 18446744073709551615 without end"));
     }
 
     proptest! {

@@ -37,7 +37,8 @@ impl Vcenter {
         }
         let search = |at: &answer::ServiceContent| request::find_by_inventory_path(&at.search_index, named);
         let found = self.call(search, |answer| Ok(answer::found(answer))).await?;
-        let no_vm = |what: String| Fault { kind: FaultKind::NoSuchVm, message: format!("{:?} is {what}", bounded(named)) };
+        let no_vm =
+            |what: String| Fault { kind: FaultKind::NoSuchVm, message: format!("{:?} is {what}", bounded(named)) };
         match found {
             Some(found) if found.kind == VM => Ok(found),
             Some(other) => Err(no_vm(format!("a {} and no VM", bounded(&other.kind)))),
@@ -134,7 +135,8 @@ struct Read(Object);
 impl Read {
     fn of(objects: Vec<Object>, id: &str) -> Result<Self, Fault> {
         let found = objects.into_iter().find(|object| object.id == id);
-        let none = || Fault { kind: FaultKind::NoSuchVm, message: format!("vCenter tells nothing of {:?}", bounded(id)) };
+        let none =
+            || Fault { kind: FaultKind::NoSuchVm, message: format!("vCenter tells nothing of {:?}", bounded(id)) };
         found.map(Self).ok_or_else(none)
     }
 

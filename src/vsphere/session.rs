@@ -13,9 +13,9 @@ use crate::model::vmware::{Fault, FaultKind};
 use crate::net::client::{Answer, CallError, Client};
 use crate::net::tls::Trust;
 use crate::runtime::secrets;
+use crate::wire::soap::Element;
 use crate::wire::soap::answer::{self, ServiceContent, broken, with_answer};
 use crate::wire::soap::request::{self, Request};
-use crate::wire::soap::Element;
 
 /// How long one call may take: vCenter reads the change tracking files of a large disk for each page.
 const CALL_WITHIN: Duration = Duration::from_secs(60);
@@ -175,6 +175,7 @@ impl Vcenter {
 /// `vmware_soap_session="..."` out of an answer's cookies, as it goes back.
 fn cookie_of(answer: &Answer) -> Option<String> {
     let pairs = answer.cookies.iter().filter_map(|cookie| cookie.split(';').next()).map(str::trim);
-    let mut found = pairs.filter(|pair| pair.split_once('=').is_some_and(|(name, value)| name == COOKIE && !value.is_empty()));
+    let mut found =
+        pairs.filter(|pair| pair.split_once('=').is_some_and(|(name, value)| name == COOKIE && !value.is_empty()));
     found.next().map(str::to_owned)
 }

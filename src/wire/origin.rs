@@ -107,7 +107,8 @@ impl Origin {
             return Err(BadOrigin::MoreThanPath);
         }
         let (host, port) = split_port(authority, Scheme::Https)?;
-        let is_name = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        let is_name =
+            |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
         if !is_name(host) && host.parse::<IpAddr>().is_err() {
             return Err(BadOrigin::Host(host.to_owned()));
         }
@@ -188,14 +189,17 @@ mod tests {
 
     #[test]
     fn with_tls_every_host_has_its_path() {
-        let read = |url: &str| Origin::with_path(url, "/sdk").map(|(origin, path)| (origin.authority(), origin.port, path));
+        let read =
+            |url: &str| Origin::with_path(url, "/sdk").map(|(origin, path)| (origin.authority(), origin.port, path));
         let expected = |authority: &str, port, path: &str| Ok((authority.to_owned(), port, path.to_owned()));
         assert_eq!(read("https://vc.example"), expected("vc.example", 443, "/sdk"));
         assert_eq!(read("HTTPS://VC.example:443/"), expected("vc.example", 443, "/sdk"));
         assert_eq!(read("https://10.0.0.9:8989/other/sdk"), expected("10.0.0.9:8989", 8989, "/other/sdk"));
         assert_eq!(read("https://[fd00::1]/sdk"), expected("[fd00::1]", 443, "/sdk"));
         assert_eq!(read("http://vc.example/sdk"), Err(BadOrigin::NotTls));
-        for url in ["https://me:secret@vc.example/sdk", "https://vc.example/sdk?x", "https://vc.example/a b", "https://x#y"] {
+        for url in
+            ["https://me:secret@vc.example/sdk", "https://vc.example/sdk?x", "https://vc.example/a b", "https://x#y"]
+        {
             let bad = read(url).expect_err(url);
             assert!(matches!(bad, BadOrigin::MoreThanPath) && !bad.to_string().contains("secret"), "{bad}");
         }

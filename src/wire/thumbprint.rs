@@ -25,8 +25,10 @@ impl Thumbprint {
         if text.contains(':') && !has_pairs() {
             return Err(bad());
         }
-        let digits: Vec<u32> = text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>().ok_or_else(bad)?;
-        let bytes: Vec<u8> = digits.chunks(2).filter_map(|pair| u8::try_from(pair[0] * 16 + pair.get(1)?).ok()).collect();
+        let digits: Vec<u32> =
+            text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>().ok_or_else(bad)?;
+        let bytes: Vec<u8> =
+            digits.chunks(2).filter_map(|pair| u8::try_from(pair[0] * 16 + pair.get(1)?).ok()).collect();
         match (digits.len(), bytes.as_slice().try_into(), bytes.as_slice().try_into()) {
             (64, Ok(sha256), _) => Ok(Self::Sha256(sha256)),
             (40, _, Ok(sha1)) => Ok(Self::Sha1(sha1)),

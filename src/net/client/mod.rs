@@ -78,12 +78,7 @@ impl Client {
     }
 
     /// As [`Client::call`], a `POST` that changes nothing at the server and may therefore be repeated.
-    pub async fn ask_by_post(
-        &self,
-        target: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Result<Answer, CallError> {
+    pub async fn ask_by_post(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, CallError> {
         self.send(&Outgoing { method: &Method::Post, target, headers, body }, true).await
     }
 

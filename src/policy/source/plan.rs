@@ -107,7 +107,8 @@ impl Source {
         if self.planning.is_none() {
             return;
         }
-        let lacks = |job: &Job| job.disks.is_empty() || job.disks.iter().any(|disk| !disk.basis.is_some_and(Basis::is_of_cbt));
+        let lacks =
+            |job: &Job| job.disks.is_empty() || job.disks.iter().any(|disk| !disk.basis.is_some_and(Basis::is_of_cbt));
         let jobs = self.jobs.values().filter(|entry| is_plannable(&entry.job) && lacks(&entry.job));
         let ids: Vec<JobId> = jobs.map(|entry| entry.job.id.clone()).collect();
         ids.iter().for_each(|id| self.want_plan(id));
@@ -119,12 +120,14 @@ impl Source {
         let Entry { job, told, .. } = self.jobs.get_mut(id)?;
         let [only] = job.disks.as_slice() else { return None };
         let is_found = !only.declared && only.device_key.is_some();
-        let names_another = named.as_str().strip_prefix("disk-").is_some_and(|key| key.parse::<i64>().is_ok_and(|key| key >= 1000));
+        let names_another =
+            named.as_str().strip_prefix("disk-").is_some_and(|key| key.parse::<i64>().is_ok_and(|key| key >= 1000));
         if !is_found || names_another {
             return None;
         }
         if told.plans.is_first(named.as_str(), limits::REFUSALS_PER_JOB) {
-            let message = format!("the mover calls disk {} {:?}: the VM has no other", only.id, bounded(named.as_str()));
+            let message =
+                format!("the mover calls disk {} {:?}: the VM has no other", only.id, bounded(named.as_str()));
             self.journal.note(now, job, Event::DiskDiscovered, message, vec![("disk", only.id.as_str().into())]);
         }
         Some(0)
@@ -219,7 +222,9 @@ fn pace_of(kind: FaultKind) -> Pace {
     match kind {
         FaultKind::LoginRefused | FaultKind::Secrets => Pace::Halt,
         FaultKind::NoSuchVm | FaultKind::NoPermission | FaultKind::NotSupported => Pace::Rarely,
-        FaultKind::Unreachable | FaultKind::Untrusted | FaultKind::NotAuthenticated | FaultKind::SnapshotGone => Pace::Soon,
+        FaultKind::Unreachable | FaultKind::Untrusted | FaultKind::NotAuthenticated | FaultKind::SnapshotGone => {
+            Pace::Soon
+        }
         FaultKind::ChangeIdRefused | FaultKind::InvalidArgument | FaultKind::Other | FaultKind::Broken => Pace::Soon,
     }
 }
@@ -280,7 +285,8 @@ fn take_disk(
         disk.label.clone_from(&planned.label);
     }
     disk.device_key = disk.device_key.or(Some(planned.key));
-    let other_size = disk.capacity_bytes.replace(planned.capacity_bytes).filter(|known| *known != planned.capacity_bytes);
+    let other_size =
+        disk.capacity_bytes.replace(planned.capacity_bytes).filter(|known| *known != planned.capacity_bytes);
     let is_new_doubt = planned.suspect.is_some() && disk.suspect != planned.suspect;
     // What CBT told by a change id that is in doubt now is worth less than anything else.
     if is_new_doubt && disk.basis == Some(Basis::CbtDelta) {
@@ -334,7 +340,8 @@ fn note_plan(now: Now, Entry { job, told, .. }: &mut Entry, plan: &VmPlan, tries
     let snapshot = plan.snapshot.as_deref().unwrap_or("none");
     let bytes = plan.planned_bytes();
     let disks = plan.disks.len();
-    let said = format!("{bytes} bytes to copy on {disks} disks, in {areas} areas, basis {basis}, snapshot {snapshot}{since}");
+    let said =
+        format!("{bytes} bytes to copy on {disks} disks, in {areas} areas, basis {basis}, snapshot {snapshot}{since}");
     if told.plan != said {
         let how = if tries > 1 { format!(", after {tries} tries") } else { String::new() };
         let attributes = vec![

@@ -102,7 +102,8 @@ mod tests {
         ChangeIdReport { change_id: "52 de/81".to_owned(), disk: "disk-2000".to_owned(), previous_change_id: None }
     }
     fn handed(status: u16, body: &str) -> Handed {
-        let answer = Answer { status, content_type: String::new(), cookies: Vec::new(), body: body.as_bytes().to_vec() };
+        let answer =
+            Answer { status, content_type: String::new(), cookies: Vec::new(), body: body.as_bytes().to_vec() };
         read_handed(Ok(answer), &report())
     }
 
@@ -122,10 +123,19 @@ mod tests {
         let problem: Response = Problem::new(Kind::TargetTooLong, "at most 8192 bytes").into();
         let Handed::Refused(why) = handed(414, &String::from_utf8_lossy(&problem.body)) else { panic!("it is") };
         assert!(why.contains("status 414") && why.contains("at most 8192 bytes"), "{why}");
-        let unsendable =
-            CallError { phase: Phase::Queue, reason: "the head is too large".to_owned(), timed_out: false, is_untrusted: false };
+        let unsendable = CallError {
+            phase: Phase::Queue,
+            reason: "the head is too large".to_owned(),
+            timed_out: false,
+            is_untrusted: false,
+        };
         assert!(matches!(read_handed(Err(unsendable), &report()), Handed::Refused(_)));
-        let late = CallError { phase: Phase::FirstByte, reason: "no first byte".to_owned(), timed_out: true, is_untrusted: false };
+        let late = CallError {
+            phase: Phase::FirstByte,
+            reason: "no first byte".to_owned(),
+            timed_out: true,
+            is_untrusted: false,
+        };
         assert!(matches!(read_handed(Err(late), &report()), Handed::Failed(_)));
     }
 }
