@@ -8,6 +8,8 @@ mod harness;
 #[path = "../appliances/http.rs"]
 mod http;
 
+mod daemon;
 mod faults;
 mod plans;
+mod real_client;
 mod vcsim;

@@ -147,14 +147,26 @@ func changeIDOf(backing types.BaseVirtualDeviceBackingInfo) string {
 	return ""
 }
 
+// The simulator would look for files of the disks that the tests have added: it sees none while f runs.
+func (vm *trackedVM) withoutDisks(f func()) {
+	all, layout := vm.Config.Hardware.Device, vm.LayoutEx
+	vm.Config.Hardware.Device, vm.LayoutEx = nil, &types.VirtualMachineFileLayoutEx{}
+	vm.plain(f)
+	vm.Config.Hardware.Device, vm.LayoutEx = all, layout
+}
+
+func (vm *trackedVM) ReconfigVMTask(ctx *simulator.Context, req *types.ReconfigVM_Task) (res soap.HasFault) {
+	vm.mu.Lock()
+	defer vm.mu.Unlock()
+	vm.withoutDisks(func() { res = vm.VirtualMachine.ReconfigVMTask(ctx, req) })
+	return
+}
+
 func (vm *trackedVM) CreateSnapshotTask(req *types.CreateSnapshot_Task) (res soap.HasFault) {
 	vm.mu.Lock()
 	defer vm.mu.Unlock()
-	// The simulator would look for files of the disks that the tests have added.
-	all, layout := vm.Config.Hardware.Device, vm.LayoutEx
-	vm.Config.Hardware.Device, vm.LayoutEx = nil, &types.VirtualMachineFileLayoutEx{}
-	vm.plain(func() { res = vm.VirtualMachine.CreateSnapshotTask(req) })
-	vm.Config.Hardware.Device, vm.LayoutEx = all, layout
+	all := vm.Config.Hardware.Device
+	vm.withoutDisks(func() { res = vm.VirtualMachine.CreateSnapshotTask(req) })
 	if vm.Snapshot == nil || vm.Snapshot.CurrentSnapshot == nil {
 		return
 	}

@@ -329,6 +329,10 @@ fn trust(basis: Basis) -> Basis {
     if basis.is_of_cbt() { Basis::CbtAllocated } else { basis }
 }
 
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 fn note_plan(now: Now, Entry { job, told, .. }: &mut Entry, plan: &VmPlan, tries: u32, journal: &mut Journal) {
     let basis = plan.basis().map_or("unknown", Basis::wire_name);
     let areas = plan.disks.iter().filter_map(|disk| disk.areas).fold(0, u64::saturating_add);
@@ -339,9 +343,8 @@ fn note_plan(now: Now, Entry { job, told, .. }: &mut Entry, plan: &VmPlan, tries
     let since: String = since.collect();
     let snapshot = plan.snapshot.as_deref().unwrap_or("none");
     let bytes = plan.planned_bytes();
-    let disks = plan.disks.len();
-    let said =
-        format!("{bytes} bytes to copy on {disks} disks, in {areas} areas, basis {basis}, snapshot {snapshot}{since}");
+    let (disks, in_areas) = (count(plan.disks.len() as u64, "disk"), count(areas, "area"));
+    let said = format!("{bytes} bytes to copy on {disks}, in {in_areas}, basis {basis}, snapshot {snapshot}{since}");
     if told.plan != said {
         let how = if tries > 1 { format!(", after {tries} tries") } else { String::new() };
         let attributes = vec![
