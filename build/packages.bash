@@ -13,6 +13,10 @@ packages=(
   faketime:faketime
   util-linux:unshare
   e2fsprogs:mkfs.ext4
+  openssl:openssl
+  golang-go:go
+  golang-github-vmware-govmomi-dev:/usr/share/gocode/src/github.com/vmware/govmomi/simulator/simulator.go
+  python3-pyvmomi:/usr/lib/python3/dist-packages/pyVmomi/__init__.py
   procps:ps
   tmux:tmux
 )

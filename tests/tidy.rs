@@ -19,6 +19,7 @@ const USES: &[(&str, &[&str])] = &[
     ("config", &["wire", "model", "policy", "limits"]),
     ("runtime", &["store", "policy", "wire", "config", "exit", "model", "limits"]),
     ("net", &["wire", "model", "runtime", "limits"]),
+    ("vsphere", &["net", "wire", "config", "runtime", "model", "limits"]),
     ("mover", &["net", "view", "wire", "model", "runtime", "limits"]),
     ("exit", &["config", "net", "store", "wire", "model", "limits"]),
 ];

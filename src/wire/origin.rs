@@ -134,7 +134,7 @@ fn after_scheme<'u>(url: &'u str, scheme: &str) -> Option<&'u str> {
 
 fn split_port(authority: &str, scheme: Scheme) -> Result<(&str, u16), BadOrigin> {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, rest)) if rest.is_empty() => (host, None),
+        Some((host, "")) => (host, None),
         Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or_default())),
         None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
     };
