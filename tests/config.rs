@@ -34,7 +34,7 @@ fn f37_a_spool_is_where_movers_look_and_never_without_a_way_to_the_oma() {
         ("127.0.0.1:8082", "127.0.0.1:18082")
     );
     let shipped = VmaConfig::parse(VMA_FILE, "vma.toml").expect("as shipped");
-    assert_eq!(shipped.changeid_spool, Some(spool));
+    assert_eq!((shipped.changeid_spool, shipped.vcenter), (Some(spool), None));
 
     let refuse = |text: &str| VmaConfig::parse(text, "/etc/vma.toml").expect_err(text).to_string();
     check(
@@ -149,7 +149,9 @@ fn every_written_value_is_taken() {
 #[test]
 fn the_shipped_files_are_valid_and_show_the_true_defaults() {
     let shipped = VmaConfig::parse(VMA_FILE, "vma.toml").expect("as shipped");
-    assert_eq!(VmaConfig::parse(&uncommented(VMA_FILE), "vma.toml"), Ok(shipped));
+    // The section for vCenter has no defaults; it is looked at by itself.
+    let (with_defaults, _) = VMA_FILE.split_once("#[vcenter]").expect("it is there");
+    assert_eq!(VmaConfig::parse(&uncommented(with_defaults), "vma.toml"), Ok(shipped));
     let shipped = OmaConfig::parse(OMA_FILE, "oma.toml").expect("as shipped");
     assert_eq!(OmaConfig::parse(&uncommented(OMA_FILE), "oma.toml"), Ok(shipped));
     for key in ["database", "listen", "discover", "interval", "on_stall", "min_percent", "contact_refresh"] {
@@ -236,8 +238,31 @@ fn every_mistake_in_a_vma_file_is_named_with_its_line_and_remedy() {
                 &["vma.toml:3: tunnel: the built-in reverse tunnel is not supported by this version", "SSH or stunnel"],
             ),
             (
-                "name = 'a'\n[vcenter]\nurl = 'x'",
-                &["vma.toml:2: vcenter: asking vCenter for planned bytes is not supported by this version"],
+                "name = 'a'\n[vcenter]\nurl = 'x'\nca_file = '/ca.pem'",
+                &["vma.toml:3: vcenter.url: does not begin with https://", "write \"https://vcenter.example/sdk\""],
+            ),
+            (
+                "name = 'a'\n[vcenter]\nurl = 'https://me:hush@vc/sdk'\nca_file = '/ca.pem'",
+                &["vma.toml:3: vcenter.url: has more than host, port and path", "without user, password or query"],
+            ),
+            (
+                "name = 'a'\n[vcenter]\nca_file = 'ca.pem'\npassword_file = 7",
+                &[
+                    "vma.toml:2: vcenter.url: is missing",
+                    "vma.toml:3: vcenter.ca_file: \"ca.pem\" is not absolute",
+                    "vma.toml:4: vcenter.password_file: is an integer",
+                ],
+            ),
+            (
+                "name = 'a'\n[vcenter]\nurl = 'https://vc'",
+                &[
+                    "vma.toml:2: vcenter.thumbprint: is missing, and so is `ca_file`: nothing says which server is the right one",
+                    "openssl x509 -noout -fingerprint -sha256` prints, compared on vCenter's own console",
+                ],
+            ),
+            (
+                "name = 'a'\n[vcenter]\nurl = 'https://vc'\nthumbprint = 'AA:BB'",
+                &["vma.toml:4: vcenter.thumbprint: \"AA:BB\" is not a thumbprint: 64 (SHA-256) or 40 (SHA-1)"],
             ),
             (
                 "name = 'a'\n[vcenter]\nusrname_file = 'x'",
@@ -249,6 +274,16 @@ fn every_mistake_in_a_vma_file_is_named_with_its_line_and_remedy() {
         ],
         refuse,
     );
+}
+
+#[test]
+fn the_shipped_section_for_vcenter_is_taken_when_it_is_uncommented() {
+    let text = uncommented(VMA_FILE).replace("AA:BB:...", &"ab".repeat(32));
+    let vcenter = VmaConfig::parse(&text, "vma.toml").expect("as shipped").vcenter.expect("it is there");
+    assert_eq!((vcenter.origin.authority().as_str(), vcenter.path.as_str()), ("vcenter.example", "/sdk"));
+    let files = [vcenter.username_file, vcenter.password_file, vcenter.ca_file];
+    assert!(files.iter().flatten().all(|file| file.starts_with("/etc/waybill")) && files.iter().flatten().count() == 3);
+    assert!(vcenter.thumbprint.is_some());
 }
 
 #[test]

@@ -55,7 +55,6 @@ Set it up:
   demo            see all of it work on this machine
 
 Examples:
-  waybill jobs
   waybill run --job web01 --disk disk-2000 -- nbdcopy nbd://src nbd://dst
   waybill track web01 --vma site-a && waybill watch web01
 
@@ -68,7 +67,7 @@ pub const PLAN: &str = "\
 Ask vCenter how much there is to copy of a VM's disks before anything is copied,
 and whether the change ids can be trusted from which it is to start.
 
-Usage: waybill plan --config FILE --vm PATH [--previous DISK=CHANGEID]... [--json]
+Usage: waybill plan --config FILE --vm PATH [--previous DISK=CHANGEID]...
        waybill plan --config FILE --job JOB [--json]
 
   --config FILE   the VMA's configuration with its section [vcenter]

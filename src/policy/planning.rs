@@ -16,7 +16,7 @@ use crate::model::time::Mono;
 pub enum Pace {
     /// There is nothing better to come.
     Settled,
-    /// vCenter did not answer: again after some seconds, then after up to a minute.
+    /// vCenter did not answer: again after some seconds, then after up to half a minute.
     Soon,
     /// It answered, and a better basis may come: again after some seconds, then after up to five minutes.
     Later,
@@ -29,7 +29,7 @@ pub enum Pace {
 const SOON: Backoff = Backoff {
     interval: Duration::from_secs(2),
     failures_before_backoff: 2,
-    longest: Duration::from_secs(60),
+    longest: Duration::from_secs(30),
     lost_after: Duration::MAX,
 };
 const LATER: Backoff = Backoff { longest: Duration::from_secs(300), ..SOON };
@@ -234,7 +234,7 @@ mod tests {
             planning.elapse(at(now));
         }
         assert_eq!(pauses[0], 2000);
-        assert!(pauses.iter().all(|pause| (2000..=60_000).contains(pause)) && pauses[8] >= 45_000, "{pauses:?}");
+        assert!(pauses.iter().all(|pause| (2000..=30_000).contains(pause)) && pauses[8] >= 22_500, "{pauses:?}");
         assert_eq!(planning.tries(&id("j")), 10);
     }
 

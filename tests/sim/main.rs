@@ -7,6 +7,7 @@ mod link;
 mod movers;
 mod storm;
 mod traffic;
+mod vcenter;
 mod vma;
 mod world;
 
@@ -23,6 +24,7 @@ mod full_store;
 mod intermittent;
 mod late_answers;
 mod log_reads;
+mod planning;
 mod random_walk;
 mod restart;
 mod resumed_disks;

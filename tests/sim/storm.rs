@@ -10,6 +10,7 @@ use waybill::policy::fleet::{FleetSettings, OnStall};
 use crate::disk::Death;
 use crate::link::{Down, Link};
 use crate::movers::{change_id, completed, completed_with_zeros, failed, of_disk, run, stage, start};
+use crate::vcenter;
 use crate::vma::Backup;
 use crate::world::{World, default_settings};
 
@@ -112,7 +113,7 @@ impl Storm {
 
     fn do_one_thing(&mut self, world: &mut World) {
         let (vma, id) = (self.vma(), self.one(&IDS));
-        match self.dice.below(102) {
+        match self.dice.below(110) {
             0..=59 => drop(world.push_to(vma, id, &self.body())),
             60..=62 => self.tell_a_story(world, vma, id),
             63..=66 => self.declare(world, vma, id),
@@ -137,7 +138,11 @@ impl Storm {
             96..=98 => self.strike(world, vma),
             99 => self.backups[vma] = Some(world.vmas[vma].backup()),
             100 => world.insert_by_hand(id, self.one(&["site-a", "site-b", "nowhere"])),
-            _ => world.fail_by_hand(id),
+            101 => world.fail_by_hand(id),
+            _ => {
+                let late_ms = 1 + self.dice.below(20_000);
+                world.ask_vcenter(vma, late_ms, &mut self.dice, vcenter::by_lot);
+            }
         }
     }
 
@@ -210,6 +215,8 @@ impl Storm {
             "{}",
             r#"{"disks":[{"id":"a","export":{"name":"volume"}},{"id":"b","device_key":2001}]}"#,
             r#"{"vm":{"path":"/DC0/vm/db"},"disks":[{"id":"a","capacity_bytes":500}],"aliases":["volume"]}"#,
+            r#"{"vm":{"path":"/DC0/vm/web"}}"#,
+            r#"{"vm":{"path":"/DC0/vm/web"},"sync":"incremental","disks":[{"id":"disk-2001"}]}"#,
         ]);
         drop(world.declare_to(vma, id, declaration));
     }

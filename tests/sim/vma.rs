@@ -214,6 +214,7 @@ pub fn source_settings(name: &VmaName, database: u32) -> SourceSettings {
         epoch: Epoch::parse(&format!("epoch-{database}")).expect("an epoch"),
         auto_initialize: true,
         keep_finished: Duration::from_secs(7 * 24 * 3600),
+        plans: true,
         // Another database makes other correlation ids.
         seed: 41 + u64::from(database),
     }

@@ -2,10 +2,13 @@
 //! comes late is said, and a vCenter that hangs, dies or refuses never holds up a push or a poll. Method: both daemons, the
 //! simulator killed and started again.
 
+use std::net::SocketAddr;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Daemon, SOON, Site, until};
+use crate::harness::{Daemon, SOON, Site, until, waybill};
+use crate::http::Peer;
 use crate::vcsim::{PATH, VM, Vcsim};
 
 const AREA: u64 = 65_536;
@@ -228,7 +231,44 @@ fn r06_a_disk_that_was_resized_since_its_last_change_id_is_suspect_also_after_a_
         "{suspect}"
     );
     assert_eq!(plant.log("run-2", "baseline_suspect").len(), 1);
+    // The command plans the job as its daemon did.
+    let config = plant.site.path("vma.toml");
+    let output = waybill(&["plan", "--job", "run-2", "--json", "--config"]).arg(config).output().unwrap();
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!((plan["disks"][0]["suspect"].as_str(), output.status.code()), (Some(suspect), Some(7)));
     plant.site.until_rows("SELECT suspect IS NOT NULL FROM vm_disks WHERE job_id = 'run-2'", &["1"]);
+}
+
+/// Where nobody declared from where on a disk is copied, the OMA's last answer to a mover tells.
+#[test]
+fn an_incremental_without_a_declared_change_id_is_planned_from_the_one_that_its_mover_was_given() {
+    let (vcsim, site) = (Vcsim::start(), Site::fast());
+    let spool = SocketAddr::new(site.address("vma").ip(), 8083);
+    let section = format!("[changeid_spool]\nlisten = \"{spool}\"\noma = \"{}\"\n", site.url("oma"));
+    site.configure_vma(&(vcsim.section() + &section));
+    let (vma, oma) = (site.vma(), site.oma());
+    let plant = Plant { vcsim, vma, _oma: oma, site };
+    plant.vcsim.mark(2000, 0, 3);
+    plant.vcsim.snapshot("first");
+    plant.declare("run-1", r#"[{"id":"disk-2000"}]"#);
+    plant.until_basis("run-1", "cbt-allocated");
+    let seen =
+        until("the change id", SOON, || plant.site.rows_of("vma.db", "SELECT change_id FROM disk_capacities").pop());
+    plant.copied("run-1", 3 * AREA);
+    plant.push("run-1", r#"{"stage":"Transfer","status":"completed","disk_id":"disk-2000","bytes_transferred":196608,"throughput_bps":0}"#);
+    let mut mover = Peer::new(spool);
+    let body = format!(r#"{{"change_id":"{seen}","disk_id":"disk-2000"}}"#);
+    assert_eq!(mover.call("POST", "/api/v1/replications/run-1/changeid", body.as_bytes()).unwrap().status, 200);
+    plant.site.until_status("run-1", "completed");
+
+    plant.vcsim.mark(2000, 0, 1);
+    plant.vcsim.snapshot("second");
+    let target = format!("/api/v1/replications/changeid?vm_path={}&disk_id=disk-2000", PATH.replace('/', "%2F"));
+    assert_eq!(mover.call("GET", &target, b"").unwrap().json()["change_id"], seen);
+    plant.declare("run-2", r#"[{"id":"disk-2000"}]"#);
+    plant.until_basis("run-2", "cbt-allocated");
+    plant.push("run-2", r#"{"stage":"Transfer","status":"in_progress","bytes_transferred":0,"throughput_bps":0,"sync_type":"incremental"}"#);
+    assert_eq!(plant.until_basis("run-2", "cbt-delta")["aggregate"]["total_bytes"], AREA);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! exit code, no password is shown or sent to a stranger, and nothing hangs.
 
 use serde_json::Value;
+use waybill::config::VmaConfig;
+use waybill::vsphere::Vcenter;
 
 use crate::plans::{Planned, told};
 use crate::vcsim::{PATH, VM};
@@ -55,6 +57,28 @@ fn a_session_that_has_ended_begins_anew_once_and_the_call_is_repeated() {
     vcsim.meet("QueryChangedDiskAreas", &[("fault", "NotAuthenticated")]);
     assert_eq!(planned.first(&[]), (5 * 65_536, "cbt-allocated".to_owned(), Some(5)));
     assert_eq!((vcsim.calls("Login"), vcsim.calls("QueryChangedDiskAreas")), (2, 6));
+}
+
+#[test]
+fn a_session_is_kept_alive_where_there_is_one_and_ended_once() {
+    let planned = Planned::new();
+    let vcsim = &planned.vcsim;
+    let text = std::fs::read_to_string(planned.site.path("vma.toml")).unwrap();
+    let config = VmaConfig::parse(&text, "vma.toml").expect("valid").vcenter.expect("a vCenter");
+    let vcenter = Vcenter::new(config);
+    async_io::block_on(async {
+        vcenter.keep_alive().await.expect("nothing to do");
+        assert_eq!(vcsim.calls("RetrieveServiceContent"), 0, "no session, no call");
+        vcenter.find(PATH).await.expect("a VM");
+        vcenter.keep_alive().await.expect("alive");
+        assert_eq!((vcsim.calls("CurrentTime"), vcsim.sessions()), (1, 1));
+        vcsim.tell("expire", &[]);
+        vcenter.keep_alive().await.expect("alive again");
+        assert_eq!((vcsim.calls("Login"), vcsim.calls("CurrentTime"), vcsim.sessions()), (2, 3, 1));
+        vcenter.log_out().await;
+        vcenter.log_out().await;
+        assert_eq!((vcsim.calls("Logout"), vcsim.sessions()), (1, 0));
+    });
 }
 
 #[test]

@@ -62,6 +62,24 @@ fn four_disks() -> VmPlan {
 #[test]
 fn every_disk_has_its_bytes_their_basis_and_a_verdict_with_its_reason() {
     let expected = "\
+web01  vm-57  snapshot snapshot-3
+DISK       LABEL        CAPACITY    TO COPY  AREAS  BASIS          VERDICT    SINCE         NEXT
+disk-2000  Hard disk 1  40.0 GiB  512.0 MiB   1234  cbt-delta      sound      52dec0d9…/80  52dec0d9…/81
+disk-2001  Hard disk 2  40.0 GiB    3.0 GiB      5  cbt-allocated  suspect    52dec0d9…/7   52dec0d9…/81
+disk-2002  Hard disk 3  40.0 GiB    4.0 GiB      -  layout         estimated  -             -
+disk-2003  Hard disk 4  40.0 GiB   40.0 GiB      -  capacity       left out   -             -
+4 disks, 47.5 GiB (51002736640 bytes) to copy, basis capacity
+
+disk-2001
+suspect   change tracking was reset: copy this disk in full once
+
+disk-2002
+why       change tracking is off: set changeTrackingEnabled
+
+disk-2003
+why       VMware leaves it out: [2Jmake it a dependent disk
+
+the VM has no disk disk-2009: declare its device_key
 ";
     assert_eq!(plan::table(&four_disks(), Some(120), false), expected);
 }

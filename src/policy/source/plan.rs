@@ -312,7 +312,7 @@ fn take_disk(
         journal.note(now, job, Event::PlanContradicted, message, of());
     }
     if let Some(suspect) = planned.suspect.as_ref().filter(|_| is_new_doubt) {
-        let message = format!("disk {id}: the previous change id cannot be trusted: {suspect}");
+        let message = format!("disk {id}: its change ids cannot be trusted: {suspect}");
         journal.note(now, job, Event::BaselineSuspect, message, of());
     }
     for reason in &planned.reasons {
@@ -355,5 +355,237 @@ fn note_plan(now: Now, Entry { job, told, .. }: &mut Entry, plan: &VmPlan, tries
         ];
         journal.note(now, job, Event::PlanMade, format!("vCenter: {said}{how}"), attributes);
         told.plan = said;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::id::{ChangeId, Epoch, VmaName};
+    use crate::model::request::{Declaration, DeclaredDisk, Push};
+    use crate::model::time::{Mono, Wall};
+    use crate::model::vmware::Exclusion;
+    use crate::policy::source::SourceSettings;
+    use crate::{model::job::Vm, model::progress::Progress};
+
+    const JOB: &str = "web01";
+
+    fn at(seconds: u64) -> Now {
+        let wall = Wall::from_unix_millis(i64::try_from(seconds * 1000).expect("small"));
+        Now { mono: Mono::from_millis(seconds * 1000), wall }
+    }
+    fn id(text: &str) -> JobId {
+        JobId::parse(text).expect("an id")
+    }
+    /// A source with a declared job of these disks.
+    fn source(disks: &[&str]) -> Source {
+        let settings = SourceSettings {
+            name: VmaName::parse("site-a").expect("a name"),
+            epoch: Epoch::parse("epoch-1").expect("an epoch"),
+            auto_initialize: true,
+            keep_finished: Duration::from_secs(3600),
+            plans: true,
+            seed: 1,
+        };
+        let mut source = Source::resume(settings, 0, Vec::new(), at(0));
+        let disks = disks.iter().map(|disk| DeclaredDisk {
+            id: DiskId::parse(disk).expect("an id"),
+            label: None,
+            capacity_bytes: Some(1000),
+            device_key: None,
+            previous_change_id: None,
+            export: None,
+        });
+        let vm = Some(Vm { name: String::new(), path: "/vm/a".to_owned() });
+        let declaration = Declaration { vm, disks: disks.collect(), ..Declaration::default() };
+        source.declare(at(1), &id(JOB), &declaration).expect("declared");
+        source.changes();
+        source
+    }
+    fn disk(named: Option<&str>, key: i64, bytes: u64, basis: Basis) -> DiskPlan {
+        DiskPlan {
+            disk: named.map(|named| DiskId::parse(named).expect("an id")),
+            key,
+            label: format!("Hard disk {}", key - 1999),
+            capacity_bytes: 1000,
+            planned_bytes: bytes,
+            basis,
+            areas: basis.is_of_cbt().then_some(3),
+            previous: None,
+            change_id: ChangeId::from_text("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81"),
+            suspect: None,
+            reasons: Vec::new(),
+            excluded: None,
+            may_improve: false,
+        }
+    }
+    /// What is asked comes back with this plan; messages of the log by their events.
+    fn plan(source: &mut Source, second: u64, disks: Vec<DiskPlan>) -> Vec<(Event, String)> {
+        source.planning.as_mut().expect("it plans").want(&id(JOB));
+        let request = source.next_plan().expect("a job is due");
+        let (name, vm, snapshot, missing) = ("a".to_owned(), "vm-1".to_owned(), None, Vec::new());
+        source.planned(at(second), &request, &Ok(VmPlan { name, vm, snapshot, disks, missing }));
+        entries(source)
+    }
+    fn entries(source: &mut Source) -> Vec<(Event, String)> {
+        let entries = source.changes().into_iter().filter_map(|change| match change {
+            Change::Entry(entry) => Some((entry.event, entry.message)),
+            _ => None,
+        });
+        entries.collect()
+    }
+    fn document(source: &Source) -> Progress {
+        source.document(at(100), &id(JOB)).expect("known")
+    }
+    fn push(source: &mut Source, second: u64, stage: &str, disk: Option<&str>, bytes: u64) {
+        let disk = disk.map(|disk| DiskId::parse(disk).expect("an id"));
+        let push = Push { stage: stage.to_owned(), disk, bytes_transferred: bytes, ..Push::default() };
+        source.push(at(second), &id(JOB), &push).expect("taken");
+    }
+    fn total(source: &Source) -> (u64, Option<Basis>) {
+        let totals = document(source).totals;
+        (totals.total_bytes, totals.basis)
+    }
+
+    #[test]
+    fn a_plan_renews_the_document_and_not_the_movers_last_word() {
+        let mut source = source(&["disk-2000"]);
+        let before = document(&source);
+        plan(&mut source, 50, vec![disk(Some("disk-2000"), 2000, 300, Basis::CbtAllocated)]);
+        let after = document(&source);
+        assert_eq!((after.totals.total_bytes, after.totals.basis), (300, Some(Basis::CbtAllocated)));
+        assert_eq!(after.updated_at, before.updated_at, "a dead mover must not look alive (R-8)");
+        assert!(after.sequence > before.sequence, "the OMA sees it (R-9)");
+        let planned = &after.disks[0];
+        assert_eq!((&planned.change_id, &planned.previous_change_id), (&None, &None), "those are the mover's to say");
+        assert_eq!((planned.device_key, planned.blocks_changed, &*planned.label), (Some(2000), Some(3), "Hard disk 1"));
+    }
+
+    #[test]
+    fn r05_a_better_basis_replaces_a_weaker_one_and_never_the_other_way() {
+        let mut source = source(&["disk-2000"]);
+        let named = || Some("disk-2000");
+        assert_eq!(total(&source), (1000, Some(Basis::Capacity)));
+        for (bytes, basis, expected) in [
+            (700, Basis::Layout, (700, Basis::Layout)),
+            (1000, Basis::Capacity, (700, Basis::Layout)),
+            (300, Basis::CbtAllocated, (300, Basis::CbtAllocated)),
+            (20, Basis::CbtDelta, (20, Basis::CbtDelta)),
+            (700, Basis::Layout, (20, Basis::CbtDelta)),
+            (310, Basis::CbtAllocated, (310, Basis::CbtAllocated)),
+            (0, Basis::CbtDelta, (0, Basis::CbtDelta)),
+        ] {
+            plan(&mut source, 2, vec![disk(named(), 2000, bytes, basis)]);
+            assert_eq!(total(&source), (expected.0, Some(expected.1)), "{bytes} {basis:?}");
+        }
+        // Unless the delta was asked for by a change id that is in doubt now.
+        let doubt = Some("change tracking was reset".to_owned());
+        let said =
+            plan(&mut source, 3, vec![DiskPlan { suspect: doubt.clone(), ..disk(named(), 2000, 700, Basis::Layout) }]);
+        assert_eq!((total(&source), &document(&source).disks[0].suspect), ((700, Some(Basis::Layout)), &doubt));
+        assert_eq!(said[0].0, Event::BaselineSuspect, "{said:?}");
+    }
+
+    #[test]
+    fn u06_the_bar_falls_only_with_a_word() {
+        let mut source = source(&["disk-2000"]);
+        push(&mut source, 2, "Transfer", Some("disk-2000"), 500);
+        assert_eq!(document(&source).totals.percent.to_string(), "50.00");
+        entries(&mut source);
+        let said = plan(&mut source, 3, vec![disk(Some("disk-2000"), 2000, 800, Basis::CbtAllocated)]);
+        assert_eq!(document(&source).totals.percent.to_string(), "62.50");
+        let revised = (
+            Event::PlanRevised,
+            "plan of disk disk-2000 revised from 1000 to 800 bytes: 50.00 % is now 62.50 %".to_owned(),
+        );
+        assert!(said.contains(&revised), "{said:?}");
+    }
+
+    #[test]
+    fn the_vms_own_disks_are_the_jobs_where_nobody_declared_any() {
+        let mut source = source(&[]);
+        let out = DiskPlan { excluded: Some(Exclusion::Independent), ..disk(None, 2002, 9, Basis::Capacity) };
+        let two = || vec![disk(None, 2000, 300, Basis::CbtAllocated), disk(None, 2001, 100, Basis::CbtAllocated)];
+        let said = plan(&mut source, 2, [two(), vec![out.clone()]].concat());
+        assert_eq!(total(&source), (400, Some(Basis::CbtAllocated)));
+        let document = document(&source);
+        let ids: Vec<&str> = document.disks.iter().map(|disk| disk.id.as_str()).collect();
+        assert_eq!(ids, ["disk-2000", "disk-2001"]);
+        assert!(document.disks.iter().all(|disk| !disk.declared), "they hold up no end (R-45)");
+        let named = |said: &[(Event, String)]| {
+            said.iter().filter(|(_, text)| text.contains("does not copy, disk-2002")).count()
+        };
+        assert_eq!(named(&said), 1, "{said:?}");
+        assert_eq!(named(&plan(&mut source, 3, [two(), vec![out]].concat())), 0, "once");
+        // A mover without disk ids copies them one after another.
+        push(&mut source, 4, "Transfer", None, 0);
+        push(&mut source, 5, "Transfer", None, 150);
+        assert_eq!(source.job(&id(JOB)).expect("known").disks[0].bytes_transferred, 150);
+    }
+
+    #[test]
+    fn a_movers_own_name_for_the_only_disk_makes_no_second_one() {
+        let mut source = source(&[]);
+        plan(&mut source, 2, vec![disk(None, 2000, 300, Basis::CbtAllocated)]);
+        push(&mut source, 3, "Transfer", Some("root"), 150);
+        assert_eq!((total(&source).0, document(&source).totals.percent.to_string()), (300, "50.00".to_owned()));
+        let said = entries(&mut source);
+        assert!(
+            said.iter().any(|(_, text)| text == "the mover calls disk disk-2000 \"root\": the VM has no other"),
+            "{said:?}"
+        );
+        push(&mut source, 4, "Transfer", Some("disk-2001"), 10);
+        assert_eq!(document(&source).disks.len(), 2, "another key is another disk");
+    }
+
+    #[test]
+    fn a_mover_that_begins_after_the_plan_is_not_refused() {
+        let mut source = source(&["disk-2000"]);
+        source.planning_reached(at(2), &id(JOB), Stage::QueryCbt);
+        let shown = |source: &Source| (document(source).stage, document(source).status);
+        assert_eq!(shown(&source), (Stage::QueryCbt, JobStatus::Queued), "who never begins is found out (R-24)");
+        push(&mut source, 3, "Initializing", None, 0);
+        push(&mut source, 4, "EnableCBT", None, 0);
+        assert_eq!(shown(&source), (Stage::QueryCbt, JobStatus::Preparing));
+        source.planning_reached(at(5), &id(JOB), Stage::QueryCbt);
+        push(&mut source, 6, "Creating Snapshot", None, 0);
+        push(&mut source, 7, "Initializing", None, 0);
+        let refused: Vec<String> = entries(&mut source)
+            .into_iter()
+            .filter(|(event, _)| *event == Event::TransitionRefused)
+            .map(|(_, text)| text)
+            .collect();
+        assert_eq!(refused.len(), 1, "only the step back from where the mover has been itself: {refused:?}");
+    }
+
+    #[test]
+    fn a_plan_that_comes_after_the_copy_changes_nothing() {
+        let mut source = source(&["disk-2000"]);
+        let request = source.next_plan().expect("due");
+        push(&mut source, 2, "Finalize", None, 0);
+        entries(&mut source);
+        let (name, vm, snapshot, missing) = ("a".to_owned(), "vm-1".to_owned(), None, Vec::new());
+        let disks = vec![disk(Some("disk-2000"), 2000, 300, Basis::CbtAllocated)];
+        source.planned(at(3), &request, &Ok(VmPlan { name, vm, snapshot, disks, missing }));
+        assert_eq!((entries(&mut source), total(&source).0, source.is_planning()), (Vec::new(), 1000, false));
+    }
+
+    #[test]
+    fn a_fault_is_told_once_until_vcenter_answers() {
+        let mut source = source(&["disk-2000"]);
+        let mut fail = |source: &mut Source, second: u64| {
+            source.elapse(at(second));
+            let request = source.next_plan().expect("due");
+            let message = "connection refused".to_owned();
+            source.planned(at(second), &request, &Err(Fault { kind: FaultKind::Unreachable, message }));
+            entries(source).len()
+        };
+        assert_eq!((fail(&mut source, 10), fail(&mut source, 100), fail(&mut source, 200)), (1, 0, 0));
+        source.elapse(at(300));
+        plan(&mut source, 300, vec![DiskPlan { may_improve: true, ..disk(Some("disk-2000"), 2000, 3, Basis::Layout) }]);
+        assert_eq!(fail(&mut source, 1000), 1, "it is away again");
+        assert!(source.is_planning());
     }
 }
