@@ -71,7 +71,7 @@ Usage: waybill plan --config FILE --vm PATH [--previous DISK=CHANGEID]...
        waybill plan --config FILE --job JOB [--json]
 
   --config FILE   the VMA's configuration with its section [vcenter]
-  --vm PATH       inventory path, as /DC0/vm/web01, or managed object id, as vm-57
+  --vm PATH       inventory path (/DC0/vm/web01) or managed object id (vm-57)
   --previous DISK=CHANGEID
                   where an incremental of this disk would start. DISK is
                   disk-<device key>, a node as scsi0:1, or a label; without it

@@ -575,7 +575,7 @@ mod tests {
     #[test]
     fn a_fault_is_told_once_until_vcenter_answers() {
         let mut source = source(&["disk-2000"]);
-        let mut fail = |source: &mut Source, second: u64| {
+        let fail = |source: &mut Source, second: u64| {
             source.elapse(at(second));
             let request = source.next_plan().expect("due");
             let message = "connection refused".to_owned();
