@@ -15,7 +15,7 @@ use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::plan::{PlanRequest, VmPlan, WantedDisk};
 use crate::model::vmware::{Fault, FaultKind};
 use crate::store::Reader;
-use crate::view;
+use crate::view::{self, units};
 use crate::vma::planner;
 use crate::vsphere::Vcenter;
 
@@ -123,7 +123,8 @@ fn failure(vm: &str, fault: &Fault) -> Failure {
         FaultKind::SnapshotGone | FaultKind::ChangeIdRefused | FaultKind::InvalidArgument => Exit::Failed,
         FaultKind::NotSupported | FaultKind::Other | FaultKind::Broken => Exit::Failed,
     };
-    Failure::new(exit, format!("cannot plan {vm:?}"), fault).with_remedy(fault.kind.remedy())
+    // A terminal is not steered by what a server says.
+    Failure::new(exit, format!("cannot plan {vm:?}"), units::plain(&fault.message)).with_remedy(fault.kind.remedy())
 }
 
 fn show(plan: &VmPlan, as_json: bool) -> Result<Exit, Failure> {

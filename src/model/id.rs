@@ -97,6 +97,14 @@ impl JobId {
     }
 }
 
+impl DiskId {
+    /// VMware's device key where the id is `disk-<key>` (`wire.md`); `disk-0`, `disk-1` ... are names that waybill gave itself.
+    pub fn device_key(&self) -> Option<i64> {
+        const FIRST: i64 = 1000;
+        self.as_str().strip_prefix("disk-")?.parse().ok().filter(|key| *key >= FIRST)
+    }
+}
+
 /// VMware's name for a point in a disk's history, as some caller sent it. Not every text that arrives is well-formed,
 /// and none is thrown away.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -150,6 +158,15 @@ mod tests {
         assert_eq!(JobId::parse(""), Err(BadId::Empty));
         assert_eq!(JobId::parse(&"x".repeat(256)), Err(BadId::TooLong { bytes: 256 }));
         assert_eq!(JobId::parse("a\0b"), Err(BadId::ControlCharacter { at: 1 }));
+    }
+
+    #[test]
+    fn a_disk_id_may_spell_a_device_key() {
+        let key = |text: &str| DiskId::parse(text).expect("an id").device_key();
+        assert_eq!(
+            (key("disk-2000"), key("disk-0"), key("disk-2000b"), key("scsi0:0")),
+            (Some(2000), None, None, None)
+        );
     }
 
     #[test]

@@ -240,7 +240,7 @@ impl Job {
     pub fn place_of(&self, named: &DiskId) -> Option<usize> {
         let by_id = self.disks.iter().position(|disk| disk.id == *named);
         by_id.or_else(|| {
-            let key = named.as_str().strip_prefix("disk-")?.parse::<i64>().ok()?;
+            let key = named.device_key()?;
             self.disks.iter().position(|disk| disk.device_key == Some(key))
         })
     }

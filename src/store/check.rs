@@ -114,7 +114,8 @@ const RULES: [(&str, &str, &str); 14] = [
              UNION ALL SELECT 'updated_at', 'job ' || id, updated_at FROM replication_jobs
              UNION ALL SELECT 'completed_at', 'job ' || id, completed_at FROM replication_jobs
              UNION ALL SELECT 'created_at', 'row ' || id || ' of cbt_history', created_at FROM cbt_history
-             UNION ALL SELECT 'at', 'row ' || id || ' of job_events', at FROM job_events)
+             UNION ALL SELECT 'at', 'row ' || id || ' of job_events', at FROM job_events
+             UNION ALL SELECT 'seen_at', 'a row of disk_capacities', seen_at FROM disk_capacities)
          WHERE value IS NOT NULL AND datetime(value) IS NULL",
         ROWS,
     ),

@@ -346,6 +346,9 @@ pub fn main(config: &VmaConfig, file: &Path) -> Result<(), Failure> {
         let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), VmaConfig::parse)?)));
         let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("VMA {} listens on {}", config.name, config.listen);
+        if let Some(vcenter) = &config.vcenter {
+            log::info!("asks vCenter {} how much there is to copy", vcenter.origin.authority());
+        }
         vma.tell_spool();
         run(executor.clone(), vma, listener, for_change_ids, clock, reloads, stop).await;
         log::info!("VMA {} has stopped", config.name);

@@ -1,7 +1,6 @@
 //! The session with vCenter: trust and secrets are read when it begins, so that they may be changed meanwhile; where
 //! vCenter has ended it, it begins anew once and the call is repeated once.
 
-use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,7 +26,6 @@ const COOKIE: &str = "vmware_soap_session";
 pub struct Vcenter {
     config: VcenterConfig,
     session: Mutex<Option<Rc<Session>>>,
-    requests: Cell<u64>,
 }
 
 /// What goes with every call of a session.
@@ -46,12 +44,7 @@ impl fmt::Debug for Vcenter {
 impl Vcenter {
     /// No connection is made before the first call.
     pub fn new(config: VcenterConfig) -> Self {
-        Self { config, session: Mutex::new(None), requests: Cell::new(0) }
-    }
-
-    /// How many calls were made.
-    pub fn requests(&self) -> u64 {
-        self.requests.get()
+        Self { config, session: Mutex::new(None) }
     }
 
     /// Makes a call within the session and reads its answer; begins the session where there is none.
@@ -161,7 +154,6 @@ impl Vcenter {
         let action = format!("\"urn:vim25/{version}\"");
         let mut headers = vec![("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", &*action)];
         headers.extend(cookie.map(|cookie| ("Cookie", cookie)));
-        self.requests.set(self.requests.get() + 1);
         let answer = client.ask_by_post(&self.config.path, &headers, request.body.as_bytes()).await;
         answer.map_err(|error| self.unanswered(request.method, &error))
     }

@@ -243,8 +243,10 @@ impl ReadDisk {
         disk.declared = self.declared.unwrap_or(false);
         disk.device_key = self.device_key;
         disk.capacity_bytes = self.capacity_bytes;
-        disk.planned_bytes = self.planned_bytes.filter(|bytes| *bytes > 0 || disk.status == DiskStatus::Completed);
         disk.basis = self.basis.as_deref().and_then(Basis::from_wire_name);
+        // Zero is "unknown", but for what is over and for what CBT says has not changed.
+        let is_known = disk.status == DiskStatus::Completed || disk.basis.is_some_and(Basis::is_of_cbt);
+        disk.planned_bytes = self.planned_bytes.filter(|bytes| *bytes > 0 || is_known);
         disk.bytes_transferred = self.bytes_transferred;
         disk.percent = percent(self.percent, self.bytes_transferred, self.planned_bytes.unwrap_or(0));
         disk.throughput_bps = bounded_rate(self.throughput_bps);

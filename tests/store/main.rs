@@ -1,6 +1,7 @@
 //! What the store promises to daemons, commands, other programs and a plain `sqlite3` shell, on real files.
 #![expect(clippy::unwrap_used, reason = "a test may end where its world is not as it should be")]
 
+mod capacities;
 mod guards;
 mod readers;
 mod round_trip;

@@ -272,6 +272,31 @@ fn an_incremental_without_a_declared_change_id_is_planned_from_the_one_that_its_
 }
 
 #[test]
+fn f16_an_incremental_in_which_nothing_changed_has_a_total_of_zero_on_both_sides() {
+    let plant = Plant::new();
+    plant.vcsim.mark(2000, 0, 3);
+    plant.vcsim.snapshot("first");
+    plant.declare("run-1", r#"[{"id":"disk-2000"}]"#);
+    let seen =
+        until("the change id", SOON, || plant.site.rows_of("vma.db", "SELECT change_id FROM disk_capacities").pop());
+    plant.vcsim.snapshot("second");
+    let disks = format!(r#"[{{"id":"disk-2000","capacity_bytes":1073741824,"previous_change_id":"{seen}"}}]"#);
+    plant.declare("run-2", &disks);
+    let document = plant.until_basis("run-2", "cbt-delta");
+    let (total, disk) = (&document["aggregate"]["total_bytes"], &document["disks"][0]);
+    assert_eq!(
+        (total, &disk["planned_bytes"], &disk["blocks_changed"]),
+        (&0.into(), &0.into(), &0.into()),
+        "{document}"
+    );
+    let sql = "SELECT j.total_bytes, j.total_basis, d.planned_bytes, d.planned_basis
+               FROM replication_jobs j JOIN vm_disks d ON d.job_id = j.id WHERE j.id = 'run-2'";
+    plant.site.until_rows(sql, &["0|cbt-delta|0|cbt-delta"]);
+    // Declaring the same again is well, whatever vCenter has added.
+    plant.vma.put("/api/v1/jobs/run-2", &declaration(&disks), 200);
+}
+
+#[test]
 fn the_plan_is_made_again_when_the_movers_own_snapshot_is_there() {
     let plant = Plant::new();
     plant.vcsim.mark(2000, 0, 3);

@@ -4,9 +4,6 @@
 use crate::model::plan::WantedDisk;
 use crate::model::vmware::DiskFacts;
 
-/// VMware's device keys of disks begin here; `disk-0`, `disk-1` ... are names that waybill gave itself.
-const FIRST_DEVICE_KEY: i64 = 1000;
-
 /// For each disk of the VM the place of the job's disk that it is; a disk of the job is given once.
 pub(super) fn matched(disks: &[DiskFacts], wanted: &[WantedDisk]) -> Vec<Option<usize>> {
     let mut given = vec![None; disks.len()];
@@ -33,8 +30,7 @@ pub(super) fn matched(disks: &[DiskFacts], wanted: &[WantedDisk]) -> Vec<Option<
 }
 
 fn key_of(wanted: &WantedDisk) -> Option<i64> {
-    let in_id = || wanted.id.as_str().strip_prefix("disk-")?.parse().ok().filter(|key| *key >= FIRST_DEVICE_KEY);
-    wanted.device_key.or_else(in_id)
+    wanted.device_key.or_else(|| wanted.id.device_key())
 }
 
 #[cfg(test)]

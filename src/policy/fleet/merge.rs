@@ -6,7 +6,7 @@
 use super::tracked::Tracked;
 use crate::limits;
 use crate::model::change::Change;
-use crate::model::disk::Disk;
+use crate::model::disk::{Basis, Disk};
 use crate::model::event::Event;
 use crate::model::job::Job;
 use crate::model::progress::Progress;
@@ -228,9 +228,10 @@ fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, j
     let mut totals = said.totals;
     totals.bytes_transferred = before.bytes_transferred.max(said.totals.bytes_transferred);
     totals.percent = percent.max(before.percent);
-    // Zero is "unknown", but where every disk has been copied it is what there was to move (F31).
+    // Zero is "unknown", but where every disk has been copied, or CBT says that nothing has changed, it is what there is to
+    // move (F31).
     let is_copied = !said.disks.is_empty() && said.disks.iter().all(|disk| disk.status == DiskStatus::Completed);
-    if totals.total_bytes == 0 && !is_copied {
+    if totals.total_bytes == 0 && !is_copied && !totals.basis.is_some_and(Basis::is_of_cbt) {
         totals.total_bytes = before.total_bytes;
     }
     let is_revised = (before.total_bytes > 0 && totals.total_bytes != before.total_bytes) || holds_its_bar(job);

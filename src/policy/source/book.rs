@@ -70,9 +70,19 @@ pub(super) struct Watched {
     pub(super) late: bool,
 }
 
-/// The entries of a job that are worth their line once.
+/// The entries of a job that are worth their line once; most jobs have none, and room is taken with the first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told {
+pub(super) struct Told(Option<Box<Tellings>>);
+
+impl Told {
+    pub(super) fn list(&mut self) -> &mut Tellings {
+        self.0.get_or_insert_default()
+    }
+}
+
+/// What a job's log has once already, by kinds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tellings {
     /// Texts that nobody knows.
     pub(super) unknown: Once,
     /// Transitions that were refused.
@@ -87,8 +97,12 @@ pub(super) struct Told {
     pub(super) looks: Once,
     /// Why vCenter could not be asked, since it last answered.
     pub(super) plan_faults: Once,
-    /// What is to be said of its disks by vCenter's account.
-    pub(super) plans: Once,
+    /// Why a total rests on no better basis.
+    pub(super) weaker: Once,
+    /// Where the job and vCenter say different things of a disk.
+    pub(super) contradictions: Once,
+    /// Names of the mover's own for the VM's only disk.
+    pub(super) own_names: Once,
     /// Its last plan in a sentence.
     pub(super) plan: String,
     /// A disk beyond the bound.

@@ -107,7 +107,7 @@ impl Source {
         let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
         let disk = note.attributes.iter().find(|(key, _)| *key == "disk").map(|(_, disk)| disk);
         // A mover that asks again says nothing new; what it was given tells.
-        if told.looks.is_first(&format!("{} {disk:?}", note.event.stored_name()), limits::DISKS_PER_JOB) {
+        if told.list().looks.is_first(&format!("{} {disk:?}", note.event.stored_name()), limits::DISKS_PER_JOB) {
             self.journal.note(now, job, note.event, note.message, note.attributes);
         }
     }

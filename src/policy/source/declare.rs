@@ -87,7 +87,7 @@ impl Source {
         let Some(holder) = by_name.or_else(by_id).filter(|holder| holder != claimant) else { return Ok(()) };
         if let Some(entry) = self.jobs.get_mut(&holder)
             // A caller that insists says nothing new.
-            && entry.told.conflicts.is_first(&format!("{name}\0{claimant}"), limits::REFUSALS_PER_JOB)
+            && entry.told.list().conflicts.is_first(&format!("{name}\0{claimant}"), limits::REFUSALS_PER_JOB)
         {
             let message = format!("name {name:?} belongs to {holder} and was claimed by {claimant}: refused");
             let attributes = vec![("name", name.into()), ("claimant", claimant.as_str().into())];

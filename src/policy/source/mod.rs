@@ -10,6 +10,7 @@ mod changeid;
 mod declare;
 mod names;
 mod plan;
+mod planned;
 mod push;
 mod unclaimed;
 

@@ -140,7 +140,7 @@ impl Source {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         let asked = format!("{} {}", push.stage, push.status.as_deref().unwrap_or(""));
         let text = format!("{} -> {}", entry.job.status, bounded(asked.trim_end()));
-        if entry.told.transitions.is_first(&text, limits::REFUSALS_PER_JOB) {
+        if entry.told.list().transitions.is_first(&text, limits::REFUSALS_PER_JOB) {
             let message = format!("a push came after the end and changes nothing: {text}");
             self.journal.note(now, &entry.job, Event::TransitionRefused, message, Vec::new());
         }
@@ -150,7 +150,7 @@ impl Source {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         for (kind, text) in ["stage", "status"].into_iter().zip(texts) {
             let Some(text) = text.map(bounded) else { continue };
-            if entry.told.unknown.is_first(&format!("{kind} {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
+            if entry.told.list().unknown.is_first(&format!("{kind} {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
                 let attributes = vec![(kind, text.as_str().into())];
                 let message = format!("unknown {kind} {text:?}: neither stage nor status follow it");
                 self.journal.note(now, &entry.job, Event::UnknownText, message, attributes);
@@ -169,7 +169,7 @@ impl Source {
         }
         let Some(known) = before.filter(|known| *known != kind) else { return };
         let Some(entry) = self.jobs.get_mut(id) else { return };
-        if entry.told.unknown.is_first(&format!("sync {}", kind.wire_name()), limits::UNKNOWN_TEXTS_PER_JOB) {
+        if entry.told.list().unknown.is_first(&format!("sync {}", kind.wire_name()), limits::UNKNOWN_TEXTS_PER_JOB) {
             let message =
                 format!("the mover makes a copy of kind {}, and {} was known", kind.wire_name(), known.wire_name());
             self.journal.note(now, &entry.job, Event::SyncContradicted, message, Vec::new());
@@ -179,7 +179,7 @@ impl Source {
     fn name_unknown_sync(&mut self, now: Now, id: &JobId, text: &str) {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         let text = bounded(text);
-        if entry.told.unknown.is_first(&format!("sync_type {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
+        if entry.told.list().unknown.is_first(&format!("sync_type {text}"), limits::UNKNOWN_TEXTS_PER_JOB) {
             let message = format!("unknown sync_type {text:?}: full, initial or incremental are known");
             self.journal.note(now, &entry.job, Event::UnknownText, message, Vec::new());
         }
@@ -197,7 +197,7 @@ impl Source {
             // The mover is where the plan has been already.
             Err(_) if *is_staged_by_plan => {}
             Err(refused) => {
-                if told.transitions.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
+                if told.list().transitions.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
                     let message = format!("stage {refused} is refused: stages only go forward; status stays as well");
                     self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
                 }
@@ -208,7 +208,7 @@ impl Source {
             Ok(Moved::From(from)) => self.journal.status_moved(now, job, from),
             Ok(Moved::Not) => {}
             Err(refused) => {
-                if told.transitions.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
+                if told.list().transitions.is_first(&refused.to_string(), limits::REFUSALS_PER_JOB) {
                     let message = format!("status {refused} is refused");
                     self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
                 }
@@ -329,7 +329,7 @@ impl Source {
     fn note_failure(&mut self, now: Now, id: &JobId, which: &str, text: &str) {
         let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
         let is_known = job.disks.iter().any(|disk| disk.error.as_deref() == Some(text));
-        if !is_known && told.failures.is_first(text, limits::REFUSALS_PER_JOB) {
+        if !is_known && told.list().failures.is_first(text, limits::REFUSALS_PER_JOB) {
             let message = format!("the mover reports a failure of {which}: {text}");
             self.journal.note(now, job, Event::DiskFailed, message, Vec::new());
         }
@@ -342,7 +342,7 @@ impl Source {
         let all_done = !job.disks.is_empty() && job.disks.iter().all(|disk| disk.status == DiskStatus::Completed);
         if all_done {
             self.end(now, id, &Outcome::Succeeded);
-        } else if told.transitions.is_first("Succeeded", limits::REFUSALS_PER_JOB) {
+        } else if told.list().transitions.is_first("Succeeded", limits::REFUSALS_PER_JOB) {
             let message = "the mover says Succeeded while not every disk is Completed: waiting for finish";
             self.journal.note(now, job, Event::TransitionRefused, message, Vec::new());
         }
@@ -398,7 +398,7 @@ impl Source {
     fn add_disk(&mut self, now: Now, id: &JobId, disk: DiskId) -> Option<usize> {
         let Entry { job, watched, told, .. } = self.jobs.get_mut(id)?;
         if job.disks.len() >= limits::DISKS_PER_JOB {
-            if !std::mem::replace(&mut told.is_full, true) {
+            if !std::mem::replace(&mut told.list().is_full, true) {
                 let message = format!("disk {disk} is not taken in: a job has at most {} disks", limits::DISKS_PER_JOB);
                 self.journal.note(now, job, Event::DiskRefused, message, Vec::new());
             }
@@ -416,7 +416,7 @@ impl Source {
         let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
         // Once for each state of the disks, so that a retry after the next disk is told as well.
         let ended = job.disks.iter().filter(|disk| disk.ended_at.is_some()).count();
-        if told.strays.is_first(&format!("{} {ended}", event.stored_name()), limits::REFUSALS_PER_JOB) {
+        if told.list().strays.is_first(&format!("{} {ended}", event.stored_name()), limits::REFUSALS_PER_JOB) {
             self.journal.note(now, job, event, message, Vec::new());
         }
     }
