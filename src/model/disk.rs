@@ -90,6 +90,10 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// True of a disk that nobody named: a plan of vCenter's has brought it into the job, as `disk-<key>`.
+    pub fn is_found(&self) -> bool {
+        !self.declared && self.device_key.is_some() && self.id.device_key() == self.device_key
+    }
     /// A disk of which only the id is known.
     pub fn new(id: DiskId) -> Self {
         Self {

@@ -236,6 +236,10 @@ impl Job {
     pub fn disk(&self, id: &DiskId) -> Option<&Disk> {
         self.disks.iter().find(|disk| disk.id == *id)
     }
+    /// True of a found disk that was declared later under another name: it counts there.
+    pub fn is_shadowed(&self, disk: &Disk) -> bool {
+        disk.is_found() && self.disks.iter().any(|other| other.id != disk.id && other.device_key == disk.device_key)
+    }
     /// Where the disk stands that a mover calls so: by its id, or as `disk-<VMware device key>` (`wire.md`).
     pub fn place_of(&self, named: &DiskId) -> Option<usize> {
         let by_id = self.disks.iter().position(|disk| disk.id == *named);

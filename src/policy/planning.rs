@@ -55,6 +55,8 @@ pub struct Planning {
     pausing: BTreeSet<(Mono, JobId)>,
     /// On their way, also of jobs that are forgotten meanwhile.
     asking: BTreeSet<JobId>,
+    /// The last answer was one. Until then one job tries for all: four wrong logins at once lock an account.
+    is_answering: bool,
     halted_until: Option<Mono>,
     dice: Dice,
 }
@@ -67,6 +69,7 @@ impl Planning {
             due: BTreeSet::new(),
             pausing: BTreeSet::new(),
             asking: BTreeSet::new(),
+            is_answering: false,
             halted_until: None,
             dice: Dice::new(seed),
         }
@@ -110,6 +113,16 @@ impl Planning {
         !(self.due.is_empty() && self.pausing.is_empty() && self.asking.is_empty())
     }
 
+    /// True while no job is planned because a login was refused.
+    pub fn is_halted(&self) -> bool {
+        self.halted_until.is_some()
+    }
+
+    /// The jobs that wait for their plan.
+    pub fn waiting(&self) -> impl Iterator<Item = &JobId> {
+        self.due.iter().chain(self.pausing.iter().map(|(_, job)| job))
+    }
+
     /// Every job that waits is tried at once: the configuration is another.
     pub fn try_now(&mut self) {
         self.halted_until = None;
@@ -141,7 +154,8 @@ impl Planning {
 
     /// The next job to plan; the caller tells what came of it by [`Planning::answered`].
     pub fn next_job(&mut self) -> Option<JobId> {
-        if self.halted_until.is_some() || self.asking.len() >= limits::PLANS_AT_A_TIME {
+        let at_a_time = if self.is_answering { limits::PLANS_AT_A_TIME } else { 1 };
+        if self.halted_until.is_some() || self.asking.len() >= at_a_time {
             return None;
         }
         let job = self.due.iter().find(|job| !self.asking.contains(*job))?.clone();
@@ -162,6 +176,7 @@ impl Planning {
 
     /// When the job is planned next, by what came of its last plan.
     pub fn paced(&mut self, now: Mono, job: &JobId, pace: Pace) {
+        self.is_answering = matches!(pace, Pace::Settled | Pace::Later | Pace::Rarely);
         let Some(standing) = self.standings.get_mut(job) else { return };
         standing.tries = if pace == Pace::Settled { 0 } else { standing.tries.saturating_add(1) };
         if std::mem::take(&mut standing.is_wanted_again) {
@@ -248,11 +263,12 @@ mod tests {
         planning.elapse(at(599));
         assert_eq!((asked(&mut planning), planning.next_deadline()), (Vec::new(), Some(at(600))));
         planning.elapse(at(600));
-        assert_eq!(asked(&mut planning), ["a", "b"]);
+        assert_eq!(asked(&mut planning), ["a"], "one tries for all");
         come(&mut planning, 600, "a", Pace::Halt);
-        come(&mut planning, 600, "b", Pace::Rarely);
         planning.try_now();
-        assert_eq!(asked(&mut planning), ["a", "b"]);
+        assert_eq!(asked(&mut planning), ["a"]);
+        come(&mut planning, 601, "a", Pace::Settled);
+        assert_eq!(asked(&mut planning), ["b"]);
     }
 
     #[test]
@@ -260,6 +276,9 @@ mod tests {
         let mut planning = Planning::new(1);
         let jobs: Vec<String> = (0..20_000).map(|n| format!("job-{n:05}")).collect();
         jobs.iter().for_each(|job| planning.want(&id(job)));
+        assert_eq!(asked(&mut planning), ["job-00000"], "until vCenter has answered");
+        come(&mut planning, 1, "job-00000", Pace::Later);
+        planning.want(&id("job-00000"));
         assert_eq!(asked(&mut planning).len(), limits::PLANS_AT_A_TIME);
         planning.forget(&id("job-00000"));
         assert!(!planning.answered(&id("job-00000")), "nobody waits for it any more");

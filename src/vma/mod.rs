@@ -167,7 +167,7 @@ impl Vma {
         })
     }
 
-    fn reload(&mut self, config: VmaConfig) {
+    fn reload(&mut self, now: Now, config: VmaConfig) {
         let fixed = |config: &VmaConfig| {
             let spool = config.changeid_spool.as_ref().map(|spool| spool.listen);
             (config.name.clone(), config.database.clone(), config.listen, spool)
@@ -181,7 +181,7 @@ impl Vma {
         if let Some(planner) = &mut self.planner {
             planner.redirect(config.vcenter.clone());
         }
-        self.source.reconfigure(config.auto_initialize, config.keep_finished, config.vcenter.is_some());
+        self.source.reconfigure(now, config.auto_initialize, config.keep_finished, config.vcenter.is_some());
         log::info!("configuration reloaded");
         self.config = VmaConfig {
             auto_initialize: config.auto_initialize,
@@ -257,7 +257,7 @@ impl Appliance for Vma {
             }
             Event::PlanReached(job, stage) => return self.source.planning_reached(now, &job, stage),
             Event::Planned(plan) => return self.take_plan(now, &plan.0, &plan.1),
-            Event::Reloaded(config) => return self.reload(*config),
+            Event::Reloaded(config) => return self.reload(now, *config),
         };
         let call = guarded(|| routes::route(&request))
             .unwrap_or_else(|_| Err(panicked()))

@@ -57,7 +57,8 @@ fn f25_an_unknown_id_never_goes_to_the_job_that_was_updated_last() {
     assert_eq!((row.status.stored_name(), row.totals.bytes_transferred, row.disks.len()), ("pending", 0, 0));
     let taken = world.push("migration-vol-of-another-vm", &run(90, 100)).expect("taken");
     assert_eq!((taken.job.as_str(), taken.auto_initialized), ("migration-vol-of-another-vm", true));
-    world.vmas[0].source.reconfigure(false, std::time::Duration::from_secs(60), true);
+    let now = world.vma_now(0);
+    world.vmas[0].source.reconfigure(now, false, std::time::Duration::from_secs(60), true);
     let refused = world.push("job-1x", &run(90, 100)).expect_err("nobody knows it");
     assert_eq!(refused, Refusal::UnknownJob { id: "job-1x".to_owned() });
     let bytes =

@@ -8,13 +8,14 @@ use super::unclaimed::Unclaimed;
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::event::Event;
-use crate::model::id::{Epoch, JobId, VmaName};
+use crate::model::id::{DiskId, Epoch, JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::progress::Progress;
 use crate::model::request::Outcome;
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now};
+use crate::model::vmware::Fault;
 use crate::policy::dice::Dice;
 use crate::policy::ending::{failure_text, stop_disks};
 use crate::policy::estimate::eta_seconds;
@@ -101,8 +102,8 @@ pub(super) struct Tellings {
     pub(super) weaker: Once,
     /// Where the job and vCenter say different things of a disk.
     pub(super) contradictions: Once,
-    /// Names of the mover's own for the VM's only disk.
-    pub(super) own_names: Once,
+    /// The mover's own name for the VM's only disk.
+    pub(super) own_name: Option<DiskId>,
     /// Its last plan in a sentence.
     pub(super) plan: String,
     /// A disk beyond the bound.
@@ -141,6 +142,8 @@ pub struct Source {
     pub(super) dice: Dice,
     /// Which jobs vCenter is asked about; `None` without a vCenter.
     pub(super) planning: Option<Planning>,
+    /// Why no job is planned for a while.
+    pub(super) halt: Option<Fault>,
     /// What waits for a job of its VM.
     pub(super) unclaimed: Unclaimed,
     /// The job whose next push makes the source panic: no real one is known to do so.
@@ -176,6 +179,7 @@ impl Source {
             journal: Journal::default(),
             dice,
             planning,
+            halt: None,
             unclaimed: Unclaimed::default(),
             #[cfg(test)]
             trap: None,
@@ -195,18 +199,18 @@ impl Source {
         let jobs = &source.jobs;
         let has_ended = |id: &JobId| jobs.get(id).is_some_and(|entry| entry.job.status.is_final());
         source.names.find_runs(jobs.keys(), has_ended);
-        source.plan_unfinished();
+        source.plan_unfinished(now);
         source
     }
 
     /// Takes over settings that may change while it runs; with another vCenter all jobs are planned anew.
-    pub fn reconfigure(&mut self, auto_initialize: bool, keep_finished: Duration, plans: bool) {
+    pub fn reconfigure(&mut self, now: Now, auto_initialize: bool, keep_finished: Duration, plans: bool) {
         self.settings.auto_initialize = auto_initialize;
         self.settings.keep_finished = keep_finished;
         if plans != self.settings.plans {
             self.settings.plans = plans;
             self.planning = plans.then(|| Planning::new(self.settings.seed));
-            self.plan_unfinished();
+            self.plan_unfinished(now);
         } else if let Some(planning) = &mut self.planning {
             planning.try_now();
         }
@@ -367,6 +371,13 @@ impl Source {
         self.touch(now, id, &[]);
         if let Some(entry) = self.jobs.get(id) {
             self.journal.plan_accuracy(now, &entry.job);
+            let left_out = entry.job.disks.iter().filter(|disk| disk.is_found() && disk.status == DiskStatus::Queued);
+            let left_out: Vec<&str> = left_out.map(|disk| disk.id.as_str()).collect();
+            if entry.job.status == JobStatus::Succeeded && !left_out.is_empty() {
+                let message =
+                    format!("the job ends without {}: vCenter knows them, and nobody copied them", left_out.join(", "));
+                self.journal.note(now, &entry.job, Event::PlanContradicted, message, Vec::new());
+            }
             self.journal.ended(now, &entry.job);
         }
     }

@@ -59,7 +59,7 @@ impl Source {
         self.names.bind(&entry.job);
         self.name_shadowed(now, id, &claimed);
         self.claim_notes(now, id);
-        self.want_plan(id);
+        self.want_plan(now, id);
         self.touch(now, id, &[]);
         if let Some(entry) = self.jobs.get(id) {
             self.journal.push(Change::Declared(entry.job.clone()));
@@ -129,6 +129,10 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
     let job = &mut entry.job;
     announce::enrich(job, declaration.vm.as_ref(), &declaration.disks);
     entry.watched.resize_with(job.disks.len(), Default::default);
+    // What vCenter had found counts under the name that it is given now.
+    for at in (0..job.disks.len()).filter(|at| job.is_shadowed(&job.disks[*at])).collect::<Vec<_>>() {
+        (job.disks[at].planned_bytes, job.disks[at].suspect) = (Some(0), None);
+    }
     job.disks.iter_mut().for_each(plan_by_capacity);
     job.sync = job.sync.or(declaration.sync);
     for given in &declaration.disks {

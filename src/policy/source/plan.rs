@@ -13,7 +13,6 @@ use crate::model::stage::Stage;
 use crate::model::status::JobStatus;
 use crate::model::time::Now;
 use crate::model::vmware::{Fault, FaultKind};
-use crate::policy::journal::bounded;
 use crate::policy::planning::{Pace, Planning};
 use crate::policy::transition::{self, Moved};
 
@@ -64,6 +63,7 @@ impl Source {
         if !self.jobs.get(id).is_some_and(|entry| is_plannable(&entry.job)) {
             return planning.forget(id);
         }
+        let is_outdated = self.jobs.get(id).is_some_and(|entry| is_outdated(request, &entry.job));
         let pace = match planned {
             Ok(plan) => {
                 self.take_plan(now, id, plan, tries);
@@ -75,16 +75,37 @@ impl Source {
                 pace_of(fault.kind)
             }
         };
+        if let (Pace::Halt, Err(fault)) = (pace, planned) {
+            self.note_halt(now, fault);
+        }
         if let Some(planning) = &mut self.planning {
             planning.paced(now.mono, id, pace);
+            if is_outdated {
+                planning.want(id);
+            }
         }
     }
 
+    /// A refused login holds up every job, and each says so.
+    fn note_halt(&mut self, now: Now, fault: &Fault) {
+        let waiting = self.planning.iter().flat_map(Planning::waiting).cloned();
+        let waiting: Vec<JobId> = waiting.collect();
+        waiting.iter().for_each(|id| self.note_fault(now, id, fault));
+        self.halt = Some(fault.clone());
+    }
+
     /// The job is planned where its VM is known; once more where that is new.
-    pub(super) fn want_plan(&mut self, id: &JobId) {
+    pub(super) fn want_plan(&mut self, now: Now, id: &JobId) {
         let Some(planning) = &mut self.planning else { return };
-        if self.jobs.get(id).is_some_and(|entry| is_plannable(&entry.job)) {
+        let is_plannable = self.jobs.get(id).is_some_and(|entry| is_plannable(&entry.job));
+        if is_plannable {
             planning.want(id);
+        }
+        if is_plannable
+            && planning.is_halted()
+            && let Some(fault) = self.halt.clone()
+        {
+            self.note_fault(now, id, &fault);
         }
         self.plan_at_stage(id);
     }
@@ -100,7 +121,7 @@ impl Source {
     }
 
     /// After a start: whoever has no basis from CBT is planned again.
-    pub(super) fn plan_unfinished(&mut self) {
+    pub(super) fn plan_unfinished(&mut self, now: Now) {
         if self.planning.is_none() {
             return;
         }
@@ -108,7 +129,7 @@ impl Source {
             |job: &Job| job.disks.is_empty() || job.disks.iter().any(|disk| !disk.basis.is_some_and(Basis::is_of_cbt));
         let jobs = self.jobs.values().filter(|entry| is_plannable(&entry.job) && lacks(&entry.job));
         let ids: Vec<JobId> = jobs.map(|entry| entry.job.id.clone()).collect();
-        ids.iter().for_each(|id| self.want_plan(id));
+        ids.iter().for_each(|id| self.want_plan(now, id));
     }
 
     /// The disk that a mover means who calls it by a name of its own, where the VM has one disk and the job got it from
@@ -116,16 +137,16 @@ impl Source {
     pub(super) fn the_only_disk(&mut self, now: Now, id: &JobId, named: &DiskId) -> Option<usize> {
         let Entry { job, told, .. } = self.jobs.get_mut(id)?;
         let [only] = job.disks.as_slice() else { return None };
-        let is_found = !only.declared && only.device_key.is_some();
-        if !is_found || named.device_key().is_some() {
+        if !only.is_found() || named.device_key().is_some() {
             return None;
         }
-        if told.list().own_names.is_first(named.as_str(), limits::REFUSALS_PER_JOB) {
-            let message =
-                format!("the mover calls disk {} {:?}: the VM has no other", only.id, bounded(named.as_str()));
+        let own_name = &mut told.list().own_name;
+        if own_name.is_none() {
+            let message = format!("the mover calls disk {} {named}: the VM has no other", only.id);
             self.journal.note(now, job, Event::DiskDiscovered, message, vec![("disk", only.id.as_str().into())]);
         }
-        Some(0)
+        // A second name is a second disk.
+        (own_name.get_or_insert_with(|| named.clone()) == named).then_some(0)
     }
 
     fn note_fault(&mut self, now: Now, id: &JobId, fault: &Fault) {
@@ -156,8 +177,14 @@ fn is_plannable(job: &Job) -> bool {
     !job.status.is_final() && !job.vm.path.is_empty() && job.stage.is_none_or(|stage| stage <= Stage::Transfer)
 }
 
+/// True where the job has other disks by now than when it was asked about.
+fn is_outdated(asked: &PlanRequest, job: &Job) -> bool {
+    let ids = |request: &PlanRequest| request.disks.iter().map(|disk| disk.id.clone()).collect::<Vec<_>>();
+    ids(asked) != ids(&request(job)) || asked.sync != job.sync
+}
+
 fn request(job: &Job) -> PlanRequest {
-    let disks = job.disks.iter().map(|disk| WantedDisk {
+    let disks = job.disks.iter().filter(|disk| !job.is_shadowed(disk)).map(|disk| WantedDisk {
         id: disk.id.clone(),
         device_key: disk.device_key,
         label: disk.label.clone(),
@@ -211,19 +238,26 @@ mod tests {
             seed: 1,
         };
         let mut source = Source::resume(settings, 0, Vec::new(), at(0));
-        let disks = disks.iter().map(|disk| DeclaredDisk {
+        let disks: Vec<(&str, Option<i64>)> = disks.iter().map(|disk| (*disk, None)).collect();
+        declare(&mut source, 1, &disks);
+        source.changes();
+        source
+    }
+    fn declare(source: &mut Source, second: u64, disks: &[(&str, Option<i64>)]) {
+        declare_as(source, second, JOB, disks);
+    }
+    fn declare_as(source: &mut Source, second: u64, job: &str, disks: &[(&str, Option<i64>)]) {
+        let disks = disks.iter().map(|(disk, device_key)| DeclaredDisk {
             id: DiskId::parse(disk).expect("an id"),
             label: None,
             capacity_bytes: Some(1000),
-            device_key: None,
+            device_key: *device_key,
             previous_change_id: None,
             export: None,
         });
         let vm = Some(Vm { name: String::new(), path: "/vm/a".to_owned() });
         let declaration = Declaration { vm, disks: disks.collect(), ..Declaration::default() };
-        source.declare(at(1), &id(JOB), &declaration).expect("declared");
-        source.changes();
-        source
+        source.declare(at(second), &id(job), &declaration).expect("declared");
     }
     fn disk(named: Option<&str>, key: i64, bytes: u64, basis: Basis) -> DiskPlan {
         DiskPlan {
@@ -354,11 +388,100 @@ mod tests {
         assert_eq!((total(&source).0, document(&source).totals.percent.to_string()), (300, "50.00".to_owned()));
         let said = entries(&mut source);
         assert!(
-            said.iter().any(|(_, text)| text == "the mover calls disk disk-2000 \"root\": the VM has no other"),
+            said.iter().any(|(_, text)| text == "the mover calls disk disk-2000 root: the VM has no other"),
             "{said:?}"
         );
         push(&mut source, 4, "Transfer", Some("disk-2001"), 10);
         assert_eq!(document(&source).disks.len(), 2, "another key is another disk");
+
+        let mut source = self::source(&[]);
+        plan(&mut source, 2, vec![disk(None, 2000, 300, Basis::CbtAllocated)]);
+        push(&mut source, 3, "Transfer", Some("root"), 150);
+        push(&mut source, 4, "Transfer", Some("data"), 10);
+        assert_eq!(document(&source).disks.len(), 2, "and so is another name");
+    }
+
+    #[test]
+    fn a_disk_that_is_declared_after_it_was_found_counts_once() {
+        let mut source = source(&[]);
+        plan(&mut source, 2, vec![disk(None, 2000, 300, Basis::CbtAllocated)]);
+        declare(&mut source, 3, &[("root", Some(2000))]);
+        let both = || vec![disk(Some("root"), 2000, 300, Basis::CbtAllocated)];
+        let request = source.next_plan().expect("another disk is another plan");
+        let asked: Vec<&str> = request.disks.iter().map(|disk| disk.id.as_str()).collect();
+        assert_eq!(asked, ["root"]);
+        source.planning.as_mut().expect("it plans").answered(&id(JOB));
+        plan(&mut source, 4, both());
+        assert_eq!(total(&source), (300, Some(Basis::CbtAllocated)));
+        push(&mut source, 5, "Transfer", Some("root"), 300);
+        assert_eq!(document(&source).totals.percent.to_string(), "99.99");
+    }
+
+    #[test]
+    fn r45_a_disk_that_only_vcenter_knows_of_holds_up_nobodys_word_and_is_named() {
+        let mut source = source(&[]);
+        plan(
+            &mut source,
+            2,
+            vec![disk(None, 2000, 300, Basis::CbtAllocated), disk(None, 2001, 1, Basis::CbtAllocated)],
+        );
+        push(&mut source, 3, "Transfer", Some("disk-2000"), 300);
+        let push = |source: &mut Source, stage: &str, status: &str| {
+            let disk = DiskId::parse("disk-2000").ok();
+            let (stage, status) = (stage.to_owned(), Some(status.to_owned()));
+            source.push(at(4), &id(JOB), &Push { stage, status, disk, ..Push::default() }).expect("taken");
+        };
+        push(&mut source, "Transfer", "completed");
+        push(&mut source, "PersistChangeIDs", "Succeeded");
+        assert_eq!(document(&source).status, JobStatus::Succeeded);
+        let said = entries(&mut source);
+        assert!(said.iter().any(|(_, text)| text.starts_with("the job ends without disk-2001: ")), "{said:?}");
+    }
+
+    #[test]
+    fn r06_a_doubt_is_lifted_by_cbts_own_answer_only() {
+        let mut source = source(&["disk-2000"]);
+        let previous = ChangeId::from_text("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/80");
+        let named = |basis| DiskPlan { previous: previous.clone(), ..disk(Some("disk-2000"), 2000, 300, basis) };
+        let doubt = Some("change tracking was reset".to_owned());
+        plan(&mut source, 2, vec![DiskPlan { suspect: doubt.clone(), ..named(Basis::CbtAllocated) }]);
+        plan(&mut source, 3, vec![named(Basis::Layout)]);
+        assert_eq!(document(&source).disks[0].suspect, doubt, "nobody asked CBT");
+        plan(&mut source, 4, vec![named(Basis::CbtDelta)]);
+        assert_eq!(document(&source).disks[0].suspect, None);
+    }
+
+    #[test]
+    fn what_came_in_while_vcenter_was_asked_is_asked_for_once_more() {
+        let mut source = source(&[]);
+        let request = source.next_plan().expect("due");
+        push(&mut source, 2, "Transfer", Some("root"), 10);
+        let (name, vm, snapshot, missing) = ("a".to_owned(), "vm-1".to_owned(), None, Vec::new());
+        let disks = vec![disk(None, 2000, 300, Basis::CbtAllocated)];
+        source.planned(at(3), &request, &Ok(VmPlan { name, vm, snapshot, disks, missing }));
+        let asked: Vec<String> = source.next_plan().expect("again").disks.iter().map(|it| it.id.to_string()).collect();
+        assert_eq!(asked, ["root"]);
+    }
+
+    #[test]
+    fn a_refused_login_is_told_to_every_job_that_waits_and_to_the_next() {
+        let mut source = source(&["disk-2000"]);
+        declare_as(&mut source, 2, "web02", &[("disk-2000", None)]);
+        let request = source.next_plan().expect("due");
+        assert_eq!(source.next_plan(), None, "one tries for all");
+        entries(&mut source);
+        let message = "Login failed with InvalidLogin".to_owned();
+        source.planned(at(3), &request, &Err(Fault { kind: FaultKind::LoginRefused, message }));
+        declare_as(&mut source, 4, "web03", &[("disk-2000", None)]);
+        let told: Vec<String> = entries(&mut source)
+            .into_iter()
+            .filter_map(|(event, text)| (event == Event::PlanDelayed).then_some(text))
+            .collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told.iter().all(|text| text.contains("InvalidLogin") && text.ends_with("after a reload (SIGHUP)")),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -80,7 +80,10 @@ impl Source {
 fn place_of(job: &Job, planned: &DiskPlan) -> Option<usize> {
     match &planned.disk {
         Some(id) => job.disks.iter().position(|disk| disk.id == *id),
-        None => job.disks.iter().position(|disk| disk.device_key == Some(planned.key)),
+        None => {
+            let is_it = |disk: &Disk| disk.device_key == Some(planned.key) && !job.is_shadowed(disk);
+            job.disks.iter().position(is_it)
+        }
     }
 }
 
@@ -136,10 +139,13 @@ fn take_disk(
     let declared = *disk.capacity_bytes.get_or_insert(planned.capacity_bytes);
     let is_new_doubt = planned.suspect.is_some() && disk.suspect != planned.suspect;
     // What CBT told by a change id that is in doubt now is worth less than anything else.
-    if is_new_doubt && disk.basis == Some(Basis::CbtDelta) {
+    if planned.suspect.is_some() && disk.basis == Some(Basis::CbtDelta) {
         disk.basis = None;
     }
-    disk.suspect.clone_from(&planned.suspect);
+    // A doubt is lifted by CBT's own answer, and not by a plan for which nobody asked it.
+    if planned.suspect.is_some() || planned.areas.is_some() || planned.previous.is_none() {
+        disk.suspect.clone_from(&planned.suspect);
+    }
     // Only the figures that the total is made of belong to it.
     let is_taken = disk.planned_bytes.is_none() || disk.basis.is_none_or(|known| trust(planned.basis) <= trust(known));
     if is_taken && disk.basis.is_some_and(Basis::is_of_cbt) {

@@ -132,7 +132,7 @@ impl Source {
         self.journal.note(now, &entry.job, Event::RunOpened, message, attributes());
         self.journal.push(Change::Declared(entry.job.clone()));
         self.claim_notes(now, &id);
-        self.want_plan(&id);
+        self.want_plan(now, &id);
         Ok(id)
     }
 
@@ -165,7 +165,7 @@ impl Source {
         let Some(kind) = SyncKind::from_wire_name(text) else { return self.name_unknown_sync(now, id, text) };
         let before = entry.job.sync.replace(kind);
         if before != Some(kind) {
-            self.want_plan(id);
+            self.want_plan(now, id);
         }
         let Some(known) = before.filter(|known| *known != kind) else { return };
         let Some(entry) = self.jobs.get_mut(id) else { return };
@@ -339,7 +339,10 @@ impl Source {
     fn succeeded(&mut self, now: Now, id: &JobId, stage: Stage) {
         self.advance(now, id, stage, JobStatus::Finalizing);
         let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
-        let all_done = !job.disks.is_empty() && job.disks.iter().all(|disk| disk.status == DiskStatus::Completed);
+        // A disk that only vCenter knows of holds up nobody's word.
+        let is_known_only = |disk: &&Disk| disk.is_found() && disk.status == DiskStatus::Queued;
+        let mut copied = job.disks.iter().filter(|disk| !is_known_only(disk)).peekable();
+        let all_done = copied.peek().is_some() && copied.all(|disk| disk.status == DiskStatus::Completed);
         if all_done {
             self.end(now, id, &Outcome::Succeeded);
         } else if told.list().transitions.is_first("Succeeded", limits::REFUSALS_PER_JOB) {
