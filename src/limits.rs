@@ -43,6 +43,8 @@ pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub const XML_ELEMENTS: usize = 250_000;
 /// Elements of such an answer within each other; VMware's have about 15.
 pub const XML_DEPTH: usize = 64;
+/// Bytes of the file with the certificates that are trusted; a public root store has 200 kB.
+pub const AUTHORITY_BYTES: u64 = 1024 * 1024;
 /// Jobs that vCenter is asked about at a time; the rest waits.
 pub const PLANS_AT_A_TIME: usize = 4;
 /// Pages of one disk's areas: 62 TiB of which every second block of 64 KiB has changed are 260,000 pages of 2000 areas.

@@ -69,12 +69,13 @@ fn read_in(file: Option<&Path>, credentials: Option<&Path>, name: &str) -> Resul
     let file = file.map(Path::to_owned).or_else(|| credentials.map(|folder| folder.join(name)));
     let file = file.ok_or_else(|| BadSecret::Nowhere(name.to_owned()))?;
     let unreadable = |error: std::io::Error| BadSecret::Unreadable { file: file.clone(), why: error.to_string() };
-    let mut opened = File::open(&file).map_err(unreadable)?;
-    let about = opened.metadata().map_err(unreadable)?;
     let unusable = |what| BadSecret::Unusable { file: file.clone(), what };
-    if !about.is_file() {
+    // Looked at first: to open a pipe would block the daemon's only thread.
+    if !std::fs::metadata(&file).map_err(unreadable)?.is_file() {
         return Err(unusable("is no file"));
     }
+    let mut opened = File::open(&file).map_err(unreadable)?;
+    let about = opened.metadata().map_err(unreadable)?;
     let mode = about.permissions().mode() & 0o777;
     if mode & 0o007 != 0 {
         return Err(BadSecret::Open { file, mode });

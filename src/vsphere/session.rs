@@ -2,12 +2,14 @@
 //! vCenter has ended it, it begins anew once and the call is repeated once.
 
 use std::fmt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use smol::lock::Mutex;
 
 use crate::config::VcenterConfig;
+use crate::limits;
 use crate::model::vmware::{Fault, FaultKind};
 use crate::net::client::{Answer, CallError, Client};
 use crate::net::tls::Trust;
@@ -109,10 +111,7 @@ impl Vcenter {
     async fn log_in(&self) -> Result<Session, Fault> {
         let unusable = |message: String| Fault { kind: FaultKind::Secrets, message };
         let authority = match &self.config.ca_file {
-            Some(file) => {
-                let read = std::fs::read(file);
-                Some(read.map_err(|error| unusable(format!("cannot read ca_file {}: {error}", file.display())))?)
-            }
+            Some(file) => Some(read_authority(file).map_err(unusable)?),
             None => None,
         };
         let trust = Trust::new(authority.as_deref(), self.config.thumbprint);
@@ -162,6 +161,16 @@ impl Vcenter {
         let kind = if error.is_untrusted { FaultKind::Untrusted } else { FaultKind::Unreachable };
         Fault { kind, message: format!("vCenter {} did not answer {method}: {error}", self.config.origin.authority()) }
     }
+}
+
+/// The file of an authority, which is some kilobytes of PEM.
+fn read_authority(file: &Path) -> Result<Vec<u8>, String> {
+    let bad = |why: &dyn fmt::Display| format!("cannot read ca_file {}: {why}", file.display());
+    let about = std::fs::metadata(file).map_err(|error| bad(&error))?;
+    if !about.is_file() || about.len() > limits::AUTHORITY_BYTES {
+        return Err(bad(&format_args!("it is no file of at most {} bytes", limits::AUTHORITY_BYTES)));
+    }
+    std::fs::read(file).map_err(|error| bad(&error))
 }
 
 /// `vmware_soap_session="..."` out of an answer's cookies, as it goes back.

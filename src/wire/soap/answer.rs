@@ -191,7 +191,13 @@ pub fn properties(method: &'static str, answer: &Element<'_>) -> Result<Properti
             let fault = missing.descendant(&["fault", "fault"]).map_or("", |fault| &fault.kind);
             Some((bounded(missing.text_of("path")?), bounded(fault)))
         });
-        objects.push(Object { id: id.to_owned(), properties, missing: missing.collect() });
+        let missing: Vec<(String, String)> = missing.collect();
+        // A session that has ended shows here as well, property by property.
+        if missing.iter().any(|(_, fault)| fault == "NotAuthenticated") {
+            let message = format!("{method} of {} failed with NotAuthenticated", bounded(id));
+            return Err(Fault { kind: FaultKind::NotAuthenticated, message });
+        }
+        objects.push(Object { id: id.to_owned(), properties, missing });
     }
     let token = result.text_of("token").filter(|token| !token.is_empty()).map(str::to_owned);
     Ok(Properties { objects, token })
@@ -293,6 +299,27 @@ mod tests {
             assert_eq!(fault("", "", &format!("<{name}Fault/>")).0, kind, "{name}, by its element");
             assert_eq!(fault(&format!("vim25:{name}"), "", "").0, kind, "{name}, by its code");
         }
+    }
+
+    #[test]
+    fn a_property_that_is_withheld_is_named_and_an_ended_session_is_one() {
+        let answer = |fault: &str| {
+            let missing = format!(
+                "<missingSet><path>layoutEx</path><fault><fault xsi:type=\"{fault}\"/><localizedMessage/></fault></missingSet>"
+            );
+            let name = "<propSet><name>name</name><val xsi:type=\"xsd:string\">web01</val></propSet>";
+            let object = format!("<objects><obj type=\"VirtualMachine\">vm-1</obj>{name}{missing}</objects>");
+            let body = envelope(&format!(
+                "<RetrievePropertiesExResponse><returnval>{object}</returnval></RetrievePropertiesExResponse>"
+            ));
+            with_answer("RetrievePropertiesEx", 200, body.as_bytes(), |answer| {
+                properties("RetrievePropertiesEx", answer)
+            })
+        };
+        let read = answer("NoPermission").expect("an object");
+        assert_eq!(read.objects[0].missing, [("layoutEx".to_owned(), "NoPermission".to_owned())]);
+        assert_eq!(read.objects[0].properties["name"], Property::Text("web01".to_owned()));
+        assert_eq!(answer("NotAuthenticated").expect_err("it has ended").kind, FaultKind::NotAuthenticated);
     }
 
     #[test]
