@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use async_io::Async;
 use futures_rustls::client::TlsStream;
@@ -20,11 +20,18 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// The socket beneath.
-    pub(super) fn socket(&self) -> &TcpStream {
+    /// True where the peer has neither closed nor said anything since the last answer.
+    pub(super) fn is_silent(&mut self) -> bool {
         match self {
-            Self::Plain(stream) => stream.get_ref(),
-            Self::Tls(stream) => stream.get_ref().0.get_ref(),
+            Self::Plain(stream) => {
+                matches!(stream.get_ref().peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            }
+            // The socket alone tells too little: words out of turn may lie here decrypted already, and what has come may
+            // be TLS's own, such as a ticket.
+            Self::Tls(stream) => {
+                let mut context = Context::from_waker(Waker::noop());
+                Pin::new(stream).poll_read(&mut context, &mut [0]).is_pending()
+            }
         }
     }
 }

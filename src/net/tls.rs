@@ -153,11 +153,7 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let refuse = |why: String| {
-            let shown = thumbprint_like(None, certificate);
-            let text = Untrusted(format!("the server's certificate (SHA-256 thumbprint {shown}) {why}"));
-            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(text))))
-        };
+        let refuse = |why: String| refuse(certificate, &why);
         if let Some(pin) = &self.pin
             && thumbprint_like(Some(pin), certificate) != *pin
         {
@@ -177,6 +173,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls12_signature(message, certificate, signed, &self.algorithms)
+            .map_err(|error| unproven(certificate, &error))
     }
 
     fn verify_tls13_signature(
@@ -186,11 +183,23 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, certificate, signed, &self.algorithms)
+            .map_err(|error| unproven(certificate, &error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+fn refuse(certificate: &CertificateDer<'_>, why: &str) -> rustls::Error {
+    let shown = thumbprint_like(None, certificate);
+    let text = Untrusted(format!("the server's certificate (SHA-256 thumbprint {shown}) {why}"));
+    rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(text))))
+}
+
+/// A certificate is public: whoever shows it without its key is an impostor, not a server that is away.
+fn unproven(certificate: &CertificateDer<'_>, error: &rustls::Error) -> rustls::Error {
+    refuse(certificate, &format!("is shown by somebody who does not prove to have its key ({error})"))
 }
 
 /// What the authority has against a certificate.

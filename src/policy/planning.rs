@@ -45,6 +45,8 @@ struct Standing {
     /// Plans in a row that were not the last.
     tries: u32,
     pauses_until: Option<Mono>,
+    /// It pauses because vCenter did not answer, and goes on as soon as it does, whoever is answered.
+    waits_for_vcenter: bool,
 }
 
 /// The jobs that are planned.
@@ -126,12 +128,7 @@ impl Planning {
     /// Every job that waits is tried at once: the configuration is another.
     pub fn try_now(&mut self) {
         self.halted_until = None;
-        for (_, job) in std::mem::take(&mut self.pausing) {
-            if let Some(standing) = self.standings.get_mut(&job) {
-                standing.pauses_until = None;
-            }
-            self.due.insert(job);
-        }
+        self.go_on(|_| true);
     }
 
     /// Time has passed.
@@ -164,6 +161,13 @@ impl Planning {
         Some(job)
     }
 
+    /// vCenter has let somebody in: whoever waits for that goes on.
+    pub fn heard(&mut self) {
+        if !std::mem::replace(&mut self.is_answering, true) {
+            self.go_on(|standing| standing.waits_for_vcenter);
+        }
+    }
+
     /// A plan has come, or has failed; false where nobody waits for it any more.
     pub fn answered(&mut self, job: &JobId) -> bool {
         self.asking.remove(job) && self.standings.contains_key(job)
@@ -176,7 +180,10 @@ impl Planning {
 
     /// When the job is planned next, by what came of its last plan.
     pub fn paced(&mut self, now: Mono, job: &JobId, pace: Pace) {
-        self.is_answering = matches!(pace, Pace::Settled | Pace::Later | Pace::Rarely);
+        match pace {
+            Pace::Settled | Pace::Later | Pace::Rarely => self.heard(),
+            Pace::Soon | Pace::Halt => self.is_answering = false,
+        }
         let Some(standing) = self.standings.get_mut(job) else { return };
         standing.tries = if pace == Pace::Settled { 0 } else { standing.tries.saturating_add(1) };
         if std::mem::take(&mut standing.is_wanted_again) {
@@ -193,8 +200,24 @@ impl Planning {
                 RARELY
             }
         };
+        standing.waits_for_vcenter = matches!(pace, Pace::Soon | Pace::Halt);
         standing.pauses_until = Some(now + pause);
         self.pausing.insert((now + pause, job.clone()));
+    }
+
+    /// Those of the pausing jobs are due at once.
+    fn go_on(&mut self, is_meant: impl Fn(&Standing) -> bool) {
+        let mut pausing = std::mem::take(&mut self.pausing);
+        pausing.retain(|(_, job)| {
+            let standing = self.standings.get_mut(job).filter(|standing| is_meant(standing));
+            if let Some(standing) = standing {
+                standing.pauses_until = None;
+                self.due.insert(job.clone());
+                return false;
+            }
+            true
+        });
+        self.pausing = pausing;
     }
 }
 
@@ -269,6 +292,21 @@ mod tests {
         assert_eq!(asked(&mut planning), ["a"]);
         come(&mut planning, 601, "a", Pace::Settled);
         assert_eq!(asked(&mut planning), ["b"]);
+    }
+
+    #[test]
+    fn whoever_waits_for_vcenter_goes_on_when_anybody_is_answered() {
+        let mut planning = Planning::new(1);
+        ["a", "b", "c"].iter().for_each(|job| planning.want(&id(job)));
+        for (job, pace) in [("a", Pace::Rarely), ("b", Pace::Soon), ("c", Pace::Soon)] {
+            assert_eq!(planning.next_job(), Some(id(job)));
+            come(&mut planning, 0, job, pace);
+        }
+        assert_eq!(asked(&mut planning), [""; 0]);
+        planning.want(&id("d"));
+        assert_eq!(asked(&mut planning), ["d"]);
+        come(&mut planning, 1, "d", Pace::Settled);
+        assert_eq!(asked(&mut planning), ["b", "c"], "and who waits for somebody to act does not");
     }
 
     #[test]

@@ -132,6 +132,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+        let (done, answered) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(read_in(Some(&pipe), None, "x")));
+        let fault = answered.recv_timeout(std::time::Duration::from_secs(5)).expect("it does not wait for a writer");
+        assert!(fault.expect_err("a pipe").to_string().ends_with("is no file"));
+    }
+
+    #[test]
     fn what_is_not_there_is_named() {
         let nowhere = read_in(None, None, "vcenter-password").expect_err("nowhere");
         assert_eq!(

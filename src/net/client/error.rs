@@ -66,6 +66,9 @@ impl CallError {
     }
 
     pub(super) fn io(phase: Phase, error: &io::Error) -> Self {
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::new(phase, tls.to_string());
+        }
         // The kind's own words ("connection refused") without the number; a few errors have none.
         let words = match error.kind().to_string() {
             words if words.contains("uncategorized") || words.contains("other error") => error.to_string(),

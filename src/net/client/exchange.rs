@@ -2,6 +2,7 @@
 //! bounds them, and refuses answers whose end could be understood in two ways.
 
 use std::cell::Cell;
+use std::io;
 
 use smol::future::yield_now;
 use ureq_proto::BodyMode;
@@ -110,7 +111,7 @@ pub async fn exchange<S: Duplex>(
 ) -> Result<(Answer, bool), Failure> {
     // A peer that refuses early may close before it has read everything; its answer is worth more than our error.
     let sent = write_all(stream, &mut Pace::unwatched(), &request.head, body).await;
-    let mut incoming = Incoming { stream, scratch, input: Vec::new(), consumed: 0, phase };
+    let mut incoming = Incoming { stream, scratch, input: Vec::new(), consumed: 0, is_cut: false, phase };
     let mut call = request.call;
     let response = match incoming.head(&mut call).await {
         Ok(response) => response,
@@ -162,6 +163,8 @@ struct Incoming<'c, S> {
     input: Vec<u8>,
     /// Bytes that were understood.
     consumed: usize,
+    /// The stream ended without TLS's word that this was all.
+    is_cut: bool,
     phase: &'c Cell<Phase>,
 }
 
@@ -173,8 +176,16 @@ impl<S: Duplex> Incoming<'_, S> {
         if !self.input.is_empty() {
             self.phase.set(Phase::Body);
         }
-        let count = count
-            .map_err(|error| Failure { error: CallError::io(self.phase.get(), &error), unanswered: nothing_yet })?;
+        let count = match count {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.is_cut = true;
+                0
+            }
+            Err(error) => {
+                return Err(Failure { error: CallError::io(self.phase.get(), &error), unanswered: nothing_yet });
+            }
+            Ok(count) => count,
+        };
         // Time limits only fire when this task lets them.
         yield_now().await;
         Ok(count > 0)
@@ -244,7 +255,8 @@ impl<S: Duplex> Incoming<'_, S> {
                 return Err(CallError::new(Phase::Body, "the answer's chunks are malformed").into());
             }
             if !self.more().await? {
-                if until_closed {
+                // Else anybody on the way could shorten such an answer.
+                if until_closed && !self.is_cut {
                     break;
                 }
                 let reason = format!("the connection was closed after {} bytes of the body", body.len());

@@ -139,10 +139,9 @@ impl Shared {
     /// turn, is dropped.
     fn take_kept(&self) -> Option<Link> {
         loop {
-            let stream = self.kept.borrow_mut().pop()?;
-            match stream.socket().peek(&mut [0]) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(stream),
-                _ => {}
+            let mut link = self.kept.borrow_mut().pop()?;
+            if link.is_silent() {
+                return Some(link);
             }
         }
     }

@@ -40,6 +40,9 @@ impl Source {
     /// The plan of a job has got to this stage, which shows as long as the mover has not begun. The status stays Queued: a
     /// mover that never begins must be found out.
     pub fn planning_reached(&mut self, now: Now, id: &JobId, stage: Stage) {
+        if let Some(planning) = &mut self.planning {
+            planning.heard();
+        }
         let Some(Entry { job, is_staged_by_plan, .. }) = self.jobs.get_mut(id) else { return };
         if job.status != JobStatus::Queued {
             return;
