@@ -106,7 +106,7 @@ impl Refused {
     }
 
     fn of(error: &io::Error) -> Self {
-        if error.kind() == io::ErrorKind::UnexpectedEof {
+        if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) {
             return Self::other("the server closed the connection within the handshake");
         }
         let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {

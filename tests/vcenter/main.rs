@@ -5,6 +5,9 @@
 
 // Each test binary uses its own part of the harness.
 #[allow(dead_code)]
+#[path = "../tls/certificates.rs"]
+mod certificates;
+#[allow(dead_code)]
 #[path = "../appliances/harness.rs"]
 mod harness;
 #[allow(dead_code)]
@@ -15,5 +18,4 @@ mod daemon;
 mod faults;
 mod plans;
 mod real_client;
-mod tls;
 mod vcsim;

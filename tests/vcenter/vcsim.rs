@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use waybill::wire::http::encode_segment;
 
+use crate::certificates::{Authority, Identity};
 use crate::harness::{SOON, until};
 use crate::http::Peer;
 
@@ -22,6 +23,7 @@ pub const PATH: &str = "/DC0/vm/DC0_H0_VM0";
 /// A vCenter that runs.
 pub struct Vcsim {
     folder: TempDir,
+    identity: Identity,
     child: Child,
     address: SocketAddr,
     control: SocketAddr,
@@ -30,14 +32,16 @@ pub struct Vcsim {
 impl Vcsim {
     pub fn start() -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        certify(folder.path());
+        let authority = Authority::new();
+        let identity = authority.issue_good();
+        fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
         fs::write(folder.path().join("user"), "user\n").unwrap();
         fs::write(folder.path().join("password"), "p<a&s>s\n").unwrap();
         for secret in ["user", "password"] {
             run(Command::new("chmod").arg("600").arg(folder.path().join(secret)));
         }
-        let (child, address, control) = launch(folder.path(), "127.0.0.1:0");
-        Self { folder, child, address, control }
+        let (child, address, control) = launch(folder.path(), &identity, "127.0.0.1:0");
+        Self { folder, identity, child, address, control }
     }
 
     /// `kill -9`.
@@ -48,7 +52,7 @@ impl Vcsim {
     /// Another vCenter at the same address with the same certificate, which knows nothing of the one before.
     pub fn start_again(&mut self) {
         let address = self.address.to_string();
-        (self.child, self.address, self.control) = launch(self.folder.path(), &address);
+        (self.child, self.address, self.control) = launch(self.folder.path(), &self.identity, &address);
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -70,13 +74,9 @@ impl Vcsim {
             self.file("password").display()
         )
     }
-    /// What `openssl` calls the certificate's fingerprint: `sha256` or `sha1`.
+    /// The certificate's fingerprint by that digest, `sha256` or `sha1`.
     pub fn thumbprint(&self, digest: &str) -> String {
-        let mut openssl = Command::new("openssl");
-        openssl.args(["x509", "-noout", "-fingerprint", &format!("-{digest}"), "-in"]).arg(self.file("server.pem"));
-        let output = openssl.output().expect("openssl runs");
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.trim().rsplit_once('=').expect("a fingerprint").1.to_owned()
+        self.identity.fingerprint(digest)
     }
 
     /// Brings something about by the control of `tests/vcsim/control.go`.
@@ -130,10 +130,10 @@ impl Drop for Vcsim {
     }
 }
 
-fn launch(folder: &Path, listen: &str) -> (Child, SocketAddr, SocketAddr) {
+fn launch(folder: &Path, identity: &Identity, listen: &str) -> (Child, SocketAddr, SocketAddr) {
     let mut command = Command::new(binary());
     command.args(["-listen", listen, "-username", "user", "-password", "p<a&s>s"]);
-    command.arg("-cert").arg(folder.join("server.pem")).arg("-key").arg(folder.join("server.key"));
+    command.arg("-cert").arg(&identity.certificate).arg("-key").arg(&identity.key);
     // Its datastores are folders that a killed one leaves behind.
     command.env("TMPDIR", folder).stderr(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn().expect("vcsim starts");
@@ -145,21 +145,6 @@ fn launch(folder: &Path, listen: &str) -> (Child, SocketAddr, SocketAddr) {
     };
     let (outer, control) = (address(), address());
     (child, outer, control)
-}
-
-/// An authority, and a certificate of it for this machine.
-fn certify(folder: &Path) {
-    let openssl = |args: &str| {
-        run(Command::new("openssl").current_dir(folder).args(args.split(' ')));
-    };
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority",
-    );
-    openssl(
-        "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.csr -subj /CN=vcenter",
-    );
-    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
-    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
 }
 
 fn binary() -> &'static Path {
