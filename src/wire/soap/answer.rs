@@ -126,7 +126,7 @@ fn fault_of(method: &str, fault: &Element<'_>) -> Fault {
     let about: Vec<String> = about.into_iter().filter_map(|(what, text)| Some(format!("{what} {}", text?))).collect();
     let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
     let text = if text.is_empty() { String::new() } else { format!(": {text}") };
-    Fault { kind, message: format!("{method} failed with {name}{about}{text}") }
+    Fault { kind, message: bounded(&format!("{method} failed with {name}{about}{text}")) }
 }
 
 /// Where everything is.
