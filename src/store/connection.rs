@@ -52,7 +52,7 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 8000;
          PRAGMA journal_size_limit = 8388608;
-         PRAGMA cache_size = -384;
+         PRAGMA cache_size = -256;
          PRAGMA temp_store = MEMORY;
          PRAGMA mmap_size = 0;
          PRAGMA foreign_keys = ON;",
