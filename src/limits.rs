@@ -52,9 +52,9 @@ pub const AREA_PAGES: u64 = 1_000_000;
 /// Areas that may reach beyond the pages they came in; VMware's own end with their page.
 pub const AREAS_AHEAD: usize = 10_000;
 /// Parts in which vCenter may hand over the properties of one VM.
-pub const PROPERTY_PARTS: usize = 1000;
+pub const PROPERTY_PARTS: usize = 200;
 /// Snapshots of one VM of which it is asked whether they were made before change tracking.
-pub const SNAPSHOTS_PER_VM: usize = 1000;
+pub const SNAPSHOTS_PER_VM: usize = 128;
 /// Entries of a job's log in one answer; the rest comes with the next.
 pub const LOG_ENTRIES: usize = 200;
 /// Bytes of such an answer at which it takes no further entry in: far below [`ANSWER_BYTES`].

@@ -13,6 +13,7 @@ use crate::config::{VcenterConfig, VmaConfig};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::plan::{PlanRequest, VmPlan, WantedDisk};
+use crate::model::stage::Stage;
 use crate::model::vmware::{Fault, FaultKind};
 use crate::store::Reader;
 use crate::view::{self, units};
@@ -51,6 +52,9 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
             job: JobId::parse("plan").map_err(|bad| args::usage(&SPEC, &bad))?,
             vm_path: String::new(),
             sync: None,
+            generation: 0,
+            // Whoever asks means the snapshot that is there.
+            is_after_snapshot: true,
             disks: Vec::new(),
         },
     };
@@ -75,6 +79,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
 /// The disks and change ids of a job, as the VMA's daemon would plan them.
 fn of_job(reader: &Reader, id: &JobId) -> Result<PlanRequest, Failure> {
     let job = database::record(reader, id)?.job;
+    let is_after_snapshot = job.stage.is_some_and(|stage| stage > Stage::Snapshot);
     let disks = job.disks.into_iter().map(|disk| WantedDisk {
         id: disk.id,
         device_key: disk.device_key,
@@ -82,7 +87,14 @@ fn of_job(reader: &Reader, id: &JobId) -> Result<PlanRequest, Failure> {
         previous: disk.previous_change_id,
         capacities_then: Vec::new(),
     });
-    Ok(PlanRequest { job: job.id, vm_path: job.vm.path, sync: job.sync, disks: disks.collect() })
+    Ok(PlanRequest {
+        job: job.id,
+        vm_path: job.vm.path,
+        sync: job.sync,
+        generation: 0,
+        is_after_snapshot,
+        disks: disks.collect(),
+    })
 }
 
 fn add_previous(given: &Given, request: &mut PlanRequest) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use super::disk::{Basis, Disk};
 use super::id::{Alias, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName};
 use super::percent::Percent;
 use super::stage::Stage;
-use super::status::JobStatus;
+use super::status::{DiskStatus, JobStatus};
 use super::time::Wall;
 
 /// A VM by the names that people know; "" when unknown.
@@ -236,9 +236,18 @@ impl Job {
     pub fn disk(&self, id: &DiskId) -> Option<&Disk> {
         self.disks.iter().find(|disk| disk.id == *id)
     }
-    /// True of a found disk that was declared later under another name: it counts there.
+    /// True of a found disk that nobody has opened, where somebody has named disks since: those count, and it would count
+    /// twice.
     pub fn is_shadowed(&self, disk: &Disk) -> bool {
-        disk.is_found() && self.disks.iter().any(|other| other.id != disk.id && other.device_key == disk.device_key)
+        disk.is_found() && disk.status == DiskStatus::Queued && self.disks.iter().any(|other| !other.is_found())
+    }
+    /// Shadowed disks have nothing to copy.
+    pub fn clear_shadowed(&mut self) {
+        for at in 0..self.disks.len() {
+            if self.is_shadowed(&self.disks[at]) {
+                (self.disks[at].planned_bytes, self.disks[at].suspect) = (Some(0), None);
+            }
+        }
     }
     /// Where the disk stands that a mover calls so: by its id, or as `disk-<VMware device key>` (`wire.md`).
     pub fn place_of(&self, named: &DiskId) -> Option<usize> {

@@ -23,6 +23,10 @@ pub struct PlanRequest {
     pub vm_path: String,
     /// Full or incremental, where that is known.
     pub sync: Option<SyncKind>,
+    /// Tells a request of before a reload from those after it.
+    pub generation: u64,
+    /// True where its mover has taken the snapshot that it copies.
+    pub is_after_snapshot: bool,
     /// The job's disks; none where the VM's own are to be found.
     pub disks: Vec<WantedDisk>,
 }
@@ -58,13 +62,16 @@ pub struct VmPlan {
 }
 
 impl VmPlan {
-    /// The bytes of all disks together.
+    /// The bytes of all disks together that can be copied.
     pub fn planned_bytes(&self) -> u64 {
-        self.disks.iter().map(|disk| disk.planned_bytes).fold(0, u64::saturating_add)
+        self.copied().map(|disk| disk.planned_bytes).fold(0, u64::saturating_add)
     }
-    /// The weakest basis among the disks.
+    /// The weakest basis among them.
     pub fn basis(&self) -> Option<Basis> {
-        self.disks.iter().map(|disk| disk.basis).max()
+        self.copied().map(|disk| disk.basis).max()
+    }
+    fn copied(&self) -> impl Iterator<Item = &DiskPlan> {
+        self.disks.iter().filter(|disk| disk.excluded.is_none())
     }
     /// True where a change id cannot be trusted.
     pub fn is_suspect(&self) -> bool {

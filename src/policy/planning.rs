@@ -2,7 +2,7 @@
 //! after growing pauses where vCenter did not answer or a better basis may still come. It keeps times and names only; what
 //! a plan does to its job is `source`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::backoff::Backoff;
@@ -40,6 +40,8 @@ const RARELY: Duration = Duration::from_secs(600);
 struct Standing {
     /// Its plan, made or on its way, was begun after the stage in which the mover takes its snapshot.
     is_after_snapshot: bool,
+    /// It stands in the queue of those that are due.
+    is_due: bool,
     /// It is to be planned once more when the plan that is on its way has come.
     is_wanted_again: bool,
     /// Plans in a row that were not the last.
@@ -53,7 +55,8 @@ struct Standing {
 #[derive(Debug, Clone)]
 pub struct Planning {
     standings: BTreeMap<JobId, Standing>,
-    due: BTreeSet<JobId>,
+    /// In the order of becoming due, so that nobody is passed over by who comes again and again.
+    due: VecDeque<JobId>,
     pausing: BTreeSet<(Mono, JobId)>,
     /// On their way, also of jobs that are forgotten meanwhile.
     asking: BTreeSet<JobId>,
@@ -68,7 +71,7 @@ impl Planning {
     pub fn new(seed: u64) -> Self {
         Self {
             standings: BTreeMap::new(),
-            due: BTreeSet::new(),
+            due: VecDeque::new(),
             pausing: BTreeSet::new(),
             asking: BTreeSet::new(),
             is_answering: false,
@@ -86,7 +89,14 @@ impl Planning {
         if self.asking.contains(job) {
             standing.is_wanted_again = true;
         } else {
-            self.due.insert(job.clone());
+            self.make_due(job);
+        }
+    }
+
+    fn make_due(&mut self, job: &JobId) {
+        let Some(standing) = self.standings.get_mut(job) else { return };
+        if !std::mem::replace(&mut standing.is_due, true) {
+            self.due.push_back(job.clone());
         }
     }
 
@@ -103,7 +113,9 @@ impl Planning {
     /// The job needs no plan any more.
     pub fn forget(&mut self, job: &JobId) {
         if let Some(standing) = self.standings.remove(job) {
-            self.due.remove(job);
+            if standing.is_due {
+                self.due.retain(|due| due != job);
+            }
             if let Some(until) = standing.pauses_until {
                 self.pausing.remove(&(until, job.clone()));
             }
@@ -125,12 +137,6 @@ impl Planning {
         self.due.iter().chain(self.pausing.iter().map(|(_, job)| job))
     }
 
-    /// Every job that waits is tried at once: the configuration is another.
-    pub fn try_now(&mut self) {
-        self.halted_until = None;
-        self.go_on(|_| true);
-    }
-
     /// Time has passed.
     pub fn elapse(&mut self, now: Mono) {
         self.halted_until = self.halted_until.filter(|until| *until > now);
@@ -139,7 +145,7 @@ impl Planning {
             if let Some(standing) = self.standings.get_mut(&job) {
                 standing.pauses_until = None;
             }
-            self.due.insert(job);
+            self.make_due(&job);
         }
     }
 
@@ -155,8 +161,19 @@ impl Planning {
         if self.halted_until.is_some() || self.asking.len() >= at_a_time {
             return None;
         }
-        let job = self.due.iter().find(|job| !self.asking.contains(*job))?.clone();
-        self.due.remove(&job);
+        let job = loop {
+            let job = self.due.pop_front()?;
+            match self.standings.get_mut(&job) {
+                Some(standing) if self.asking.contains(&job) => {
+                    (standing.is_due, standing.is_wanted_again) = (false, true)
+                }
+                Some(standing) => {
+                    standing.is_due = false;
+                    break job;
+                }
+                None => {}
+            }
+        };
         self.asking.insert(job.clone());
         Some(job)
     }
@@ -187,7 +204,7 @@ impl Planning {
         let Some(standing) = self.standings.get_mut(job) else { return };
         standing.tries = if pace == Pace::Settled { 0 } else { standing.tries.saturating_add(1) };
         if std::mem::take(&mut standing.is_wanted_again) {
-            self.due.insert(job.clone());
+            self.make_due(job);
             return;
         }
         let pause = match pace {
@@ -207,17 +224,15 @@ impl Planning {
 
     /// Those of the pausing jobs are due at once.
     fn go_on(&mut self, is_meant: impl Fn(&Standing) -> bool) {
-        let mut pausing = std::mem::take(&mut self.pausing);
-        pausing.retain(|(_, job)| {
-            let standing = self.standings.get_mut(job).filter(|standing| is_meant(standing));
-            if let Some(standing) = standing {
-                standing.pauses_until = None;
-                self.due.insert(job.clone());
-                return false;
+        for (until, job) in std::mem::take(&mut self.pausing) {
+            match self.standings.get_mut(&job) {
+                Some(standing) if is_meant(standing) => {
+                    standing.pauses_until = None;
+                    self.make_due(&job);
+                }
+                Some(_) | None => drop(self.pausing.insert((until, job))),
             }
-            true
-        });
-        self.pausing = pausing;
+        }
     }
 }
 
@@ -277,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_login_halts_all_plans_until_the_configuration_is_another() {
+    fn a_refused_login_halts_all_plans_for_ten_minutes() {
         let mut planning = Planning::new(1);
         planning.want(&id("a"));
         assert_eq!(asked(&mut planning), ["a"]);
@@ -286,12 +301,9 @@ mod tests {
         planning.elapse(at(599));
         assert_eq!((asked(&mut planning), planning.next_deadline()), (Vec::new(), Some(at(600))));
         planning.elapse(at(600));
-        assert_eq!(asked(&mut planning), ["a"], "one tries for all");
-        come(&mut planning, 600, "a", Pace::Halt);
-        planning.try_now();
+        assert_eq!(asked(&mut planning), ["b"], "one tries for all");
+        come(&mut planning, 601, "b", Pace::Settled);
         assert_eq!(asked(&mut planning), ["a"]);
-        come(&mut planning, 601, "a", Pace::Settled);
-        assert_eq!(asked(&mut planning), ["b"]);
     }
 
     #[test]
@@ -317,13 +329,13 @@ mod tests {
         assert_eq!(asked(&mut planning), ["job-00000"], "until vCenter has answered");
         come(&mut planning, 1, "job-00000", Pace::Later);
         planning.want(&id("job-00000"));
-        assert_eq!(asked(&mut planning).len(), limits::PLANS_AT_A_TIME);
-        planning.forget(&id("job-00000"));
-        assert!(!planning.answered(&id("job-00000")), "nobody waits for it any more");
-        assert_eq!(asked(&mut planning), ["job-00004"]);
-        jobs.iter().for_each(|job| planning.forget(&id(job)));
+        assert_eq!(asked(&mut planning), ["job-00001", "job-00002", "job-00003", "job-00004"], "in their order");
+        planning.forget(&id("job-00001"));
+        assert!(!planning.answered(&id("job-00001")), "nobody waits for it any more");
+        assert_eq!(asked(&mut planning), ["job-00005"]);
+        jobs.iter().rev().for_each(|job| planning.forget(&id(job)));
         assert!(planning.is_busy(), "some are on their way still");
-        for job in ["job-00001", "job-00002", "job-00003", "job-00004"] {
+        for job in ["job-00002", "job-00003", "job-00004", "job-00005"] {
             planning.answered(&id(job));
         }
         assert_eq!((planning.is_busy(), planning.next_deadline()), (false, None));

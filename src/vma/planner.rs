@@ -24,6 +24,9 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(600);
 /// How long the end of the daemon may wait for the end of the session (R-84 gives a second in all).
 const LOG_OUT_WITHIN: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether a vCenter that was replaced is still in use.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// Makes the plan of a VM. `on_areas` is called before the first question for areas, which may take long.
 ///
 /// # Errors
@@ -39,10 +42,21 @@ pub async fn plan(vcenter: &Vcenter, request: &PlanRequest, on_areas: impl Async
     while let Some(question) = planning.question() {
         let (key, capacity_bytes) = (question.key, question.capacity_bytes);
         let disk = DiskRef { vm: &vm, snapshot: snapshot.as_ref(), key, capacity_bytes };
-        let answer = vcenter.changed_areas(&disk, &question.baseline).await;
-        planning.answered(answer);
+        match vcenter.changed_areas(&disk, &question.baseline).await {
+            // Whoever is not let in must not try again soon, with whatever there is of a plan.
+            Err(fault) if matches!(fault.kind, FaultKind::LoginRefused | FaultKind::Secrets) => return Err(fault),
+            answer => planning.answered(answer),
+        }
     }
     Ok(planning.plan())
+}
+
+/// Ends the session of a vCenter that was replaced, when the last plan that uses it has come.
+async fn end_when_free(vcenter: Rc<Vcenter>) {
+    while Rc::strong_count(&vcenter) > 1 {
+        Timer::after(LOOK_EVERY).await;
+    }
+    vcenter.log_out().await;
 }
 
 /// The planner of a VMA.
@@ -69,7 +83,11 @@ impl Planner {
 
     /// vCenter is elsewhere from now on, or known otherwise. What is on its way comes from the one before.
     pub(super) fn redirect(&mut self, config: Option<VcenterConfig>) {
-        self.hold(false);
+        self.keeper = None;
+        if let Some(before) = self.vcenter.take() {
+            before.close();
+            self.executor.spawn(end_when_free(before)).detach();
+        }
         self.vcenter = config.map(|config| Rc::new(Vcenter::new(config)));
     }
 
@@ -77,6 +95,8 @@ impl Planner {
     pub(super) fn start(&self, request: PlanRequest) {
         let Some(vcenter) = self.vcenter.clone() else { return };
         let events = self.events.clone();
+        // No plan is begun before a refusal has had its time.
+        vcenter.forgive();
         let planned = async move {
             let reached = async || {
                 // The loop has ended where nobody takes it.

@@ -111,6 +111,9 @@ impl Vcenter {
             let ask = |at: &answer::ServiceContent| request::continue_properties(&at.property_collector, &token);
             part = self.call(ask, |answer| answer::properties(NEXT, answer)).await?;
             objects.append(&mut part.objects);
+            if objects.len() > limits::SNAPSHOTS_PER_VM + 1 {
+                return Err(broken(NEXT, "more objects than were asked for"));
+            }
         }
         Ok(objects)
     }

@@ -1,6 +1,7 @@
 //! The session with vCenter: trust and secrets are read when it begins, so that they may be changed meanwhile; where
 //! vCenter has ended it, it begins anew once and the call is repeated once.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use crate::model::vmware::{Fault, FaultKind};
 use crate::net::client::{Answer, CallError, Client};
 use crate::net::tls::Trust;
 use crate::runtime::secrets;
+use crate::wire::http::Method;
 use crate::wire::soap::Element;
 use crate::wire::soap::answer::{self, ServiceContent, broken, with_answer};
 use crate::wire::soap::request::{self, Request};
@@ -28,6 +30,8 @@ const COOKIE: &str = "vmware_soap_session";
 pub struct Vcenter {
     config: VcenterConfig,
     session: Mutex<Option<Rc<Session>>>,
+    /// Why no login is tried: it was refused, or this vCenter is given up.
+    closed: RefCell<Option<Fault>>,
 }
 
 /// What goes with every call of a session.
@@ -46,7 +50,7 @@ impl fmt::Debug for Vcenter {
 impl Vcenter {
     /// No connection is made before the first call.
     pub fn new(config: VcenterConfig) -> Self {
-        Self { config, session: Mutex::new(None) }
+        Self { config, session: Mutex::new(None), closed: RefCell::new(None) }
     }
 
     /// Makes a call within the session and reads its answer; begins the session where there is none.
@@ -64,6 +68,17 @@ impl Vcenter {
             }
             done => done,
         }
+    }
+
+    /// A login that was refused may be tried once more.
+    pub fn forgive(&self) {
+        self.closed.replace(None);
+    }
+
+    /// No session begins here any more: another configuration has taken the place of this one.
+    pub fn close(&self) {
+        let message = "the configuration of vCenter was replaced meanwhile".to_owned();
+        self.closed.replace(Some(Fault { kind: FaultKind::Unreachable, message }));
     }
 
     /// Keeps an idle session from ending (vCenter ends it after 30 minutes); does nothing where there is none.
@@ -95,9 +110,19 @@ impl Vcenter {
         if let Some(session) = &*session {
             return Ok(Rc::clone(session));
         }
-        let begun = Rc::new(self.log_in().await?);
-        *session = Some(Rc::clone(&begun));
-        Ok(begun)
+        // Who waited while a login was refused does not repeat it: a few of them lock an account.
+        if let Some(fault) = self.closed.borrow().clone() {
+            return Err(fault);
+        }
+        match self.log_in().await {
+            Ok(begun) => Ok(Rc::clone(session.insert(Rc::new(begun)))),
+            Err(fault) => {
+                if fault.kind == FaultKind::LoginRefused {
+                    self.closed.replace(Some(fault.clone()));
+                }
+                Err(fault)
+            }
+        }
     }
 
     async fn forget(&self, ended: &Rc<Session>) {
@@ -126,7 +151,7 @@ impl Vcenter {
         let content = with_answer("RetrieveServiceContent", answer.status, &answer.body, answer::service_content)?;
         let cookie_before = cookie_of(&answer);
         let login = request::login(&content.session_manager, user.expose(), password.expose());
-        let answer = self.send(&client, &content.api_version, cookie_before.as_deref(), &login).await?;
+        let answer = self.send_once(&client, &content.api_version, cookie_before.as_deref(), &login).await?;
         with_answer("Login", answer.status, &answer.body, |_| Ok(()))?;
         let cookie = cookie_of(&answer).or(cookie_before).ok_or_else(|| broken("Login", "no session cookie"))?;
         Ok(Session { client, content, cookie })
@@ -150,10 +175,23 @@ impl Vcenter {
         cookie: Option<&str>,
         request: &Request,
     ) -> Result<Answer, Fault> {
-        let action = format!("\"urn:vim25/{version}\"");
-        let mut headers = vec![("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", &*action)];
-        headers.extend(cookie.map(|cookie| ("Cookie", cookie)));
-        let answer = client.ask_by_post(&self.config.path, &headers, request.body.as_bytes()).await;
+        let action = action(version);
+        let (headers, body) = (headers(&action, cookie), request.body.as_bytes());
+        let answer = client.ask_by_post(&self.config.path, &headers, body).await;
+        answer.map_err(|error| self.unanswered(request.method, &error))
+    }
+
+    /// As [`Vcenter::send`], of what must not be repeated by itself.
+    async fn send_once(
+        &self,
+        client: &Client,
+        version: &str,
+        cookie: Option<&str>,
+        request: &Request,
+    ) -> Result<Answer, Fault> {
+        let action = action(version);
+        let (headers, body) = (headers(&action, cookie), request.body.as_bytes());
+        let answer = client.call(Method::Post, &self.config.path, &headers, body).await;
         answer.map_err(|error| self.unanswered(request.method, &error))
     }
 
@@ -161,6 +199,15 @@ impl Vcenter {
         let kind = if error.is_untrusted { FaultKind::Untrusted } else { FaultKind::Unreachable };
         Fault { kind, message: format!("vCenter {} did not answer {method}: {error}", self.config.origin.authority()) }
     }
+}
+
+fn action(version: &str) -> String {
+    format!("\"urn:vim25/{version}\"")
+}
+
+fn headers<'h>(action: &'h str, cookie: Option<&'h str>) -> Vec<(&'static str, &'h str)> {
+    let always = [("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", action)];
+    always.into_iter().chain(cookie.map(|cookie| ("Cookie", cookie))).collect()
 }
 
 /// The file of an authority, which is some kilobytes of PEM.

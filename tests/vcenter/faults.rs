@@ -1,12 +1,14 @@
 //! What a vCenter may do instead of answering, and who must not be taken for it. Goal: each has its name, its remedy and its
 //! exit code, no password is shown or sent to a stranger, and nothing hangs.
 
+use rustix::process::Signal;
 use serde_json::Value;
 use waybill::config::VmaConfig;
 use waybill::vsphere::Vcenter;
 
+use crate::harness::{SOON, Site, until};
 use crate::plans::{Planned, told};
-use crate::vcsim::{PATH, VM};
+use crate::vcsim::{PATH, VM, Vcsim};
 
 #[test]
 fn each_fault_is_told_with_what_to_do() {
@@ -170,4 +172,40 @@ fn secrets_are_read_when_they_are_needed_and_never_shown() {
         command.arg(planned.site.path("vma.toml")).env("CREDENTIALS_DIRECTORY", vcsim.file("")).output().unwrap();
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     assert_eq!(told(&plan["disks"][0]).1, "cbt-allocated");
+}
+
+#[test]
+fn a_password_that_became_wrong_is_tried_once_however_many_jobs_wait() {
+    let (vcsim, site) = (Vcsim::start(), Site::fast());
+    site.configure_vma(&vcsim.section());
+    let vma = site.vma();
+    vcsim.snapshot("s");
+    let declare = |job: &str| vma.put(&format!("/api/v1/jobs/{job}"), &format!(r#"{{"vm":{{"path":"{PATH}"}}}}"#), 201);
+    declare("first");
+    until("the first plan", SOON, || (vma.document("first")["aggregate"]["basis"] == "cbt-allocated").then_some(()));
+    until("its session has ended", SOON, || (vcsim.sessions() == 0).then_some(()));
+    std::fs::write(vcsim.file("password"), "hush\n").unwrap();
+    let logins = vcsim.calls("Login");
+    (0..8).for_each(|number| drop(declare(&format!("job-{number}"))));
+    let told = "SELECT count(*) FROM job_events WHERE event = 'plan_delayed'";
+    until("all jobs say so", SOON, || (site.rows_of("vma.db", told) == ["8"]).then_some(()));
+    assert_eq!(vcsim.calls("Login") - logins, 1, "a few of them lock the account");
+}
+
+#[test]
+fn a_reload_with_a_plan_on_its_way_leaves_no_session_behind() {
+    let (vcsim, site) = (Vcsim::start(), Site::fast());
+    site.configure_vma(&vcsim.section());
+    let vma = site.vma();
+    vcsim.mark(2000, 0, 20);
+    vcsim.snapshot("s");
+    vcsim.tell("answers", &[("page", "1")]);
+    vcsim.meet("QueryChangedDiskAreas", &[("delay_ms", "20"), ("times", "-1")]);
+    vma.put("/api/v1/jobs/web01", &format!(r#"{{"vm":{{"path":"{PATH}"}}}}"#), 201);
+    for reload in 1..=3 {
+        vcsim.until_calls("QueryChangedDiskAreas", 5 * reload);
+        vma.signal(Signal::HUP);
+    }
+    until("the plan", SOON, || (vma.document("web01")["aggregate"]["basis"] == "cbt-allocated").then_some(()));
+    until("every session has ended", SOON, || (vcsim.sessions() == 0).then_some(()));
 }

@@ -214,8 +214,11 @@ func (vm *trackedVM) setLayout(v *values) error {
 		return fileKey - 1
 	}
 	base := []int32{add("diskDescriptor", 512), add("diskExtent", v.number("extent", 0))}
-	delta := []int32{add("diskDescriptor", 512), add("diskExtent", v.number("delta", 0))}
-	chain := []types.VirtualMachineFileLayoutExDiskUnit{{FileKey: base}, {FileKey: delta}}
+	chain := []types.VirtualMachineFileLayoutExDiskUnit{{FileKey: base}}
+	if delta := v.number("delta", 0); delta > 0 {
+		keys := []int32{add("diskDescriptor", 512), add("diskExtent", delta)}
+		chain = append(chain, types.VirtualMachineFileLayoutExDiskUnit{FileKey: keys})
+	}
 	layout.Disk = append(layout.Disk, types.VirtualMachineFileLayoutExDiskLayout{Key: key, Chain: chain})
 	return nil
 }

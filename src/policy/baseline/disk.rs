@@ -16,6 +16,8 @@ pub(super) struct DiskPlanning {
     previous: Option<ChangeId>,
     question: Option<Baseline>,
     told: Option<(Areas, Basis)>,
+    /// Why CBT did not answer for the previous change id, which may not have been the id's fault.
+    refused: Option<String>,
     suspects: Vec<Suspect>,
     reasons: Vec<String>,
     may_improve: bool,
@@ -23,7 +25,14 @@ pub(super) struct DiskPlanning {
 
 impl DiskPlanning {
     /// A disk of the VM, and what the job says of it where it knows it.
-    pub(super) fn new(vm: &VmFacts, facts: &DiskFacts, sync: Option<SyncKind>, wanted: Option<&WantedDisk>) -> Self {
+    /// `is_after_snapshot` is true where the mover has taken its own snapshot by now.
+    pub(super) fn new(
+        vm: &VmFacts,
+        facts: &DiskFacts,
+        sync: Option<SyncKind>,
+        wanted: Option<&WantedDisk>,
+        is_after_snapshot: bool,
+    ) -> Self {
         let previous = wanted.and_then(|wanted| wanted.previous.clone()).filter(|_| sync != Some(SyncKind::Full));
         let mut planning = Self {
             facts: facts.clone(),
@@ -31,19 +40,21 @@ impl DiskPlanning {
             previous,
             question: None,
             told: None,
+            refused: None,
             suspects: Vec::new(),
             reasons: Vec::new(),
             may_improve: false,
         };
-        if planning.can_be_asked(vm) {
-            let then = wanted.and_then(|wanted| wanted.capacities_then.iter().find(|(key, _)| *key == facts.key));
-            planning.question = Some(planning.first_question(sync, then.map(|(_, bytes)| *bytes)));
+        let then = wanted.and_then(|wanted| wanted.capacities_then.iter().find(|(key, _)| *key == facts.key));
+        let first = planning.first_question(sync, then.map(|(_, bytes)| *bytes));
+        if planning.can_be_asked(vm, is_after_snapshot) {
+            planning.question = Some(if planning.suspects.is_empty() { first } else { Baseline::Whole });
         }
         planning
     }
 
     /// Whether CBT has an answer for this disk; the reasons say why not.
-    fn can_be_asked(&mut self, vm: &VmFacts) -> bool {
+    fn can_be_asked(&mut self, vm: &VmFacts, is_after_snapshot: bool) -> bool {
         if let Some(excluded) = self.facts.excluded {
             self.reasons.push(format!(
                 "VMware leaves it out of snapshots and change tracking, because it is {excluded}: make it a dependent disk, \
@@ -81,6 +92,23 @@ impl DiskPlanning {
             self.reasons.push("the VM runs and has no snapshot yet, which the areas could be asked of".to_owned());
             return false;
         }
+        let ids = self
+            .previous
+            .as_ref()
+            .and_then(ChangeId::point)
+            .zip(self.facts.change_id.as_ref().and_then(ChangeId::point));
+        if let Some((then, now)) = ids.filter(|(then, now)| then.uuid == now.uuid && then.counter > now.counter) {
+            if is_after_snapshot {
+                self.suspects.push(Suspect::Ahead { then: then.counter, now: now.counter });
+                return true;
+            }
+            // Somebody's own, older than the last run: the mover will take another.
+            self.may_improve = true;
+            self.reasons.push(
+                "the VM's snapshot is older than the previous change id: it is not the one to be copied".to_owned(),
+            );
+            return false;
+        }
         true
     }
 
@@ -116,7 +144,16 @@ impl DiskPlanning {
                 self.question = Some(Baseline::Whole);
             }
             (Baseline::Since(_), Ok(areas)) => self.told = Some((areas, Basis::CbtDelta)),
-            (Baseline::Whole, Ok(areas)) => self.told = Some((areas, Basis::CbtAllocated)),
+            (Baseline::Whole, Ok(areas)) => {
+                // Everything but that change id is well, so that it was the id.
+                self.suspects.extend(self.refused.take().map(Suspect::Refused));
+                self.told = Some((areas, Basis::CbtAllocated));
+            }
+            // vCenter need not say which argument it was.
+            (Baseline::Since(_), Err(fault)) if fault.kind == FaultKind::InvalidArgument => {
+                self.refused = Some(fault.message.clone());
+                self.question = Some(Baseline::Whole);
+            }
             (Baseline::Since(_), Err(fault)) if fault.kind == FaultKind::ChangeIdRefused => {
                 self.suspects.push(Suspect::Refused(fault.message.clone()));
                 self.question = Some(Baseline::Whole);

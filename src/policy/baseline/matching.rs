@@ -15,8 +15,12 @@ pub(super) fn matched(disks: &[DiskFacts], wanted: &[WantedDisk]) -> Vec<Option<
     for (number, is_same) in rules.into_iter().enumerate() {
         // A disk that has a key is that one or none.
         for place in (0..wanted.len()).filter(|place| number == 0 || key_of(&wanted[*place]).is_none()) {
-            let found = (0..disks.len()).find(|at| given[*at].is_none() && is_same(&disks[*at], &wanted[place]));
-            if let Some(at) = found.filter(|_| !given.contains(&Some(place))) {
+            let mut found = (0..disks.len()).filter(|at| is_same(&disks[*at], &wanted[place]));
+            // A name that fits two disks names neither.
+            if let (Some(at), None) = (found.next(), found.next())
+                && given[at].is_none()
+                && !given.contains(&Some(place))
+            {
                 given[at] = Some(place);
             }
         }
@@ -91,6 +95,6 @@ mod tests {
     fn two_wishes_for_one_disk_get_it_once() {
         let disks = [disk(2000, "same", "scsi0:0"), disk(2001, "same", "scsi0:1")];
         assert_eq!(matched(&disks, &[wanted("a", Some(2000), ""), wanted("b", Some(2000), "")]), [Some(0), None]);
-        assert_eq!(matched(&disks, &[wanted("a", None, "same"), wanted("b", None, "same")]), [Some(0), Some(1)]);
+        assert_eq!(matched(&disks, &[wanted("a", None, "same"), wanted("b", None, "same")]), [None, None], "no guess");
     }
 }

@@ -36,7 +36,7 @@ impl VmPlanning {
         let given = matched(&facts.disks, &request.disks);
         let disks = facts.disks.iter().zip(&given).map(|(disk, place)| {
             let wanted = place.map(|place| &request.disks[place]);
-            DiskPlanning::new(&facts, disk, request.sync, wanted)
+            DiskPlanning::new(&facts, disk, request.sync, wanted, request.is_after_snapshot)
         });
         let disks = disks.collect();
         let is_missing = |place: &usize| !given.contains(&Some(*place));
@@ -127,6 +127,8 @@ mod tests {
             job: JobId::parse("j").expect("an id"),
             vm_path: "/DC0/vm/web01".to_owned(),
             sync,
+            generation: 0,
+            is_after_snapshot: true,
             disks: vec![WantedDisk {
                 id,
                 device_key: None,
@@ -213,6 +215,32 @@ mod tests {
             assert_eq!(told(&plan), (GIB, Basis::CbtAllocated, Some(5)));
             assert!(plan.suspect.as_ref().is_some_and(|suspect| suspect.contains(reason)), "{:?}", plan.suspect);
         }
+    }
+
+    #[test]
+    fn r06_doubts_that_need_no_question_are_named_before_there_is_a_snapshot() {
+        let running = VmFacts { snapshot: None, ..vm() };
+        let (plan, asked) = planned(running, &since(ChangeId::from_text("completed").expect("a text")), &[]);
+        assert!(plan.suspect.is_some_and(|suspect| suspect.contains("is not <uuid>/<counter>")), "{:?}", plan.reasons);
+        assert!(asked.is_empty() && plan.may_improve);
+    }
+
+    #[test]
+    fn r06_somebodys_old_snapshot_makes_no_change_id_suspect_until_the_mover_has_its_own() {
+        let request = PlanRequest { is_after_snapshot: false, ..since(change_id(UUID, 82)) };
+        let (plan, asked) = planned(vm(), &request, &[]);
+        assert_eq!((&plan.suspect, asked, plan.may_improve), (&None, Vec::new(), true));
+        assert!(plan.reasons[0].contains("older than the previous change id"), "{:?}", plan.reasons);
+    }
+
+    #[test]
+    fn r06_an_argument_that_vcenter_does_not_name_was_the_change_id_where_all_else_is_well() {
+        let answers = [fault(FaultKind::InvalidArgument), areas(GIB, 5)];
+        let (plan, _) = planned(vm(), &since(change_id(UUID, 80)), &answers);
+        assert!(plan.suspect.is_some_and(|suspect| suspect.contains("vCenter has no answer")), "{:?}", plan.reasons);
+        let answers = [fault(FaultKind::InvalidArgument), fault(FaultKind::InvalidArgument)];
+        let (plan, _) = planned(vm(), &since(change_id(UUID, 80)), &answers);
+        assert_eq!((plan.suspect, plan.basis), (None, Basis::Layout));
     }
 
     #[test]

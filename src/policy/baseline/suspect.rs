@@ -14,7 +14,7 @@ pub(super) enum Suspect {
     /// CBT was reset since.
     OtherUuid { before: ChangeId, now: ChangeId },
     /// The VM went back to an earlier snapshot.
-    Ahead { before: ChangeId, now: ChangeId },
+    Ahead { then: u128, now: u128 },
     /// The disk has another size than it had.
     CapacityChanged { then: u64, now: u64 },
     /// CBT does not run at all.
@@ -36,8 +36,6 @@ impl Suspect {
             let (before, id) = (previous.clone(), id.clone());
             if then.uuid != now.uuid {
                 doubts.push(Self::OtherUuid { before, now: id });
-            } else if then.counter > now.counter {
-                doubts.push(Self::Ahead { before, now: id });
             }
         }
         if let Some(bytes) = capacity_then.filter(|bytes| *bytes != disk.capacity_bytes) {
@@ -57,9 +55,8 @@ impl fmt::Display for Suspect {
                 let (before, now) = (before.as_str(), now.as_str());
                 write!(f, "change tracking was reset: the disk is at {now}, which has another uuid than {before}")
             }
-            Self::Ahead { before, now } => {
-                let (before, now) = (before.as_str(), now.as_str());
-                write!(f, "the disk is at {now}, before {before}, as where the VM went back to an earlier snapshot")
+            Self::Ahead { then, now } => {
+                write!(f, "the disk is at {now} and was at {then}, as where the VM went back to an earlier snapshot")
             }
             Self::CapacityChanged { then, now } => {
                 write!(f, "the disk had {then} bytes at the previous change id and has {now} bytes now")

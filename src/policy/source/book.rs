@@ -142,6 +142,8 @@ pub struct Source {
     pub(super) dice: Dice,
     /// Which jobs vCenter is asked about; `None` without a vCenter.
     pub(super) planning: Option<Planning>,
+    /// Another after each start and reload: what was asked before is nobody's answer.
+    pub(super) generation: u64,
     /// Why no job is planned for a while.
     pub(super) halt: Option<Fault>,
     /// What waits for a job of its VM.
@@ -179,6 +181,7 @@ impl Source {
             journal: Journal::default(),
             dice,
             planning,
+            generation: sequence,
             halt: None,
             unclaimed: Unclaimed::default(),
             #[cfg(test)]
@@ -203,17 +206,15 @@ impl Source {
         source
     }
 
-    /// Takes over settings that may change while it runs; with another vCenter all jobs are planned anew.
+    /// Takes over settings that may change while it runs; all unfinished jobs are planned anew.
     pub fn reconfigure(&mut self, now: Now, auto_initialize: bool, keep_finished: Duration, plans: bool) {
         self.settings.auto_initialize = auto_initialize;
         self.settings.keep_finished = keep_finished;
-        if plans != self.settings.plans {
-            self.settings.plans = plans;
-            self.planning = plans.then(|| Planning::new(self.settings.seed));
-            self.plan_unfinished(now);
-        } else if let Some(planning) = &mut self.planning {
-            planning.try_now();
-        }
+        // What is on its way was asked of the vCenter before, with secrets that may have been wrong: nobody waits for it.
+        self.settings.plans = plans;
+        self.generation += 1;
+        (self.planning, self.halt) = (plans.then(|| Planning::new(self.settings.seed)), None);
+        self.plan_unfinished(now);
     }
 
     /// How it behaves.

@@ -129,10 +129,7 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
     let job = &mut entry.job;
     announce::enrich(job, declaration.vm.as_ref(), &declaration.disks);
     entry.watched.resize_with(job.disks.len(), Default::default);
-    // What vCenter had found counts under the name that it is given now.
-    for at in (0..job.disks.len()).filter(|at| job.is_shadowed(&job.disks[*at])).collect::<Vec<_>>() {
-        (job.disks[at].planned_bytes, job.disks[at].suspect) = (Some(0), None);
-    }
+    job.clear_shadowed();
     job.disks.iter_mut().for_each(plan_by_capacity);
     job.sync = job.sync.or(declaration.sync);
     for given in &declaration.disks {

@@ -23,7 +23,7 @@ impl Source {
         loop {
             let id = planning.next_job()?;
             match self.jobs.get(&id) {
-                Some(entry) if is_plannable(&entry.job) => return Some(request(&entry.job)),
+                Some(entry) if is_plannable(&entry.job) => return Some(request(&entry.job, self.generation)),
                 Some(_) | None => {
                     planning.forget(&id);
                     planning.answered(&id);
@@ -58,7 +58,8 @@ impl Source {
     /// What came of asking vCenter.
     pub fn planned(&mut self, now: Now, request: &PlanRequest, planned: &Planned) {
         let id = &request.job;
-        let Some(planning) = self.planning.as_mut() else { return };
+        let is_awaited = request.generation == self.generation;
+        let Some(planning) = self.planning.as_mut().filter(|_| is_awaited) else { return };
         let tries = planning.tries(id);
         if !planning.answered(id) {
             return;
@@ -123,14 +124,12 @@ impl Source {
         }
     }
 
-    /// After a start: whoever has no basis from CBT is planned again.
+    /// After a start or a reload every unfinished job is planned: nobody remembers which snapshot its plan was of.
     pub(super) fn plan_unfinished(&mut self, now: Now) {
         if self.planning.is_none() {
             return;
         }
-        let lacks =
-            |job: &Job| job.disks.is_empty() || job.disks.iter().any(|disk| !disk.basis.is_some_and(Basis::is_of_cbt));
-        let jobs = self.jobs.values().filter(|entry| is_plannable(&entry.job) && lacks(&entry.job));
+        let jobs = self.jobs.values().filter(|entry| is_plannable(&entry.job));
         let ids: Vec<JobId> = jobs.map(|entry| entry.job.id.clone()).collect();
         ids.iter().for_each(|id| self.want_plan(now, id));
     }
@@ -183,10 +182,11 @@ fn is_plannable(job: &Job) -> bool {
 /// True where the job has other disks by now than when it was asked about.
 fn is_outdated(asked: &PlanRequest, job: &Job) -> bool {
     let ids = |request: &PlanRequest| request.disks.iter().map(|disk| disk.id.clone()).collect::<Vec<_>>();
-    ids(asked) != ids(&request(job)) || asked.sync != job.sync
+    ids(asked) != ids(&request(job, asked.generation)) || asked.sync != job.sync
 }
 
-fn request(job: &Job) -> PlanRequest {
+fn request(job: &Job, generation: u64) -> PlanRequest {
+    let is_after_snapshot = job.stage.is_some_and(|stage| stage > Stage::Snapshot);
     let disks = job.disks.iter().filter(|disk| !job.is_shadowed(disk)).map(|disk| WantedDisk {
         id: disk.id.clone(),
         device_key: disk.device_key,
@@ -194,7 +194,14 @@ fn request(job: &Job) -> PlanRequest {
         previous: disk.previous_change_id.clone(),
         capacities_then: Vec::new(),
     });
-    PlanRequest { job: job.id.clone(), vm_path: job.vm.path.clone(), sync: job.sync, disks: disks.collect() }
+    PlanRequest {
+        job: job.id.clone(),
+        vm_path: job.vm.path.clone(),
+        sync: job.sync,
+        generation,
+        is_after_snapshot,
+        disks: disks.collect(),
+    }
 }
 
 fn pace_of(kind: FaultKind) -> Pace {
@@ -402,6 +409,43 @@ mod tests {
         push(&mut source, 3, "Transfer", Some("root"), 150);
         push(&mut source, 4, "Transfer", Some("data"), 10);
         assert_eq!(document(&source).disks.len(), 2, "and so is another name");
+    }
+
+    #[test]
+    fn a_movers_own_names_for_several_disks_take_the_place_of_those_that_were_found() {
+        let mut source = source(&[]);
+        plan(
+            &mut source,
+            2,
+            vec![disk(None, 2000, 300, Basis::CbtAllocated), disk(None, 2001, 500, Basis::CbtAllocated)],
+        );
+        assert_eq!(total(&source).0, 800);
+        for (second, name) in [(3, "root"), (4, "data")] {
+            let disk = DiskId::parse(name).ok();
+            let push = Push {
+                stage: "Transfer".to_owned(),
+                disk,
+                bytes_transferred: 100,
+                total_bytes: Some(400),
+                ..Push::default()
+            };
+            source.push(at(second), &id(JOB), &push).expect("taken");
+        }
+        assert_eq!((total(&source).0, document(&source).totals.percent.to_string()), (800, "25.00".to_owned()));
+        let again = vec![disk(None, 2000, 300, Basis::CbtAllocated), disk(None, 2001, 500, Basis::CbtAllocated)];
+        plan(&mut source, 5, again);
+        assert_eq!(total(&source).0, 800, "each disk counts once");
+    }
+
+    #[test]
+    fn r05_after_a_restart_the_plan_is_made_again_when_the_snapshot_is_there() {
+        let mut source = source(&["disk-2000"]);
+        plan(&mut source, 2, vec![disk(Some("disk-2000"), 2000, 300, Basis::CbtDelta)]);
+        let job = source.job(&id(JOB)).expect("known").clone();
+        let mut source = Source::resume(source.settings.clone(), 9, vec![job], at(3));
+        plan(&mut source, 4, vec![disk(Some("disk-2000"), 2000, 300, Basis::CbtDelta)]);
+        push(&mut source, 5, "Preparing Migration", None, 0);
+        assert_eq!(source.next_plan().map(|request| request.is_after_snapshot), Some(true));
     }
 
     #[test]

@@ -408,6 +408,7 @@ impl Source {
             return None;
         }
         job.add_disk(Disk::new(disk.clone()));
+        job.clear_shadowed();
         watched.reserve_exact(1);
         watched.push(Default::default());
         let message = format!("disk {disk} is new: nobody had declared it");

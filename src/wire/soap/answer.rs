@@ -184,7 +184,8 @@ pub fn properties(method: &'static str, answer: &Element<'_>) -> Result<Properti
         let mut properties = BTreeMap::new();
         for set in object.all("propSet") {
             if let (Some(name), Some(value)) = (set.text_of("name"), set.child("val")) {
-                properties.insert(name.to_owned(), vm::property(name, value).map_err(|why| broken(method, &why))?);
+                let read = vm::property(name, value).map_err(|why| broken(method, &why))?;
+                properties.extend(read.map(|read| (name.to_owned(), read)));
             }
         }
         let missing = object.all("missingSet").filter_map(|missing| {

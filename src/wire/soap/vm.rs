@@ -1,6 +1,9 @@
 //! The properties of virtual machines and snapshots, as far as a plan needs them (`vsphere.md`, "What to read").
 
+use std::collections::BTreeMap;
+
 use super::xml::Element;
+use crate::limits;
 use crate::model::id::ChangeId;
 use crate::model::text::bounded;
 use crate::model::vmware::Exclusion;
@@ -53,19 +56,27 @@ const TRACKED_BACKINGS: [&str; 5] = [
     "VirtualDiskRawDiskVer2BackingInfo",
 ];
 
-/// Reads the value of a property; the error says what in it cannot be.
-pub(super) fn property(name: &str, value: &Element<'_>) -> Result<Property, String> {
-    Ok(match name {
+/// Reads the value of a property; `None` where nobody asked for it. The error says what in it cannot be.
+pub(super) fn property(name: &str, value: &Element<'_>) -> Result<Option<Property>, String> {
+    Ok(Some(match name {
         "config.hardware.device" => Property::Disks(disks(value)?),
         "layoutEx" => Property::Layout(layout(value)),
         "snapshot" => Property::Snapshots(snapshots(value)),
-        _ => Property::Text(value.text.trim().to_owned()),
-    })
+        "name"
+        | "config.changeTrackingEnabled"
+        | "capability.changeTrackingSupported"
+        | "config.version"
+        | "runtime.powerState" => Property::Text(bounded(value.text.trim())),
+        _ => return Ok(None),
+    }))
 }
 
 fn disks(devices: &Element<'_>) -> Result<Vec<VirtualDisk>, String> {
-    let of_disks = devices.children.iter().filter(|device| device.kind == "VirtualDisk");
-    let mut disks = of_disks.map(|device| disk(device, devices)).collect::<Result<Vec<_>, _>>()?;
+    let of_disks = || devices.children.iter().filter(|device| device.kind == "VirtualDisk");
+    if of_disks().count() > limits::DISKS_PER_JOB {
+        return Err(format!("more than {} disks", limits::DISKS_PER_JOB));
+    }
+    let mut disks = of_disks().map(|device| disk(device, devices)).collect::<Result<Vec<_>, _>>()?;
     disks.sort_by_key(|disk| disk.key);
     match disks.windows(2).find(|pair| pair[0].key == pair[1].key) {
         Some(pair) => Err(format!("two disks with the key {}", pair[0].key)),
@@ -89,7 +100,7 @@ fn disk(device: &Element<'_>, devices: &Element<'_>) -> Result<VirtualDisk, Stri
         node: node(device, devices),
         capacity_bytes,
         // An id of more than any id's length is none, and is not kept.
-        change_id: change_id.filter(|id| id.len() <= crate::limits::TEXT_BYTES).and_then(ChangeId::from_text),
+        change_id: change_id.filter(|id| id.len() <= limits::TEXT_BYTES).and_then(ChangeId::from_text),
         excluded: backing.and_then(exclusion),
     })
 }
@@ -120,24 +131,26 @@ fn node(device: &Element<'_>, devices: &Element<'_>) -> Option<String> {
     Some(format!("{prefix}{bus}:{unit}"))
 }
 
-/// For each disk its own chain only: the keys of `disk[]` are device keys, those in its chain are file keys (F17).
+/// For each disk its own chain only: the keys of `disk[]` are device keys, those in its chain are file keys (F17). A chain
+/// of which a link has no size tells nothing: what is missing may be nearly all of the disk.
 fn layout(layout: &Element<'_>) -> Vec<(i64, u64)> {
-    let bytes_of = |file_key: i64, only_extents: bool| {
-        let files = layout.all("file").filter(|file| file.number_of("key") == Some(file_key));
-        let counted = files.filter(|file| !only_extents || file.text_of("type") == Some("diskExtent"));
-        counted.filter_map(|file| file.number_of::<u64>("size")).fold(0, u64::saturating_add)
+    let file = |file: &Element<'_>| {
+        let (key, size): (i64, u64) = (file.number_of("key")?, file.number_of("size")?);
+        Some((key, (file.text_of("type") == Some("diskExtent"), size)))
     };
-    let disk_bytes = |disk: &Element<'_>, only_extents: bool| {
-        let keys = disk.all("chain").flat_map(|chain| chain.all("fileKey"));
-        let keys = keys.filter_map(|key| key.text.trim().parse().ok());
-        keys.map(|key| bytes_of(key, only_extents)).fold(0, u64::saturating_add)
+    let files: BTreeMap<i64, (bool, u64)> = layout.all("file").filter_map(file).collect();
+    // Where a datastore has no files for extents, the descriptors are the disk's objects.
+    let link_bytes = |link: &Element<'_>| {
+        let keys = link.all("fileKey").filter_map(|key| key.text.trim().parse::<i64>().ok());
+        let of_link: Vec<(bool, u64)> = keys.filter_map(|key| files.get(&key).copied()).collect();
+        let has_extents = of_link.iter().any(|(is_extent, size)| *is_extent && *size > 0);
+        let counted = of_link.iter().filter(|(is_extent, _)| *is_extent || !has_extents);
+        Some(counted.map(|(_, size)| *size).fold(0, u64::saturating_add)).filter(|bytes| *bytes > 0)
     };
     let disks = layout.all("disk").filter_map(|disk| {
-        let key: i64 = disk.number_of("key")?;
-        // Where a datastore has no files for extents, the descriptors are the disk's objects.
-        let bytes =
-            [true, false].into_iter().map(|only_extents| disk_bytes(disk, only_extents)).find(|bytes| *bytes > 0)?;
-        Some((key, bytes))
+        let links: Option<Vec<u64>> = disk.all("chain").map(link_bytes).collect();
+        let links = links.filter(|links| !links.is_empty())?;
+        Some((disk.number_of("key")?, links.into_iter().fold(0, u64::saturating_add)))
     });
     disks.collect()
 }
@@ -162,7 +175,7 @@ mod tests {
 
     fn read(name: &str, value: &str) -> Result<Property, String> {
         let text = format!("<val>{value}</val>");
-        property(name, &parse(text.as_bytes()).expect("XML"))
+        property(name, &parse(text.as_bytes()).expect("XML")).map(|read| read.expect("a known property"))
     }
     fn device(key: i64, backing: &str, rest: &str) -> String {
         format!(
@@ -251,13 +264,15 @@ mod tests {
             file(9, "config", 1_000_000),
             disk(2000, [&[1, 2], &[3]]),
             disk(2001, [&[2000], &[5]]),
-            disk(2002, [&[1], &[]]),
-            disk(2003, [&[77], &[]]),
+            disk(2002, [&[1], &[1]]),
+            // A link that is not there, or has no size, may be nearly all of the disk.
+            disk(2003, [&[77], &[5]]),
+            disk(2004, [&[2], &[]]),
             // The same files again, as the snapshot sees them: counted once.
             "<snapshot><disk><key>2000</key><chain><fileKey>2</fileKey></chain></disk></snapshot>".to_owned(),
         ];
         let layout = read("layoutEx", &text.concat());
-        assert_eq!(layout, Ok(Property::Layout(vec![(2000, 10_200), (2001, 70_003), (2002, 500)])));
+        assert_eq!(layout, Ok(Property::Layout(vec![(2000, 10_200), (2001, 70_003), (2002, 1000)])));
     }
 
     #[test]

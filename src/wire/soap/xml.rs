@@ -62,6 +62,7 @@ pub fn parse(bytes: &[u8]) -> Result<Element<'_>, BadXml> {
         let at = u64::try_from(error.valid_up_to()).unwrap_or(u64::MAX);
         BadXml { at, problem: "it is not UTF-8".to_owned() }
     })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut tree = Growing { text, open: Vec::new(), root: None, elements: 0 };
     let mut reader = Reader::from_str(text);
     reader.config_mut().enable_all_checks(true);
@@ -98,8 +99,8 @@ fn resolve(name: &str) -> Option<String> {
         Some(hex) => u32::from_str_radix(hex, 16),
         None => number.parse(),
     };
-    // XML 1.0, section 2.2: no control characters but these.
-    let is_allowed = |c: &char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    // XML 1.0, section 2.2: no control characters of ASCII but these.
+    let is_allowed = |c: &char| !c.is_ascii_control() || matches!(c, '\t' | '\n' | '\r' | '\u{7f}');
     code.ok().and_then(char::from_u32).filter(is_allowed).map(String::from)
 }
 
@@ -146,7 +147,7 @@ impl<'b> Growing<'b> {
 
     fn add(&mut self, part: Cow<'b, str>) -> Result<(), String> {
         let Some(element) = self.open.last_mut() else {
-            return if part.trim().is_empty() || part == "\u{feff}" { Ok(()) } else { Err("text outside".to_owned()) };
+            return if part.trim().is_empty() { Ok(()) } else { Err("text outside".to_owned()) };
         };
         if element.text.is_empty() {
             element.text = part;
@@ -196,6 +197,7 @@ mod tests {
         let document = b"<?xml version=\"1.0\"?>\n<s:Envelope xmlns:s=\"x\">\n <s:Body><a xsi:type=\"xsd:long\">5</a>\
             <a>x &amp; &#65;&#x42;<![CDATA[<c>]]></a><ref type=\"VirtualMachine\" xsi:type=\"Ref\">vm-1</ref><!-- c --><e/></s:Body>\n</s:Envelope>\n";
         let root = parse(document).expect("a tree");
+        assert_eq!(parse(&[b"\xef\xbb\xbf", &document[..]].concat()).as_ref(), Ok(&root), "with a byte order mark");
         let body = root.child("Body").expect("a body");
         assert_eq!(root.name, "Envelope");
         assert_eq!(body.number_of::<u64>("a"), Some(5));
