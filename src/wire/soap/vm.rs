@@ -76,7 +76,8 @@ fn disks(devices: &Element<'_>) -> Result<Vec<VirtualDisk>, String> {
     if of_disks().count() > limits::DISKS_PER_JOB {
         return Err(format!("more than {} disks", limits::DISKS_PER_JOB));
     }
-    let mut disks = of_disks().map(|device| disk(device, devices)).collect::<Result<Vec<_>, _>>()?;
+    let controllers = controllers(devices);
+    let mut disks = of_disks().map(|device| disk(device, &controllers)).collect::<Result<Vec<_>, _>>()?;
     disks.sort_by_key(|disk| disk.key);
     match disks.windows(2).find(|pair| pair[0].key == pair[1].key) {
         Some(pair) => Err(format!("two disks with the key {}", pair[0].key)),
@@ -84,7 +85,7 @@ fn disks(devices: &Element<'_>) -> Result<Vec<VirtualDisk>, String> {
     }
 }
 
-fn disk(device: &Element<'_>, devices: &Element<'_>) -> Result<VirtualDisk, String> {
+fn disk(device: &Element<'_>, controllers: &BTreeMap<i64, String>) -> Result<VirtualDisk, String> {
     let key: i64 = device.number_of("key").ok_or("a virtual disk without a key")?;
     let in_kb = || device.number_of::<u64>("capacityInKB").and_then(|kb| kb.checked_mul(1024));
     // Servers before 5.5 tell KB only.
@@ -97,7 +98,7 @@ fn disk(device: &Element<'_>, devices: &Element<'_>) -> Result<VirtualDisk, Stri
     Ok(VirtualDisk {
         key,
         label: bounded(label),
-        node: node(device, devices),
+        node: node(device, controllers),
         capacity_bytes,
         // An id of more than any id's length is none, and is not kept.
         change_id: change_id.filter(|id| id.len() <= limits::TEXT_BYTES).and_then(ChangeId::from_text),
@@ -116,19 +117,26 @@ fn exclusion(backing: &Element<'_>) -> Option<Exclusion> {
     }
 }
 
-/// `scsi0:1`: the kind and the bus of its controller, and its unit there.
-fn node(device: &Element<'_>, devices: &Element<'_>) -> Option<String> {
-    let controller_key: i64 = device.number_of("controllerKey")?;
-    let unit: u32 = device.number_of("unitNumber")?;
-    let controller = devices.children.iter().find(|other| other.number_of("key") == Some(controller_key))?;
-    let bus: u32 = controller.number_of("busNumber")?;
-    let prefix = match &*controller.kind {
-        "VirtualIDEController" => "ide",
-        "VirtualAHCIController" | "VirtualSATAController" => "sata",
-        "VirtualNVMEController" => "nvme",
-        _ => "scsi",
+/// The controllers by their keys, each as `scsi0`.
+fn controllers(devices: &Element<'_>) -> BTreeMap<i64, String> {
+    let controller = |device: &Element<'_>| {
+        let (key, bus): (i64, u32) = (device.number_of("key")?, device.number_of("busNumber")?);
+        let kind = match &*device.kind {
+            "VirtualIDEController" => "ide",
+            "VirtualAHCIController" | "VirtualSATAController" => "sata",
+            "VirtualNVMEController" => "nvme",
+            _ => "scsi",
+        };
+        Some((key, format!("{kind}{bus}")))
     };
-    Some(format!("{prefix}{bus}:{unit}"))
+    devices.children.iter().filter_map(controller).collect()
+}
+
+/// `scsi0:1`: the disk's controller, and its unit there.
+fn node(device: &Element<'_>, controllers: &BTreeMap<i64, String>) -> Option<String> {
+    let controller = controllers.get(&device.number_of("controllerKey")?)?;
+    let unit: u32 = device.number_of("unitNumber")?;
+    Some(format!("{controller}:{unit}"))
 }
 
 /// For each disk its own chain only: the keys of `disk[]` are device keys, those in its chain are file keys (F17). A chain
