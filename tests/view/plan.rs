@@ -68,7 +68,7 @@ disk-2000  Hard disk 1  40.0 GiB  512.0 MiB   1234  cbt-delta      sound      52
 disk-2001  Hard disk 2  40.0 GiB    3.0 GiB      5  cbt-allocated  suspect    52dec0d9…/7   52dec0d9…/81
 disk-2002  Hard disk 3  40.0 GiB    4.0 GiB      -  layout         estimated  -             -
 disk-2003  Hard disk 4  40.0 GiB   40.0 GiB      -  capacity       left out   -             -
-4 disks, 47.5 GiB (51002736640 bytes) to copy, basis capacity
+4 disks, 7.5 GiB (8053063680 bytes) to copy, basis layout
 
 disk-2001
 suspect   change tracking was reset: copy this disk in full once
