@@ -13,12 +13,16 @@ packages=(
   faketime:faketime
   util-linux:unshare
   e2fsprogs:mkfs.ext4
+  procps:ps
+  tmux:tmux
+)
+
+# What only the tests need: the vCenter simulator is a Go program, and it is held against a client of VMware's.
+test_packages=(
   openssl:openssl
   golang-go:go
   golang-github-vmware-govmomi-dev:/usr/share/gocode/src/github.com/vmware/govmomi/simulator/simulator.go
   python3-pyvmomi:/usr/lib/python3/dist-packages/pyVmomi/__init__.py
-  procps:ps
-  tmux:tmux
 )
 
 # Prints a line before each thing that is done.
