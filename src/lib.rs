@@ -16,6 +16,8 @@ pub mod wire;
 #[cfg(feature = "appliance")]
 pub mod cli;
 #[cfg(feature = "appliance")]
+pub mod link;
+#[cfg(feature = "appliance")]
 pub mod mover;
 #[cfg(feature = "appliance")]
 pub mod net;

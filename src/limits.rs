@@ -71,6 +71,8 @@ pub const CONNECTIONS: usize = 512;
 pub const KEPT_CONNECTIONS_PER_VMA: usize = 4;
 /// Polls on the way to one VMA at a time; further ones wait their turn inside their own time limit.
 pub const CONNECTIONS_PER_VMA: usize = 32;
+/// Streams of one link at a time, of both sides: [`CONNECTIONS_PER_VMA`] one way, the change-id calls the other.
+pub const STREAMS_PER_LINK: usize = 128;
 
 /// Events that the loop takes in one wake-up, which is one transaction.
 pub const EVENTS_PER_WAKEUP: usize = 512;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use waybill::config::{OmaConfig, OnStall, Role, VmaConfig, role_of};
+use waybill::config::{OmaConfig, OnStall, Role, SpoolWay, VmaConfig, VmaWay, role_of};
 
 const VMA_FILE: &str = include_str!("../packaging/config/vma.toml");
 const OMA_FILE: &str = include_str!("../packaging/config/oma.toml");
@@ -29,10 +29,8 @@ const SPOOL_REMEDY: &str =
 fn f37_a_spool_is_where_movers_look_and_never_without_a_way_to_the_oma() {
     let text = "name='a'\n[changeid_spool]\noma='http://127.0.0.1:18082'";
     let spool = VmaConfig::parse(text, "vma.toml").expect("valid").changeid_spool.expect("a spool");
-    assert_eq!(
-        (spool.listen.to_string().as_str(), spool.oma.authority().as_str()),
-        ("127.0.0.1:8082", "127.0.0.1:18082")
-    );
+    let SpoolWay::Forward(oma) = &spool.oma else { panic!("{spool:?}") };
+    assert_eq!((spool.listen.to_string().as_str(), oma.authority().as_str()), ("127.0.0.1:8082", "127.0.0.1:18082"));
     let shipped = VmaConfig::parse(VMA_FILE, "vma.toml").expect("as shipped");
     assert_eq!((shipped.changeid_spool, shipped.vcenter), (Some(spool), None));
 
@@ -41,10 +39,7 @@ fn f37_a_spool_is_where_movers_look_and_never_without_a_way_to_the_oma() {
         &[
             (
                 "name = 'a'\n[changeid_spool]\nlisten = '127.0.0.1:8082'",
-                &[
-                    "vma.toml:2: changeid_spool.oma: is missing: change ids would be taken and forwarded to nobody",
-                    SPOOL_REMEDY,
-                ],
+                &["vma.toml:2: changeid_spool.oma: is missing, and there is neither [tunnel] nor [tls]", SPOOL_REMEDY],
             ),
             ("name = 'a'\n\n[changeid_spool]", &["vma.toml:3: changeid_spool.oma: is missing", SPOOL_REMEDY]),
             (
@@ -64,7 +59,7 @@ fn f37_a_spool_is_where_movers_look_and_never_without_a_way_to_the_oma() {
             ),
             (
                 "name = 'a'\n[changeid_spool]\noma = 'https://127.0.0.1'",
-                &["vma.toml:3: changeid_spool.oma: https is not supported by this version"],
+                &["vma.toml:3: changeid_spool.oma: https is not possible here"],
             ),
             ("name = 'a'\n[changeid_spool]\noma = 8082", &["vma.toml:3: changeid_spool.oma: is an integer"]),
             (
@@ -141,8 +136,42 @@ fn every_written_value_is_taken() {
     assert_eq!(config.throttle.min_percent.hundredths(), 25);
     assert_eq!(config.throttle.min_interval, Duration::ZERO);
     assert_eq!(config.throttle.contact_refresh, Duration::from_secs(3));
-    let vmas: Vec<_> = config.vmas.iter().map(|vma| (vma.name.as_str(), vma.origin.authority())).collect();
+    let vmas: Vec<_> = config.vmas.iter().map(|vma| (vma.name.as_str(), forward(&vma.way))).collect();
     assert_eq!(vmas, [("a", "localhost:1".to_owned()), ("b", "[::1]:2".to_owned())]);
+}
+
+fn forward(way: &VmaWay) -> String {
+    let VmaWay::Forward(origin) = way else { panic!("{way:?}") };
+    origin.authority()
+}
+
+#[test]
+fn every_link_of_r60_is_a_configuration_and_the_files_of_tls_serve_all_of_them() {
+    let text = "[tls]\nkey = '/own.key'\n[[vma]]\nname = 'direct'\nurl = 'https://vma.example'\n[[vma]]\nname = 'proxied'\n\
+                url = 'https://vma.example:8443'\nproxy = 'socks5://proxy.example'\nca_file = '/ca.pem'\n\
+                proxy_username_file = '/u'\nproxy_password_file = '/p'\n[[vma]]\nname = 'dials'\ntunnel = true";
+    let config = OmaConfig::parse(text, "oma.toml").expect("valid");
+    let tls = config.tls.expect("a listener");
+    assert_eq!((tls.listen.to_string().as_str(), tls.allow_tls12), ("0.0.0.0:443", false));
+    let [direct, proxied, dials] = &config.vmas[..] else { panic!("{:?}", config.vmas) };
+    let VmaWay::Direct { origin, files, proxy: None } = &direct.way else { panic!("{direct:?}") };
+    assert_eq!((origin.authority().as_str(), files), ("vma.example", &tls.files));
+    let VmaWay::Direct { origin, files, proxy: Some(proxy) } = &proxied.way else { panic!("{proxied:?}") };
+    assert_eq!(origin.authority(), "vma.example:8443");
+    assert_eq!((files.key.to_str(), files.authority.to_str()), (Some("/own.key"), Some("/ca.pem")));
+    assert_eq!(
+        (proxy.address.to_string().as_str(), proxy.credentials.is_some()),
+        ("socks5://proxy.example:1080", true)
+    );
+    assert_eq!(dials.way, VmaWay::Tunnel);
+
+    let text = "name = 'a'\n[tunnel]\noma = 'oma.example'\nproxy = 'http://p:8080'\n[changeid_spool]";
+    let config = VmaConfig::parse(text, "vma.toml").expect("valid");
+    let tunnel = config.tunnel.as_ref().expect("a tunnel");
+    assert_eq!((tunnel.oma.authority().as_str(), tunnel.oma.port), ("oma.example", 443));
+    assert_eq!(tunnel.files.certificate.to_str(), Some("/etc/waybill/tls/vma.pem"));
+    assert_eq!(config.changeid_spool.as_ref().map(|spool| &spool.oma), Some(&SpoolWay::Link));
+    assert_eq!(config.oma_of_spool().as_deref(), Some("oma.example"));
 }
 
 /// A key that is commented out in the shipped files must be one that works, with the default that is shown.
@@ -230,12 +259,24 @@ fn every_mistake_in_a_vma_file_is_named_with_its_line_and_remedy() {
                 &["vma.toml:2: keep_finished: \"1s\" is out of range", "\"1m\" to \"3650d\"; the default is \"7d\""],
             ),
             (
-                "name = 'a'\n[tls]\nlisten = '0.0.0.0:443'",
-                &["vma.toml:2: tls: listening with TLS is not supported by this version", "remove the section"],
+                "name = 'a'\n[tls]\nlisten = '443'\nkey = 'vma.key'",
+                &[
+                    "vma.toml:3: tls.listen: \"443\" is not ADDRESS:PORT",
+                    "vma.toml:4: tls.key: \"vma.key\" is not absolute",
+                ],
+            ),
+            ("name = 'a'\n\n[tunnel]", &["vma.toml:3: tunnel.oma: is missing", "write oma = \"oma.example:443\""]),
+            (
+                "name = 'a'\n[tunnel]\noma = 'https://o'",
+                &["vma.toml:3: tunnel.oma: port \"//o\" is not a number", "host and port only"],
             ),
             (
-                "name = 'a'\n\n[tunnel]\noma = 'o:443'",
-                &["vma.toml:3: tunnel: the built-in reverse tunnel is not supported by this version", "SSH or stunnel"],
+                "name = 'a'\n[tunnel]\noma = 'o'\nproxy = 'http://me:hush@p:1'",
+                &["vma.toml:4: tunnel.proxy: has a user or a password in it", "proxy_password_file"],
+            ),
+            (
+                "name = 'a'\n[tunnel]\noma = 'o'\nproxy = 'socks5://p'\nproxy_username_file = '/u'",
+                &["vma.toml:5: tunnel.proxy_username_file: stands without a password"],
             ),
             (
                 "name = 'a'\n[vcenter]\nurl = 'x'\nca_file = '/ca.pem'",
@@ -361,27 +402,35 @@ fn every_mistake_in_an_oma_file_is_named_with_its_line_and_remedy() {
             ("[vma]\nname = 'a'", &["oma.toml:1: vma: is a table", "[[vma]] with double brackets"]),
             ("vma = ['a']", &["oma.toml:1: vma: is a string", "[[vma]]"]),
             ("[[vma]]\nurl = 'http://127.0.0.1:1'", &["oma.toml:1: vma[1].name: is missing"]),
-            ("\n[[vma]]\nname = 'a'", &["oma.toml:2: vma[1].url: is missing", "http://127.0.0.1:8081"]),
+            ("\n[[vma]]\nname = 'a'", &["oma.toml:2: vma[1].url: is missing", "tunnel = true"]),
             (
                 "[[vma]]\nname = 'a'\nurl = 'http://10.0.0.1:8081'",
                 &["oma.toml:3: vma[1].url: host \"10.0.0.1\" is not this machine", "by SSH or stunnel"],
             ),
             (
-                "[[vma]]\nname = 'a'\nurl = 'https://vma.example'",
-                &["oma.toml:3: vma[1].url: https is not supported by this version", "by SSH or stunnel"],
+                "[[vma]]\nname = 'a'\nurl = 'https://vma.example/api'",
+                &["oma.toml:3: vma[1].url: has a path", "write \"https://HOST:PORT\""],
             ),
             ("[[vma]]\nname = 'a'\nurl = 'vma.example'", &["oma.toml:3: vma[1].url: does not begin with http://"]),
             (
                 "[[vma]]\nname = 'a'\ntunnel = true",
-                &["oma.toml:3: vma[1].tunnel: the built-in reverse tunnel is not supported by this version"],
+                &["oma.toml:3: vma[1].tunnel: nobody can dial this OMA: it has no [tls]", "add the section [tls]"],
+            ),
+            (
+                "[tls]\n[[vma]]\nname = 'a'\ntunnel = true\nurl = 'https://a'",
+                &["oma.toml:5: vma[1].url: stands beside tunnel = true"],
+            ),
+            (
+                "[tls]\n[[vma]]\nname = 'a'\ntunnel = true\ncertificate = '/c'",
+                &["oma.toml:5: vma[1].certificate: means nothing where the VMA dials"],
             ),
             (
                 "[[vma]]\nname='a'\nurl='http://[::1]:1'\nproxy='socks5://p'",
-                &["oma.toml:4: vma[1].proxy: polling through a proxy is not supported by this version"],
+                &["oma.toml:4: vma[1].proxy: means nothing without TLS"],
             ),
             (
-                "[[vma]]\nname='a'\nurl='http://[::1]:1'\ncertificate='c'",
-                &["oma.toml:4: vma[1].certificate: polling with TLS is not supported by this version"],
+                "[[vma]]\nname='a'\nurl='https://a'\nproxy='ftp://p'",
+                &["oma.toml:4: vma[1].proxy: does not begin with http:// or socks5://"],
             ),
             (
                 "[[vma]]\nname='a'\nurl='http://[::1]:1'\n[[vma]]\nname='a'\nurl='http://[::1]:2'",
@@ -391,14 +440,8 @@ fn every_mistake_in_an_oma_file_is_named_with_its_line_and_remedy() {
                 "[[vma]]\nname='a'\nurl='http://[::1]:1'\ncertifcate='c'",
                 &["oma.toml:4: vma[1].certifcate: unknown key; did you mean `certificate`?"],
             ),
-            (
-                "[tls]\nlisten = '0.0.0.0:443'",
-                &["oma.toml:1: tls: listening with TLS is not supported by this version"],
-            ),
-            (
-                "[pki]\ndirectory = '/x'",
-                &["oma.toml:1: pki: the built-in certificate authority is not supported by this version"],
-            ),
+            ("[tls]\nclient_name = 'a'", &["oma.toml:2: tls.client_name: unknown key"]),
+            ("[pki]\ndirectory = 'x'", &["oma.toml:2: pki.directory: \"x\" is not absolute"]),
         ],
         refuse,
     );
@@ -406,7 +449,7 @@ fn every_mistake_in_an_oma_file_is_named_with_its_line_and_remedy() {
 
 #[test]
 fn all_mistakes_are_reported_at_once_in_the_order_of_the_lines() {
-    let text = "listen = '0.0.0.0:1'\nfoo = 1\n[poll]\ninterval = '1ms'\n[[vma]]\nname = ''\nurl = 'https://x'\n";
+    let text = "listen = '0.0.0.0:1'\nfoo = 1\n[poll]\ninterval = '1ms'\n[[vma]]\nname = ''\nurl = 'https://x y'\n";
     let errors = OmaConfig::parse(text, "oma.toml").expect_err("full of mistakes");
     let places: Vec<_> = errors.faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
     assert_eq!(places, [(1, "listen"), (2, "foo"), (4, "poll.interval"), (6, "vma[1].name"), (7, "vma[1].url")]);

@@ -37,8 +37,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         return Err(failure.with_remedy("say it: --role vma or --role oma"));
     };
     let checked = match role {
-        Role::Vma => VmaConfig::parse(&text, &name).map(|config| match config.changeid_spool {
-            Some(spool) => format!("{}, change ids go to http://{}", config.name, spool.oma.authority()),
+        Role::Vma => VmaConfig::parse(&text, &name).map(|config| match config.oma_of_spool() {
+            Some(oma) => format!("{}, change ids go to {oma}", config.name),
             None => format!("{}, no [changeid_spool]: movers' change ids are not taken here", config.name),
         }),
         Role::Oma => OmaConfig::parse(&text, &name).map(|config| match config.vmas.len() {

@@ -1,7 +1,7 @@
 //! TOML text to typed configuration. Pure: text and file name come in, a configuration or *all* faults come out.
 //!
-//! Nothing is ignored: an unknown key, a value out of range and a section whose feature this version lacks are faults,
-//! each with file, line, key and remedy. A daemon that is running keeps its old configuration when this refuses a new one.
+//! Nothing is ignored: an unknown key, a value out of range and keys that do not go together are faults, each with file,
+//! line, key and remedy. A daemon that is running keeps its old configuration when this refuses a new one.
 
 pub mod duration;
 mod fault;
@@ -10,7 +10,7 @@ mod nearest;
 mod oma;
 mod section;
 mod settings;
-mod unbuilt;
+mod tls;
 mod vcenter;
 mod vma;
 
@@ -19,7 +19,8 @@ use toml::de::DeTable;
 pub use fault::{ConfigErrors, Fault};
 pub use nearest::nearest;
 pub use settings::{
-    OmaConfig, OnStall, PollRules, Role, SpoolConfig, ThrottleRules, VcenterConfig, VmaConfig, VmaEntry,
+    OmaConfig, OnStall, PollRules, ProxyConfig, Role, SpoolConfig, SpoolWay, ThrottleRules, TlsFiles, TlsListener,
+    TunnelConfig, VcenterConfig, VmaConfig, VmaEntry, VmaWay,
 };
 
 impl VmaConfig {

@@ -8,8 +8,8 @@ use toml::de::DeTable;
 
 use super::fault::Fault;
 use super::section::Section;
-use super::settings::{OmaConfig, OnStall, PollRules, ThrottleRules, VmaEntry};
-use super::{duration, unbuilt};
+use super::settings::{OmaConfig, OnStall, PollRules, ThrottleRules, TlsListener, VmaEntry, VmaWay};
+use super::{duration, tls};
 use crate::model::percent::Percent;
 use crate::wire::origin::Origin;
 
@@ -31,7 +31,21 @@ const POLL_KEYS: [&str; 8] = [
 
 const THROTTLE_KEYS: [&str; 3] = ["min_percent", "min_interval", "contact_refresh"];
 
-const VMA_KEYS: [&str; 7] = ["name", "url", "tunnel", "ca_file", "certificate", "key", "proxy"];
+const VMA_KEYS: [&str; 9] = [
+    "name",
+    "url",
+    "tunnel",
+    "ca_file",
+    "certificate",
+    "key",
+    tls::PROXY_KEYS[0],
+    tls::PROXY_KEYS[1],
+    tls::PROXY_KEYS[2],
+];
+
+/// Those that mean nothing where nobody is dialled.
+const DIAL_KEYS: [&str; 6] =
+    ["ca_file", "certificate", "key", tls::PROXY_KEYS[0], tls::PROXY_KEYS[1], tls::PROXY_KEYS[2]];
 
 const TENTH: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,17 +56,19 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// Reads the file; notes every fault.
 pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<Fault>) -> Option<OmaConfig> {
     let top = Section::top(text, table, &KEYS, faults);
-    unbuilt::refuse_sections(&top, &unbuilt::OF_OMA, faults);
     let database = top.path(faults, "database", "/var/lib/waybill/oma.db");
     let listen = top.listener(faults, "listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)));
+    let listener = top.section(faults, "tls", &tls::KEYS).map(|section| tls::listener(&section, "oma", faults));
+    let pki = top.section(faults, "pki", &["directory"]);
+    let pki = pki.map(|section| section.path(faults, "directory", "/var/lib/waybill/pki"));
     let discover = top.switch(faults, "discover", false);
     let no_keys = DeTable::new();
     let absent = Section::absent(&no_keys);
     let poll = poll(top.section(faults, "poll", &POLL_KEYS).as_ref().unwrap_or(&absent), faults);
     let written = top.section(faults, "throttle", &THROTTLE_KEYS);
     let throttle = throttle(written.as_ref().unwrap_or(&absent), &poll, faults);
-    let vmas = vmas(&top, faults);
-    Some(OmaConfig { database, listen, discover, poll, throttle, vmas })
+    let vmas = vmas(&top, listener.as_ref(), faults);
+    Some(OmaConfig { database, listen, tls: listener, pki, discover, poll, throttle, vmas })
 }
 
 fn poll(section: &Section<'_>, faults: &mut Vec<Fault>) -> PollRules {
@@ -132,11 +148,10 @@ fn throttle(section: &Section<'_>, poll: &PollRules, faults: &mut Vec<Fault>) ->
     }
 }
 
-fn vmas(top: &Section<'_>, faults: &mut Vec<Fault>) -> Vec<VmaEntry> {
+fn vmas(top: &Section<'_>, own: Option<&TlsListener>, faults: &mut Vec<Fault>) -> Vec<VmaEntry> {
     let mut entries = Vec::new();
     let mut lines = BTreeMap::new();
     for section in top.sections(faults, "vma", &VMA_KEYS) {
-        unbuilt::refuse_entry_keys(&section, faults);
         let name = section.vma_name(faults, "name");
         if let Some(name) = &name
             && let Some(line) = lines.insert(name.clone(), section.line_of("name"))
@@ -144,14 +159,55 @@ fn vmas(top: &Section<'_>, faults: &mut Vec<Fault>) -> Vec<VmaEntry> {
             let problem = format!("\"{name}\" already names the VMA of line {line}; jobs could not tell them apart");
             section.note(faults, "name", problem, "give every VMA a name of its own");
         }
-        // What is said of the tunnel is enough; asking for a URL as well would mislead.
-        let origin = if section.has("tunnel") && !section.has("url") { None } else { vma_origin(&section, faults) };
-        entries.extend(name.zip(origin).map(|(name, origin)| VmaEntry { name, origin }));
+        let way = vma_way(&section, own, faults);
+        entries.extend(name.zip(way).map(|(name, way)| VmaEntry { name, way }));
     }
     entries
 }
 
-fn vma_origin(section: &Section<'_>, faults: &mut Vec<Fault>) -> Option<Origin> {
-    let text = section.required_text(faults, "url", "\"http://127.0.0.1:8081\"")?;
-    section.origin(faults, "url", text)
+fn vma_way(section: &Section<'_>, own: Option<&TlsListener>, faults: &mut Vec<Fault>) -> Option<VmaWay> {
+    let tunnel = section.switch(faults, "tunnel", false);
+    if tunnel {
+        if section.has("url") {
+            section.note(
+                faults,
+                "url",
+                "stands beside tunnel = true: the VMA dials, or the OMA does",
+                "write one of them",
+            );
+        }
+        refuse_dial_keys(section, "where the VMA dials", faults);
+        if own.is_none() {
+            let remedy = "add the section [tls], where this OMA's port 443 is described";
+            section.note(faults, "tunnel", "nobody can dial this OMA: it has no [tls]", remedy);
+        }
+        return Some(VmaWay::Tunnel);
+    }
+    let url = section.required_text(
+        faults,
+        "url",
+        "\"https://vma.example\", or \"http://127.0.0.1:18081\" for a forward; or tunnel = true",
+    )?;
+    if !url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")) {
+        refuse_dial_keys(section, "without TLS", faults);
+        return section.origin(faults, "url", url).map(VmaWay::Forward);
+    }
+    let default = own.map_or_else(|| tls::default_files("oma"), |own| own.files.clone());
+    let files = tls::files(section, "ca_file", default, faults);
+    let proxy = tls::proxy(section, faults);
+    match Origin::of_tls(url) {
+        Ok(origin) => Some(VmaWay::Direct { origin, files, proxy }),
+        Err(bad) => {
+            section.note(faults, "url", bad.to_string(), bad.remedy());
+            None
+        }
+    }
+}
+
+/// A security setting must never look as if it worked.
+fn refuse_dial_keys(section: &Section<'_>, when: &str, faults: &mut Vec<Fault>) {
+    for key in DIAL_KEYS.into_iter().filter(|key| section.has(key)) {
+        let remedy = "remove the key; or write url = \"https://...\", which the OMA dials";
+        section.note(faults, key, format!("means nothing {when}"), remedy);
+    }
 }

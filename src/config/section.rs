@@ -222,6 +222,16 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// An address to listen on with TLS.
+    pub(super) fn any_listener(&self, faults: &mut Vec<Fault>, key: &str, default: SocketAddr) -> SocketAddr {
+        let remedy = format!("write \"ADDRESS:PORT\"; the default is \"{default}\"");
+        let Some(text) = self.text(faults, key, "\"ADDRESS:PORT\" in quotes") else { return default };
+        listener::any_listener(text).unwrap_or_else(|problem| {
+            self.note(faults, key, problem, remedy);
+            default
+        })
+    }
+
     /// Where a server without TLS answers, on this machine.
     pub(super) fn origin(&self, faults: &mut Vec<Fault>, key: &str, url: &str) -> Option<Origin> {
         match Origin::from_url(url) {

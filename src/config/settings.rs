@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::model::id::VmaName;
 use crate::model::percent::Percent;
 use crate::wire::origin::Origin;
+use crate::wire::proxy::Proxy;
 use crate::wire::thumbprint::Thumbprint;
 
 /// `vma.toml`: the source appliance.
@@ -17,8 +18,12 @@ pub struct VmaConfig {
     pub name: VmaName,
     /// The SQLite file, an absolute path.
     pub database: PathBuf,
-    /// Where movers push and, in this version, the OMA polls; a loopback address.
+    /// Where movers push, and an OMA polls that comes by a forward; a loopback address.
     pub listen: SocketAddr,
+    /// `[tls]`: where the OMA dials; without it nobody does.
+    pub tls: Option<TlsListener>,
+    /// `[tunnel]`: the OMA that this VMA dials; without it nobody is dialled.
+    pub tunnel: Option<TunnelConfig>,
     /// True where the first push of an undeclared job starts it.
     pub auto_initialize: bool,
     /// How long a finished job is answered for.
@@ -51,8 +56,72 @@ pub struct VcenterConfig {
 pub struct SpoolConfig {
     /// Where movers hand their change ids over and ask for them; a loopback address.
     pub listen: SocketAddr,
-    /// Where the OMA's API answers, to which all is forwarded.
+    /// The way to the OMA, to which all is forwarded.
+    pub oma: SpoolWay,
+}
+
+/// How the spool reaches the OMA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SpoolWay {
+    /// Its API answers at a forward on this machine.
+    Forward(Origin),
+    /// Over the link, whichever of the two has dialled.
+    Link,
+}
+
+impl VmaConfig {
+    /// The OMA that the spool forwards to, in words: what it said is remembered under this name.
+    pub fn oma_of_spool(&self) -> Option<String> {
+        Some(match (&self.changeid_spool.as_ref()?.oma, &self.tunnel) {
+            (SpoolWay::Forward(origin), _) => origin.authority(),
+            (SpoolWay::Link, Some(tunnel)) => tunnel.oma.authority(),
+            (SpoolWay::Link, None) => "the OMA that dials".to_owned(),
+        })
+    }
+}
+
+/// A certificate, its key, and the authority that is believed; PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Our certificate, and those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authority of the other side.
+    pub authority: PathBuf,
+}
+
+/// `[tls]`: a listener that serves whoever proves to be somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsListener {
+    /// Where.
+    pub listen: SocketAddr,
+    /// Who we are, and whom we believe.
+    pub files: TlsFiles,
+    /// True where TLS 1.2 is spoken besides 1.3.
+    pub allow_tls12: bool,
+    /// On a VMA, the OMA's DNS name, where its certificate is not of waybill's own authority and says nothing else.
+    pub client_name: Option<String>,
+}
+
+/// `[tunnel]`: the OMA that a VMA dials (R-60 c).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelConfig {
+    /// Where it listens.
     pub oma: Origin,
+    /// Who we are, and whom we believe.
+    pub files: TlsFiles,
+    /// The proxy on the way.
+    pub proxy: Option<ProxyConfig>,
+}
+
+/// A proxy, and who we are to it (R-60 b).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// Where it stands.
+    pub address: Proxy,
+    /// The files with the user's name and the password; both are read at each dial.
+    pub credentials: Option<(PathBuf, PathBuf)>,
 }
 
 /// `oma.toml`: the target appliance.
@@ -64,6 +133,10 @@ pub struct OmaConfig {
     pub listen: SocketAddr,
     /// True where every job that a VMA lists is tracked.
     pub discover: bool,
+    /// `[tls]`: port 443, for tunnels and API; without it nobody reaches this OMA from another machine.
+    pub tls: Option<TlsListener>,
+    /// `[pki]`: where the authority's certificate and key lie; without it nobody is enrolled here.
+    pub pki: Option<PathBuf>,
     /// `[poll]`.
     pub poll: PollRules,
     /// `[throttle]`.
@@ -118,8 +191,26 @@ pub struct ThrottleRules {
 pub struct VmaEntry {
     /// The name that jobs refer to.
     pub name: VmaName,
-    /// Where it answers.
-    pub origin: Origin,
+    /// The way to it.
+    pub way: VmaWay,
+}
+
+/// How the OMA reaches a VMA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VmaWay {
+    /// The near end of an stunnel or SSH forward, on this machine.
+    Forward(Origin),
+    /// The OMA dials it.
+    Direct {
+        /// Where it listens.
+        origin: Origin,
+        /// Who we are, and whom we believe.
+        files: TlsFiles,
+        /// The proxy on the way.
+        proxy: Option<ProxyConfig>,
+    },
+    /// It dials the OMA.
+    Tunnel,
 }
 
 /// Which appliance a file configures.

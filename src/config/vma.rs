@@ -7,8 +7,8 @@ use toml::de::DeTable;
 
 use super::fault::Fault;
 use super::section::Section;
-use super::settings::{SpoolConfig, VmaConfig};
-use super::{unbuilt, vcenter};
+use super::settings::{SpoolConfig, SpoolWay, TlsFiles, TunnelConfig, VmaConfig};
+use super::{tls, vcenter};
 use crate::wire::origin::Origin;
 
 /// The keys that only this file has.
@@ -20,40 +20,76 @@ const KEYS: [&str; 9] =
 
 const SPOOL_KEYS: [&str; 2] = ["listen", "oma"];
 
+const TUNNEL_KEYS: [&str; 7] =
+    ["oma", "certificate", "key", "ca_file", tls::PROXY_KEYS[0], tls::PROXY_KEYS[1], tls::PROXY_KEYS[2]];
+
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Reads the file; notes every fault.
 pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<Fault>) -> Option<VmaConfig> {
     let top = Section::top(text, table, &KEYS, faults);
-    unbuilt::refuse_sections(&top, &unbuilt::OF_VMA, faults);
     let name = top.vma_name(faults, "name");
     let database = top.path(faults, "database", "/var/lib/waybill/vma.db");
     let listen = top.listener(faults, "listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)));
     let auto_initialize = top.switch(faults, "auto_initialize", true);
     let why = "the OMA must have time to read how a job ended, also after an outage";
     let keep_finished = top.duration(faults, "keep_finished", 7 * DAY, MINUTE..=3650 * DAY, why);
+    let listener = top.section(faults, "tls", &tls::VMA_KEYS).map(|section| tls::listener(&section, "vma", faults));
+    let own = listener.as_ref().map_or_else(|| tls::default_files("vma"), |listener| listener.files.clone());
+    let tunnel = match top.section(faults, "tunnel", &TUNNEL_KEYS) {
+        Some(section) => Some(tunnel(&section, own, faults)?),
+        None => None,
+    };
+    let has_link = listener.is_some() || tunnel.is_some();
     let changeid_spool = match top.section(faults, "changeid_spool", &SPOOL_KEYS) {
-        Some(section) => Some(spool(&section, listen, faults)?),
+        Some(section) => Some(spool(&section, listen, has_link, faults)?),
         None => None,
     };
     let vcenter = match top.section(faults, "vcenter", &vcenter::KEYS) {
         Some(section) => Some(vcenter::read(&section, faults)?),
         None => None,
     };
-    Some(VmaConfig { name: name?, database, listen, auto_initialize, keep_finished, changeid_spool, vcenter })
+    Some(VmaConfig {
+        name: name?,
+        database,
+        listen,
+        tls: listener,
+        tunnel,
+        auto_initialize,
+        keep_finished,
+        changeid_spool,
+        vcenter,
+    })
+}
+
+fn tunnel(section: &Section<'_>, own: TlsFiles, faults: &mut Vec<Fault>) -> Option<TunnelConfig> {
+    let files = tls::files(section, "ca_file", own, faults);
+    let proxy = tls::proxy(section, faults);
+    let text = section.required_text(faults, "oma", "\"oma.example:443\"")?;
+    match Origin::with_tls(text) {
+        Ok(oma) => Some(TunnelConfig { oma, files, proxy }),
+        Err(bad) => {
+            section.note(faults, "oma", bad.to_string(), "write oma = \"oma.example:443\", host and port only");
+            None
+        }
+    }
 }
 
 /// A spool without a way to the OMA would take change ids that nobody ever gets, so it is refused (F37).
-fn spool(section: &Section<'_>, movers: SocketAddr, faults: &mut Vec<Fault>) -> Option<SpoolConfig> {
+fn spool(section: &Section<'_>, movers: SocketAddr, has_link: bool, faults: &mut Vec<Fault>) -> Option<SpoolConfig> {
     const REMEDY: &str = "write oma = \"http://127.0.0.1:18082\", the near end of the tunnel to the OMA's own `listen`";
     let listen = section.listener(faults, "listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)));
     if listen == movers && listen.port() != 0 {
         let problem = format!("{listen} is the `listen` of the movers' progress already");
         section.note(faults, "listen", problem, "give the spool a port of its own; movers expect 8082");
     }
+    if !section.has("oma") && has_link {
+        return Some(SpoolConfig { listen, oma: SpoolWay::Link });
+    }
     if !section.has("oma") {
-        section.note(faults, "oma", "is missing: change ids would be taken and forwarded to nobody", REMEDY);
+        let problem = "is missing, and there is neither [tunnel] nor [tls]: change ids would be forwarded to nobody";
+        section.note(faults, "oma", problem, REMEDY);
         return None;
     }
     let url = section.text(faults, "oma", "\"http://127.0.0.1:18082\"")?;
@@ -63,7 +99,7 @@ fn spool(section: &Section<'_>, movers: SocketAddr, faults: &mut Vec<Fault>) -> 
             section.note(faults, "oma", format!("{url:?} is where {whose}, and no OMA"), REMEDY);
         }
     }
-    Some(SpoolConfig { listen, oma })
+    Some(SpoolConfig { listen, oma: SpoolWay::Forward(oma) })
 }
 
 /// True where the origin is that of a listener of this machine; a name may be either loopback address.

@@ -1,4 +1,4 @@
-//! A connection to a server, with TLS or without.
+//! A connection to a server: without TLS, with TLS, or a stream of the link.
 
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
@@ -17,6 +17,7 @@ pub(super) enum Link {
     Plain(Async<TcpStream>),
     /// On the heap: its state is a kilobyte, and most connections have none.
     Tls(Box<TlsStream<Async<TcpStream>>>),
+    Stream(yamux::Stream),
 }
 
 impl Link {
@@ -28,9 +29,9 @@ impl Link {
             }
             // The socket alone tells too little: words out of turn may lie here decrypted already, and what has come may
             // be TLS's own, such as a ticket.
-            Self::Tls(stream) => {
+            Self::Tls(_) | Self::Stream(_) => {
                 let mut context = Context::from_waker(Waker::noop());
-                Pin::new(stream).poll_read(&mut context, &mut [0]).is_pending()
+                Pin::new(self).poll_read(&mut context, &mut [0]).is_pending()
             }
         }
     }
@@ -41,6 +42,7 @@ impl AsyncRead for Link {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, space),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, space),
+            Self::Stream(stream) => Pin::new(stream).poll_read(context, space),
         }
     }
 }
@@ -50,6 +52,7 @@ impl AsyncWrite for Link {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Stream(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
     fn poll_write_vectored(
@@ -60,19 +63,34 @@ impl AsyncWrite for Link {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Stream(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Self::Stream(stream) => Pin::new(stream).poll_flush(context),
         }
     }
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_close(context),
             Self::Tls(stream) => Pin::new(stream).poll_close(context),
+            Self::Stream(stream) => Pin::new(stream).poll_close(context),
         }
+    }
+}
+
+impl Duplex for yamux::Stream {
+    async fn end_sending(&mut self) -> io::Result<()> {
+        self.close().await
+    }
+}
+
+impl Duplex for futures_rustls::server::TlsStream<Async<TcpStream>> {
+    async fn end_sending(&mut self) -> io::Result<()> {
+        self.close().await
     }
 }
 
@@ -81,6 +99,7 @@ impl Duplex for Link {
         match self {
             Self::Plain(stream) => stream.end_sending().await,
             Self::Tls(stream) => stream.close().await,
+            Self::Stream(stream) => stream.close().await,
         }
     }
 }

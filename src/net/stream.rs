@@ -2,7 +2,7 @@
 //! which is borrowed within a poll only.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
@@ -22,7 +22,8 @@ pub const SCRATCH_BYTES: usize = 16 * 1024;
 pub struct Scratch(RefCell<Box<[u8]>>);
 
 impl Scratch {
-    pub fn new() -> Self {
+    /// The space.
+    pub fn on_heap() -> Self {
         Self(RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()))
     }
     /// Lends the space, [`SCRATCH_BYTES`] of it, for as long as the call lasts.
@@ -34,7 +35,7 @@ impl Scratch {
 /// A connection in both directions.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin {
     /// Tells the peer that nothing more will come; reading goes on.
-    async fn end_sending(&mut self) -> io::Result<()>;
+    fn end_sending(&mut self) -> impl Future<Output = io::Result<()>>;
 }
 
 impl Duplex for Async<TcpStream> {

@@ -12,11 +12,13 @@ use crate::runtime::guard::guarded;
 use crate::runtime::service::{alive, refuse, unreadable};
 use crate::view::json;
 use crate::wire::http::Response;
-use crate::wire::problem::Problem;
+use crate::wire::peer::{Caller, Peer};
+use crate::wire::problem::{Kind, Problem};
 use crate::wire::{changeid, job};
 
 use super::Oma;
 use super::event::Answer;
+use super::links::vma_of;
 use super::routes::Call;
 
 impl Oma {
@@ -78,6 +80,35 @@ impl Oma {
         }
     }
 
+    /// Whether this caller may ask that: a VMA speaks of change ids, of its own jobs only; who has no certificate
+    /// yet asks for one, and nothing else.
+    pub(super) fn may_ask(&mut self, now: Now, caller: &Caller, call: &Call) -> Result<(), Problem> {
+        let peer = match caller {
+            Caller::Local | Caller::Known(Peer::Operator(_)) => return Ok(()),
+            Caller::Applicant => return Err(not_yours("whoever has no certificate", "not to be asked without one")),
+            Caller::Known(peer) => peer,
+        };
+        let vma = vma_of(&self.config, peer);
+        let vma = vma.ok_or_else(|| not_yours(&peer.to_string(), "for the OMA's operators and configured VMAs"))?;
+        match call {
+            Call::Health | Call::LastChangeId { .. } => Ok(()),
+            Call::ChangeId { job, .. } => {
+                let ended = JobId::parse(job).ok().and_then(|id| self.ended(now, &id).ok().flatten());
+                let owner = self.fleet.vma_under(job).cloned().or(ended.map(|job| job.vma));
+                match owner {
+                    Some(owner) if owner != vma => Err(not_yours(
+                        &format!("the VMA {:?}", vma.as_str()),
+                        &format!("a change id of the job {job:?}, which is of the VMA {:?}", owner.as_str()),
+                    )),
+                    _ => Ok(()),
+                }
+            }
+            Call::Track(_) | Call::Jobs | Call::Job(_) | Call::Cancel(..) | Call::Finish(..) => {
+                Err(not_yours(&format!("the VMA {:?}", vma.as_str()), "for the OMA's operators"))
+            }
+        }
+    }
+
     /// The row of a job that has ended. A row of an unfinished job that another program has just inserted is tracked first.
     fn ended(&mut self, now: Now, id: &JobId) -> Result<Option<Job>, Problem> {
         if self.fleet.job(id).is_some() {
@@ -97,6 +128,10 @@ impl Oma {
             None => Ok(()),
         }
     }
+}
+
+fn not_yours(caller: &str, what: &str) -> Problem {
+    Problem::new(Kind::NotYours, format!("{caller} asked for what is {what}"))
 }
 
 fn unknown(id: &JobId) -> Problem {

@@ -100,9 +100,9 @@ fn list_missed(vma: crate::model::id::VmaName, why: impl std::fmt::Display) -> E
 
 fn read_poll(answer: Result<Answer, CallError>) -> Result<crate::model::progress::Progress, Miss> {
     let answer = answer.map_err(|error| match error.phase {
-        // Every link of today ends on loopback: who refuses there is the near end of a tunnel, not the VMA.
-        Phase::Connect => Miss::NoTunnel(error.to_string()),
-        Phase::Queue | Phase::Resolve | Phase::Tls | Phase::FirstByte | Phase::Body => {
+        // A forward's near end takes no connection, or no link stands: the VMA was not asked at all.
+        Phase::Connect | Phase::Link => Miss::NoTunnel(error.to_string()),
+        Phase::Queue | Phase::Resolve | Phase::Proxy | Phase::Tls | Phase::FirstByte | Phase::Body => {
             Miss::Unreachable(error.to_string())
         }
     })?;

@@ -5,6 +5,7 @@
 mod api;
 mod ask;
 mod event;
+mod links;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -19,8 +20,10 @@ use smol::stream::Stream;
 
 use self::event::Answer;
 pub use self::event::Event;
-use crate::config::{OmaConfig, OnStall as OnStallRule, VmaEntry};
+use self::links::Links;
+use crate::config::{OmaConfig, OnStall as OnStallRule};
 use crate::exit::{Exit, Failure};
+use crate::link::News;
 use crate::model::change::{CbtEntry, Change};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
@@ -36,9 +39,12 @@ use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{ask as ask_loop, database_failure, forward, hold_database, listen, seed};
+use crate::runtime::service::{
+    ask as ask_loop, certificate_failure, database_failure, forward, hold_database, listen, seed,
+};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{RefusedWhat, Store, StoreError};
+use crate::wire::peer::Caller;
 use crate::wire::problem::panicked;
 
 /// The assembled appliance.
@@ -46,6 +52,7 @@ pub struct Oma {
     config: OmaConfig,
     fleet: Fleet,
     ledger: Ledger,
+    links: Links,
     clients: BTreeMap<VmaName, Client>,
     executor: Rc<LocalExecutor<'static>>,
     events: Sender<Event>,
@@ -68,7 +75,6 @@ impl Oma {
         executor: Rc<LocalExecutor<'static>>,
         events: Sender<Event>,
     ) -> Result<Self, StoreError> {
-        let clients = clients(config);
         let mut store = Store::open(&config.database)?;
         let jobs = store.unfinished_jobs()?;
         log::info!("{}: {} unfinished jobs", config.database.display(), jobs.len());
@@ -77,7 +83,10 @@ impl Oma {
         store.claim("oma")?;
         let seen = store.data_version()?;
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        let mut links = Links::new(executor.clone(), events.clone());
+        let clients = links.apply(config);
         let mut oma = Self {
+            links,
             config: config.clone(),
             fleet: Fleet::resume(settings(config, seed), jobs, now),
             ledger: Ledger::new(store, true),
@@ -218,13 +227,24 @@ impl Oma {
     }
 
     fn reload(&mut self, now: Now, config: OmaConfig) {
-        if (&config.database, config.listen) != (&self.config.database, self.config.listen) {
-            log::warn!("database and listen are taken over at the next start only");
+        let fixed = |config: &OmaConfig| {
+            (config.database.clone(), config.listen, config.tls.as_ref().map(|tls| tls.listen), config.pki.clone())
+        };
+        if fixed(&config) != fixed(&self.config) {
+            log::warn!("database, listen, the listen of [tls] and [pki] are taken over at the next start only");
         }
-        self.clients = clients(&config);
+        self.clients = self.links.apply(&config);
         self.fleet.reconfigure(settings(&config, seed()), now);
         self.config = config;
+        if let Err(why) = self.open_door() {
+            log::error!("port 443 stays as it was: {why}");
+        }
         log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
+    }
+
+    /// Lets those in at port 443 who may come in by the configuration and the files as they are now.
+    fn open_door(&mut self) -> Result<(), String> {
+        self.links.open_door(&self.config, Default::default(), false).map(|_| ())
     }
 
     fn carry_out(&self, action: Action) {
@@ -244,11 +264,6 @@ impl Oma {
         };
         self.executor.spawn(asked).detach();
     }
-}
-
-fn clients(config: &OmaConfig) -> BTreeMap<VmaName, Client> {
-    let client = |vma: &VmaEntry| (vma.name.clone(), Client::new(vma.origin.clone(), config.poll.timeout));
-    config.vmas.iter().map(client).collect()
 }
 
 fn settings(config: &OmaConfig, seed: u64) -> FleetSettings {
@@ -284,6 +299,11 @@ impl Appliance for Oma {
         match event {
             Event::Core(input) => self.tell(now, input),
             Event::Reloaded(config) => self.reload(now, *config),
+            Event::Link(vma, News::Up) => {
+                log::info!("vma={vma} the link stands");
+                self.tell(now, Input::LinkUp(vma));
+            }
+            Event::Link(vma, News::Down(why)) => log::warn!("vma={vma} {why}"),
             Event::Listed(vma, listing) => {
                 let listed = ask::unseen(listing, |id| {
                     self.fleet.job(id).is_some() || self.stored(id).is_some() || self.is_archived(id)
@@ -292,11 +312,12 @@ impl Appliance for Oma {
                 self.tell(now, Input::Listed(vma, listed));
                 new.iter().for_each(|id| self.recall(id));
             }
-            Event::Asked(request, to) => {
+            Event::Asked(caller, request, to) => {
                 // What was decided within this wake-up must be seen by what comes after it.
                 self.remember();
                 let call = guarded(|| routes::route(&request)).unwrap_or_else(|_| Err(panicked()));
                 let answer = call.and_then(|call| {
+                    self.may_ask(now, &caller, &call)?;
                     if call.is_change() {
                         self.ledger.check_room()?;
                     }
@@ -383,26 +404,32 @@ impl Appliance for Oma {
     }
 }
 
-/// Serves an OMA on a listener until `stop` is done.
+/// Serves an OMA on its listeners, of which `secured` is that of `[tls]`, until `stop` is done.
 ///
 /// # Errors
-/// Where the database cannot be opened or read.
+/// Where the database cannot be opened or read, or a certificate not be used.
 pub async fn run(
     executor: Rc<LocalExecutor<'static>>,
     config: &OmaConfig,
     listener: Async<TcpListener>,
+    secured: Option<Async<TcpListener>>,
     clock: Clock,
     reloads: impl Stream<Item = OmaConfig> + 'static,
     stop: impl Future<Output = ()>,
-) -> Result<(), StoreError> {
+) -> Result<(), Failure> {
     // Unbounded, because an answer to a poll must never wait: its number is bounded by one poll a job.
     let (events, inbox) = smol::channel::unbounded();
-    let mut oma = Oma::open(config, clock.now(), seed(), executor.clone(), events.clone())?;
+    let oma = Oma::open(config, clock.now(), seed(), executor.clone(), events.clone());
+    let mut oma = oma.map_err(|error| database_failure(&error))?;
+    oma.open_door().map_err(|why| certificate_failure(&why))?;
+    let at_443 = oma.links.serve(secured);
     let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
-    let handler = Rc::new(async move |request| ask_loop(&events, request, Event::Asked).await);
+    let handler = Rc::new(async move |request| {
+        ask_loop(&events, request, |request, to| Event::Asked(Caller::Local, request, to)).await
+    });
     let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
     drive(&mut oma, clock, inbox, stop).await;
-    drop((server, reloading));
+    drop((server, at_443, reloading));
     oma.ledger.close(clock.now());
     Ok(())
 }
@@ -415,12 +442,15 @@ pub fn main(config: &OmaConfig, file: &Path) -> Result<(), Failure> {
     let executor = Rc::new(LocalExecutor::new());
     async_io::block_on(executor.run(async {
         let listener = listen(config.listen)?;
+        let secured = config.tls.as_ref().map(|tls| listen(tls.listen)).transpose()?;
         let _held = hold_database(&config.database)?;
         let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), OmaConfig::parse)?)));
         let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
         log::info!("OMA listens on {}, {} VMAs", config.listen, config.vmas.len());
-        let ran = run(executor.clone(), config, listener, Clock::start(), reloads, stop).await;
-        ran.map_err(|error| database_failure(&error))?;
+        if let Some(tls) = &config.tls {
+            log::info!("with TLS on {}", tls.listen);
+        }
+        run(executor.clone(), config, listener, secured, Clock::start(), reloads, stop).await?;
         log::info!("OMA has stopped");
         Ok(())
     }))

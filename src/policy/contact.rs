@@ -44,7 +44,7 @@ impl Miss {
 pub const fn remedy(silence: Silence) -> &'static str {
     match silence {
         Silence::TunnelDown => {
-            "see that the stunnel or SSH forward to the VMA runs on this appliance, and that the network lets it out"
+            "see that this VMA dials, or that the stunnel or SSH forward to it runs, and that the network lets port 443 through"
         }
         Silence::VmaUnreachable => "see on the VMA whether `waybill vma` runs, and what its log and its /health say",
         Silence::JobUnknown => {

@@ -17,6 +17,7 @@ pub mod panics;
 pub mod planning;
 pub mod rate;
 pub mod reading;
+pub mod redial;
 pub mod refusal;
 pub mod schedule;
 pub mod source;

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Bytes of a secret.
 const SECRET_BYTES: u64 = 4096;
 
+/// Bytes of a file with a private key.
+const KEY_BYTES: u64 = 64 * 1024;
+
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -68,23 +71,8 @@ pub fn read(file: Option<&Path>, credential: &str) -> Result<Secret, BadSecret> 
 fn read_in(file: Option<&Path>, credentials: Option<&Path>, name: &str) -> Result<Secret, BadSecret> {
     let file = file.map(Path::to_owned).or_else(|| credentials.map(|folder| folder.join(name)));
     let file = file.ok_or_else(|| BadSecret::Nowhere(name.to_owned()))?;
-    let unreadable = |error: std::io::Error| BadSecret::Unreadable { file: file.clone(), why: error.to_string() };
     let unusable = |what| BadSecret::Unusable { file: file.clone(), what };
-    // Looked at first: to open a pipe would block the daemon's only thread.
-    if !std::fs::metadata(&file).map_err(unreadable)?.is_file() {
-        return Err(unusable("is no file"));
-    }
-    let mut opened = File::open(&file).map_err(unreadable)?;
-    let about = opened.metadata().map_err(unreadable)?;
-    let mode = about.permissions().mode() & 0o777;
-    if mode & 0o007 != 0 {
-        return Err(BadSecret::Open { file, mode });
-    }
-    if about.len() > SECRET_BYTES {
-        return Err(unusable("is larger than any secret, 4096 bytes"));
-    }
-    let mut bytes = Vec::new();
-    opened.by_ref().take(SECRET_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = look_at(&file, SECRET_BYTES)?;
     let text = String::from_utf8(bytes).map_err(|_| unusable("is not UTF-8"))?;
     let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
     match text {
@@ -92,6 +80,60 @@ fn read_in(file: Option<&Path>, credentials: Option<&Path>, name: &str) -> Resul
         text if text.chars().any(char::is_control) => Err(unusable("has a control character or a second line")),
         text => Ok(Secret(text.to_owned())),
     }
+}
+
+/// Reads a file that nobody but its owner and group may read, of at most so many bytes.
+fn look_at(file: &Path, most: u64) -> Result<Vec<u8>, BadSecret> {
+    let unreadable = |error: std::io::Error| BadSecret::Unreadable { file: file.to_owned(), why: error.to_string() };
+    let unusable = |what| BadSecret::Unusable { file: file.to_owned(), what };
+    // Looked at first: to open a pipe would block the daemon's only thread.
+    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err(unusable("is no file"));
+    }
+    let mut opened = File::open(file).map_err(unreadable)?;
+    let about = opened.metadata().map_err(unreadable)?;
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        return Err(BadSecret::Open { file: file.to_owned(), mode });
+    }
+    if about.len() > most {
+        return Err(unusable(if most == SECRET_BYTES {
+            "is larger than any secret, 4096 bytes"
+        } else {
+            "is larger than any key, 64 KiB"
+        }));
+    }
+    let mut bytes = Vec::new();
+    opened.by_ref().take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// A private key in PEM, which is not shown.
+pub struct KeyText(Vec<u8>);
+
+impl KeyText {
+    /// The text, for TLS.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Reads a private key from its file.
+pub fn read_key(file: &Path) -> Result<KeyText, BadSecret> {
+    look_at(file, KEY_BYTES).map(KeyText)
+}
+
+/// Reads a file that is no secret, such as a certificate: one of at most so many bytes.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn read_public(file: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let bad = |why: &dyn fmt::Display| format!("cannot read {}: {why}", file.display());
+    let about = std::fs::metadata(file).map_err(|error| bad(&error))?;
+    if !about.is_file() || about.len() > most {
+        return Err(bad(&format_args!("it is no file of at most {most} bytes")));
+    }
+    std::fs::read(file).map_err(|error| bad(&error))
 }
 
 #[cfg(test)]

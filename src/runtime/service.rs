@@ -53,6 +53,14 @@ pub fn database_failure(error: &StoreError) -> Failure {
     Failure::new(Exit::Failed, "cannot open the database", error)
 }
 
+/// A certificate that cannot be used, as the end of a command.
+pub fn certificate_failure(why: &str) -> Failure {
+    Failure::new(Exit::Configuration, "cannot use the certificates of the configuration", why).with_remedy(
+        "`waybill pki init` makes an authority and the OMA's certificate, `waybill enroll` that of a VMA; or name \
+         other files",
+    )
+}
+
 /// A number that is another at every start, for jitter and correlation ids.
 pub fn seed() -> u64 {
     let mut bytes = [0; 8];

@@ -4,18 +4,20 @@ use smol::channel::Sender;
 
 use super::spool::oma::{Look, Looked};
 use crate::config::VmaConfig;
+use crate::link::News;
 use crate::model::id::JobId;
 use crate::model::plan::{PlanRequest, Planned};
 use crate::model::stage::Stage;
 use crate::policy::spool::Handed;
 use crate::store::Unsent;
 use crate::wire::http::{Request, Response};
+use crate::wire::peer::Caller;
 
 /// What can happen to a VMA.
 #[derive(Debug)]
 pub enum Event {
-    /// A request, and who waits for its answer.
-    Asked(Request, Sender<Response>),
+    /// A request, whose it is, and who waits for its answer.
+    Asked(Caller, Request, Sender<Response>),
     /// A request to the spool for change ids.
     AskedSpool(Request, Sender<Response>),
     /// What came of asking the OMA for a disk's last change id, and which mover waits for it.
@@ -26,6 +28,8 @@ pub enum Event {
     PlanReached(JobId, Stage),
     /// What came of asking vCenter about a job.
     Planned(Box<(PlanRequest, Planned)>),
+    /// What has become of the link to the OMA.
+    Link(News),
     /// The configuration was read again.
     Reloaded(Box<VmaConfig>),
 }

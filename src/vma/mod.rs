@@ -5,6 +5,7 @@ mod event;
 pub mod planner;
 mod routes;
 mod spool;
+mod uplink;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -18,13 +19,16 @@ pub use self::event::Event;
 use self::planner::Planner;
 use self::routes::Call;
 use self::spool::Spool;
-use crate::config::{SpoolConfig, VmaConfig};
+use self::uplink::Uplink;
+use crate::config::VmaConfig;
 use crate::exit::{Exit, Failure};
 use crate::limits;
+use crate::link::News;
 use crate::model::id::JobId;
 use crate::model::job::SyncKind;
 use crate::model::plan::{PlanRequest, Planned};
 use crate::model::time::{Mono, Now};
+use crate::net::berth::Berth;
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::panics::Panics;
 use crate::policy::refusal::Refusal;
@@ -33,15 +37,17 @@ use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{alive, ask, database_failure, forward, hold_database, listen, refuse, seed, unreadable};
+use crate::runtime::service::{
+    alive, ask, certificate_failure, database_failure, forward, hold_database, listen, refuse, seed, unreadable,
+};
 use crate::runtime::signals::{reloads, termination};
 use crate::store::{Store, StoreError};
 use crate::wire::http::Response;
-use crate::wire::problem::{Problem, panicked};
+use crate::wire::peer::Caller;
+use crate::wire::problem::{Kind, Problem, panicked};
 use crate::wire::{job, log as wire_log, progress, update};
 
 /// The assembled appliance.
-#[derive(Debug)]
 pub struct Vma {
     config: VmaConfig,
     source: Source,
@@ -51,6 +57,9 @@ pub struct Vma {
     spool: Option<Spool>,
     /// Who asks vCenter how much there is to copy.
     planner: Option<Planner>,
+    /// Where the session of the link to the OMA lies, while there is one.
+    berth: Berth,
+    uplink: Option<Uplink>,
 }
 
 impl Vma {
@@ -75,7 +84,9 @@ impl Vma {
         log::info!("{}: {} jobs known", config.database.display(), jobs.len());
         let source = Source::resume(settings, store.sequence()?, jobs, now);
         let (ledger, panics) = (Ledger::new(store, false), Panics::default());
-        Ok(Self { config: config.clone(), source, ledger, panics, spool: None, planner: None })
+        let berth = Berth::new("nobody has dialled yet");
+        let config = config.clone();
+        Ok(Self { config, source, ledger, panics, spool: None, planner: None, berth, uplink: None })
     }
 
     /// Answers a call. Where that panics the source goes on from what is stored, as after a restart: of the other
@@ -170,12 +181,18 @@ impl Vma {
     fn reload(&mut self, now: Now, config: VmaConfig) {
         let fixed = |config: &VmaConfig| {
             let spool = config.changeid_spool.as_ref().map(|spool| spool.listen);
-            (config.name.clone(), config.database.clone(), config.listen, spool)
+            let tls = config.tls.as_ref().map(|tls| tls.listen);
+            (config.name.clone(), config.database.clone(), config.listen, tls, spool)
         };
         if fixed(&config) != fixed(&self.config) {
             log::warn!(
-                "name, database, listen and the listen of [changeid_spool] are taken over at the next start only"
+                "name, database, listen and the listen of [tls] and [changeid_spool] are taken over at the next start only"
             );
+        }
+        if let Some(uplink) = &mut self.uplink
+            && let Err(why) = uplink.apply(&config)
+        {
+            log::error!("port 443 stays as it was: {why}");
         }
         self.redirect_spool(config.changeid_spool);
         if let Some(planner) = &mut self.planner {
@@ -187,8 +204,22 @@ impl Vma {
             auto_initialize: config.auto_initialize,
             keep_finished: config.keep_finished,
             vcenter: config.vcenter,
+            tls: config.tls,
+            tunnel: config.tunnel,
             ..self.config.clone()
         };
+    }
+
+    fn link_changed(&mut self, news: &News) {
+        match news {
+            News::Up => {
+                log::info!("the link to the OMA stands");
+                if let Some(spool) = &mut self.spool {
+                    spool.wake();
+                }
+            }
+            News::Down(why) => log::warn!("{why}"),
+        }
     }
 
     fn state(&self, status: u16, id: &JobId) -> Response {
@@ -212,7 +243,7 @@ impl Vma {
     fn start_plans(&mut self) {
         let Some(planner) = &mut self.planner else { return };
         while let Some(mut request) = self.source.next_plan() {
-            recall(self.ledger.store(), self.config.changeid_spool.as_ref(), &mut request);
+            recall(self.ledger.store(), self.config.oma_of_spool().as_deref(), &mut request);
             planner.start(request);
         }
         planner.hold(self.source.is_planning());
@@ -221,11 +252,10 @@ impl Vma {
 
 /// Adds to a job's disks what is remembered of them: where the OMA last said that an incremental starts, and how large they
 /// were there. A plan without it is a plan all the same.
-fn recall(store: &Store, spool: Option<&SpoolConfig>, request: &mut PlanRequest) {
+fn recall(store: &Store, oma: Option<&str>, request: &mut PlanRequest) {
     let vm = request.vm_path.clone();
-    let oma = spool.map(|spool| spool.oma.authority());
     for disk in &mut request.disks {
-        if let (None, Some(SyncKind::Incremental), Some(oma)) = (&disk.previous, request.sync, &oma) {
+        if let (None, Some(SyncKind::Incremental), Some(oma)) = (&disk.previous, request.sync, oma) {
             let by_key = disk.device_key.map(|key| format!("disk-{key}"));
             let names = [Some(disk.id.as_str()), by_key.as_deref()].into_iter().flatten();
             let known = names.filter_map(|name| store.known_change_id(&vm, name, oma).ok().flatten()?.change_id);
@@ -244,8 +274,8 @@ impl Appliance for Vma {
     type Event = Event;
 
     fn handle(&mut self, now: Now, event: Event) {
-        let (request, to) = match event {
-            Event::Asked(request, to) => (request, to),
+        let (caller, request, to) = match event {
+            Event::Asked(caller, request, to) => (caller, request, to),
             Event::AskedSpool(request, to) => return self.asked_spool(now, &request, to),
             Event::Looked(look, looked, to) => return name_panic(guarded(|| self.looked(now, look, looked, to))),
             Event::HandedOver(unsent, handed) => {
@@ -257,10 +287,12 @@ impl Appliance for Vma {
             }
             Event::PlanReached(job, stage) => return self.source.planning_reached(now, &job, stage),
             Event::Planned(plan) => return self.take_plan(now, &plan.0, &plan.1),
+            Event::Link(news) => return self.link_changed(&news),
             Event::Reloaded(config) => return self.reload(now, *config),
         };
         let call = guarded(|| routes::route(&request))
             .unwrap_or_else(|_| Err(panicked()))
+            .and_then(|call| may_ask(&caller, &call).map(|()| call))
             .and_then(|call| if call.is_change() { self.ledger.check_room().map(|()| call) } else { Ok(call) });
         let (response, changes_something) = match call {
             Ok(call) => {
@@ -295,6 +327,22 @@ impl Appliance for Vma {
     }
 }
 
+/// Whether this caller may ask that: what movers say is said on this machine, and the OMA reads and ends.
+fn may_ask(caller: &Caller, call: &Call) -> Result<(), Problem> {
+    match (caller, call) {
+        (Caller::Local, _) => Ok(()),
+        (
+            Caller::Known(_),
+            Call::Progress(_) | Call::List { .. } | Call::Log { .. } | Call::Finish(..) | Call::Health,
+        ) => Ok(()),
+        (Caller::Known(peer), Call::Push(..) | Call::Declare(..)) => {
+            let detail = format!("{peer} asked for what is for the movers on the VMA, over its loopback port");
+            Err(Problem::new(Kind::NotYours, detail))
+        }
+        (Caller::Applicant, _) => Err(Problem::new(Kind::NotYours, "a VMA enrols nobody; its OMA does")),
+    }
+}
+
 /// What comes back from the OMA changes no job: a panic over it undoes nothing, and the daemon's log has it.
 fn name_panic(done: Result<(), String>) {
     if let Err(place) = done {
@@ -302,33 +350,53 @@ fn name_panic(done: Result<(), String>) {
     }
 }
 
-/// Serves a VMA on a listener, and its change-id spool on another where there is one, until `stop` is done.
+/// Where a VMA listens.
+pub struct Listeners {
+    /// For movers, on loopback.
+    pub movers: Async<TcpListener>,
+    /// For their change-id calls, where there is a spool.
+    pub change_ids: Option<Async<TcpListener>>,
+    /// That of `[tls]`.
+    pub secured: Option<Async<TcpListener>>,
+}
+
+/// Serves a VMA on its listeners until `stop` is done.
+///
+/// # Errors
+/// Where a certificate cannot be used.
 pub async fn run(
     executor: Rc<LocalExecutor<'static>>,
     mut vma: Vma,
-    listener: Async<TcpListener>,
-    for_change_ids: Option<Async<TcpListener>>,
+    listeners: Listeners,
     clock: Clock,
     reloads: impl Stream<Item = VmaConfig> + 'static,
     stop: impl Future<Output = ()>,
-) {
+) -> Result<(), Failure> {
+    let Listeners { movers, change_ids, secured } = listeners;
     let (events, inbox) = smol::channel::bounded(limits::EVENTS_PER_WAKEUP);
     let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
-    let spool_server = for_change_ids.map(|listener| {
+    let mut uplink = Uplink::new(executor.clone(), events.clone(), vma.berth.clone());
+    uplink.apply(&vma.config).map_err(|why| certificate_failure(&why))?;
+    let at_443 = uplink.serve(secured);
+    vma.uplink = Some(uplink);
+    let spool_server = change_ids.map(|listener| {
         vma.open_spool(&executor, &events);
         let events = events.clone();
         let handler = Rc::new(async move |request| ask(&events, request, Event::AskedSpool).await);
         executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler))
     });
     vma.planner = Some(Planner::new(vma.config.vcenter.clone(), executor.clone(), events.clone()));
-    let handler = Rc::new(async move |request| ask(&events, request, Event::Asked).await);
-    let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
+    let handler = Rc::new(async move |request| {
+        ask(&events, request, |request, to| Event::Asked(Caller::Local, request, to)).await
+    });
+    let server = executor.spawn(serve(executor.clone(), movers, ServerLimits::default(), handler));
     drive(&mut vma, clock, inbox, stop).await;
-    drop((server, spool_server, reloading));
+    drop((server, at_443, spool_server, reloading, vma.uplink.take()));
     vma.ledger.close(clock.now());
     if let Some(planner) = vma.planner {
         planner.close().await;
     }
+    Ok(())
 }
 
 /// The command `waybill vma`: runs until it is asked to end.
@@ -339,8 +407,9 @@ pub fn main(config: &VmaConfig, file: &Path) -> Result<(), Failure> {
     let executor = Rc::new(LocalExecutor::new());
     async_io::block_on(executor.run(async {
         let clock = Clock::start();
-        let listener = listen(config.listen)?;
-        let for_change_ids = config.changeid_spool.as_ref().map(|spool| listen(spool.listen)).transpose()?;
+        let movers = listen(config.listen)?;
+        let change_ids = config.changeid_spool.as_ref().map(|spool| listen(spool.listen)).transpose()?;
+        let secured = config.tls.as_ref().map(|tls| listen(tls.listen)).transpose()?;
         let _held = hold_database(&config.database)?;
         let vma = Vma::open(config, clock.now(), seed()).map_err(|error| database_failure(&error))?;
         let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), VmaConfig::parse)?)));
@@ -349,8 +418,14 @@ pub fn main(config: &VmaConfig, file: &Path) -> Result<(), Failure> {
         if let Some(vcenter) = &config.vcenter {
             log::info!("asks vCenter {} how much there is to copy", vcenter.origin.authority());
         }
+        if let Some(tls) = &config.tls {
+            log::info!("takes the OMA's link on {}", tls.listen);
+        }
+        if let Some(tunnel) = &config.tunnel {
+            log::info!("dials the OMA {}", tunnel.oma.authority());
+        }
         vma.tell_spool();
-        run(executor.clone(), vma, listener, for_change_ids, clock, reloads, stop).await;
+        run(executor.clone(), vma, Listeners { movers, change_ids, secured }, clock, reloads, stop).await?;
         log::info!("VMA {} has stopped", config.name);
         Ok(())
     }))
@@ -376,7 +451,7 @@ mod tests {
         let request =
             Request { method: Method::Post, segments, query: Vec::new(), headers: Vec::new(), body: body.into_bytes() };
         let (to, answer) = smol::channel::bounded(1);
-        vma.handle(now(second), Event::Asked(request, to));
+        vma.handle(now(second), Event::Asked(Caller::Local, request, to));
         vma.settle(now(second));
         answer.try_recv().expect("an answer").status
     }

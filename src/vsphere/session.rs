@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -136,7 +135,10 @@ impl Vcenter {
     async fn log_in(&self) -> Result<Session, Fault> {
         let unusable = |message: String| Fault { kind: FaultKind::Secrets, message };
         let authority = match &self.config.ca_file {
-            Some(file) => Some(read_authority(file).map_err(unusable)?),
+            Some(file) => Some(
+                secrets::read_public(file, limits::AUTHORITY_BYTES)
+                    .map_err(|why| unusable(format!("ca_file: {why}")))?,
+            ),
             None => None,
         };
         let trust = Trust::new(authority.as_deref(), self.config.thumbprint);
@@ -208,16 +210,6 @@ fn action(version: &str) -> String {
 fn headers<'h>(action: &'h str, cookie: Option<&'h str>) -> Vec<(&'static str, &'h str)> {
     let always = [("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", action)];
     always.into_iter().chain(cookie.map(|cookie| ("Cookie", cookie))).collect()
-}
-
-/// The file of an authority, which is some kilobytes of PEM.
-fn read_authority(file: &Path) -> Result<Vec<u8>, String> {
-    let bad = |why: &dyn fmt::Display| format!("cannot read ca_file {}: {why}", file.display());
-    let about = std::fs::metadata(file).map_err(|error| bad(&error))?;
-    if !about.is_file() || about.len() > limits::AUTHORITY_BYTES {
-        return Err(bad(&format_args!("it is no file of at most {} bytes", limits::AUTHORITY_BYTES)));
-    }
-    std::fs::read(file).map_err(|error| bad(&error))
 }
 
 /// `vmware_soap_session="..."` out of an answer's cookies, as it goes back.

@@ -36,9 +36,12 @@ impl Scheme {
 /// Why a text is no such address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadOrigin {
-    /// TLS is not built.
-    #[error("https is not supported by this version")]
+    /// TLS, where nobody has said whom to trust.
+    #[error("https is not possible here, where no certificate is known")]
     Tls,
+    /// More than host and port of a server with TLS.
+    #[error("has a path, which nothing here asks for")]
+    Path,
     /// What must be TLS is not.
     #[error("does not begin with https://")]
     NotTls,
@@ -73,6 +76,7 @@ impl BadOrigin {
             Self::NotTls | Self::Host(_) | Self::MoreThanPath => {
                 "write \"https://vcenter.example/sdk\", without user, password or query"
             }
+            Self::Path => "write \"https://HOST:PORT\" and nothing behind it",
             Self::NotLoopback(_) => {
                 "forward a loopback port to that machine by SSH or stunnel, and write that: \"http://127.0.0.1:PORT\""
             }
@@ -106,14 +110,20 @@ impl Origin {
         if rest.contains(['?', '#', '@']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadOrigin::MoreThanPath);
         }
-        let (host, port) = split_port(authority, Scheme::Https)?;
-        let is_name =
-            |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-        if !is_name(host) && host.parse::<IpAddr>().is_err() {
-            return Err(BadOrigin::Host(host.to_owned()));
-        }
         let path = if matches!(path, "" | "/") { default_path } else { path };
-        Ok((Self { scheme: Scheme::Https, host: host.to_ascii_lowercase(), port }, path.to_owned()))
+        Ok((Self::with_tls(authority)?, path.to_owned()))
+    }
+
+    /// Takes `https://HOST[:PORT][/]` apart; nothing may follow.
+    pub fn of_tls(url: &str) -> Result<Self, BadOrigin> {
+        let (origin, path) = Self::with_path(url, "/")?;
+        if path == "/" { Ok(origin) } else { Err(BadOrigin::Path) }
+    }
+
+    /// Takes `HOST[:PORT]` of a server with TLS apart; the port is 443 where there is none.
+    pub fn with_tls(authority: &str) -> Result<Self, BadOrigin> {
+        let (host, port) = split_port(authority, Scheme::Https)?;
+        Ok(Self { scheme: Scheme::Https, host: host_of(host)?, port })
     }
 
     /// Host and port as the Host field has them (RFC 9110, 7.2): the port only where it is not the scheme's own.
@@ -126,19 +136,34 @@ impl Origin {
     }
 }
 
+/// Checks the host of another machine, and writes it small.
+pub(super) fn host_of(host: &str) -> Result<String, BadOrigin> {
+    let is_name = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if is_name || host.parse::<IpAddr>().is_ok() {
+        Ok(host.to_ascii_lowercase())
+    } else {
+        Err(BadOrigin::Host(host.to_owned()))
+    }
+}
+
 /// What follows the scheme, which may be written in any case.
-fn after_scheme<'u>(url: &'u str, scheme: &str) -> Option<&'u str> {
+pub(super) fn after_scheme<'u>(url: &'u str, scheme: &str) -> Option<&'u str> {
     let head = url.get(..scheme.len())?;
     head.eq_ignore_ascii_case(scheme).then(|| &url[scheme.len()..])
 }
 
 fn split_port(authority: &str, scheme: Scheme) -> Result<(&str, u16), BadOrigin> {
+    split_authority(authority, scheme.default_port())
+}
+
+/// Takes `HOST[:PORT]` apart.
+pub(super) fn split_authority(authority: &str, default_port: u16) -> Result<(&str, u16), BadOrigin> {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => (host, None),
         Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or_default())),
         None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
     };
-    let Some(port) = port else { return Ok((host, scheme.default_port())) };
+    let Some(port) = port else { return Ok((host, default_port)) };
     let number = if port.bytes().all(|b| b.is_ascii_digit()) { port.parse().unwrap_or(0) } else { 0 };
     if number == 0 { Err(BadOrigin::Port(port.to_owned())) } else { Ok((host, number)) }
 }
@@ -207,5 +232,12 @@ mod tests {
             assert!(read(url).is_err(), "{url}");
         }
         assert_eq!(read("https://vc:0/sdk"), Err(BadOrigin::Port("0".to_owned())));
+        let plain = |url: &str| Origin::of_tls(url).map(|origin| (origin.authority(), origin.port));
+        assert_eq!(plain("https://vma.example/"), Ok(("vma.example".to_owned(), 443)));
+        assert_eq!(plain("https://vma.example/api"), Err(BadOrigin::Path));
+        let server = |text: &str| Origin::with_tls(text).map(|origin| (origin.authority(), origin.port));
+        assert_eq!(server("OMA.example"), Ok(("oma.example".to_owned(), 443)));
+        assert_eq!(server("[fd00::1]:8443"), Ok(("[fd00::1]:8443".to_owned(), 8443)));
+        assert_eq!(server("https://oma.example"), Err(BadOrigin::Port("//oma.example".to_owned())));
     }
 }

@@ -55,6 +55,9 @@ kinds! {
     /// The request breaks RFC 9112.
     MalformedRequest = 400 "malformed-request" "The request is malformed":
         "The bytes are no valid HTTP/1.1 request; the detail names the rule. The connection is closed.",
+    /// The caller is known, and this is not theirs.
+    NotYours = 403 "not-yours" "This is not the caller's":
+        "A VMA speaks for its own jobs only. The detail names the caller as its certificate does, and whose the job is.",
     /// Nobody has heard of the job.
     UnknownJob = 404 "unknown-job" "The job is not known":
         "Check the id. On the VMA declare the job before its mover starts; on the OMA track it.",

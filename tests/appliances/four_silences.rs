@@ -59,7 +59,7 @@ fn a_tunnel_that_is_down_is_not_a_vma_that_is_away() {
     vma.kill();
     let address = vma.address();
     let refused = format!("connect: connection refused ({address})");
-    let remedy = "see that the stunnel or SSH forward to the VMA runs on this appliance";
+    let remedy = "see that this VMA dials, or that the stunnel or SSH forward to it runs";
     let to_do = format!("to do         {remedy}");
     told_while_it_lasts(&site, "tunnel_down", 5, &["waits for     tunnel down for ", &to_do]);
     let lost = site.events("job-1", "contact_lost");

@@ -25,7 +25,11 @@ fn silence(down: Down) -> (World, u64) {
 #[test]
 fn five_minutes_of_silence_fail_a_job_exactly_once_and_say_why() {
     for (down, kind, error) in [
-        (Down::Refuses, "tunnel_down", "connect: connection refused; see that the stunnel or SSH forward"),
+        (
+            Down::Refuses,
+            "tunnel_down",
+            "connect: connection refused; see that this VMA dials, or that the stunnel or SSH forward",
+        ),
         (Down::Hangs, "vma_unreachable", "no first byte within 10 s; see on the VMA whether"),
     ] {
         let (mut world, contact) = silence(down);

@@ -18,7 +18,7 @@ use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::job::{SyncKind, Vm};
 use crate::model::request::{ChangeIdReport, Declaration, DeclaredDisk, TrackRequest};
 use crate::runtime::clock::Clock;
-use crate::vma::Vma;
+use crate::vma::{Listeners, Vma};
 use crate::wire::{changeid, job};
 
 const VM_PATH: &str = "/DC0/vm/demo";
@@ -189,12 +189,13 @@ fn serve(
     let until = |stopped: Receiver<()>| async move {
         let _nobody_holds_the_other_end = stopped.recv().await;
     };
+    let listeners = Listeners { movers: vma_socket, change_ids: None, secured: None };
     async_io::block_on(executor.run(async {
-        let vma_runs =
-            crate::vma::run(executor.clone(), vma, vma_socket, None, clock, pending(), until(stopped.clone()));
-        let oma_runs = crate::oma::run(executor.clone(), oma_config, oma_socket, clock, pending(), until(stopped));
+        let vma_runs = crate::vma::run(executor.clone(), vma, listeners, clock, pending(), until(stopped.clone()));
+        let oma_runs =
+            crate::oma::run(executor.clone(), oma_config, oma_socket, None, clock, pending(), until(stopped));
         started.send(Ok(())).await.ok();
-        let (_, ended) = smol::future::zip(vma_runs, oma_runs).await;
-        ended.map_err(|error| said(&error))
+        let (vma_ended, oma_ended) = smol::future::zip(vma_runs, oma_runs).await;
+        vma_ended.and(oma_ended).map_err(|error| said(&error))
     }))
 }

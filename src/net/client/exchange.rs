@@ -10,8 +10,8 @@ use ureq_proto::client::state::{RecvBody, RecvResponse};
 use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
 use ureq_proto::http::{self, Version, header};
 
-use super::error::{CallError, Phase};
 use crate::limits;
+use crate::net::error::{CallError, Phase};
 use crate::net::pace::{Cut, Pace};
 use crate::net::stream::{Duplex, SCRATCH_BYTES, Scratch, read_some, write_all};
 use crate::wire::http::Method;

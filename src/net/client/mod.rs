@@ -1,30 +1,28 @@
-//! The HTTP/1.1 client of one server, with TLS or on this machine without it: keeps its connections, names the phase in
-//! which a call failed.
+//! The HTTP/1.1 client of one server: with TLS, on this machine without it, or over a link. Keeps its connections, names
+//! the phase in which a call failed.
 //!
 //! Policy: one time limit holds for a whole call, the waiting for a connection included. A connection goes back to the
 //! kept ones only after a complete, unambiguous answer; a call that fails or is dropped takes its connection with it.
 //! A kept connection that the peer has closed meanwhile costs one try on a fresh one, for calls that may be repeated
 //! ([`Method::may_be_repeated`], or the caller says so). Redirects are answers like any other.
 
-mod error;
 mod exchange;
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
+use async_io::Timer;
 use smol::future;
 
-pub use self::error::{CallError, Phase};
 pub use self::exchange::Answer;
+pub use super::error::{CallError, Phase};
 
 use self::exchange::{Outgoing, exchange};
+use super::berth::Berth;
+use super::dial::dial;
 use super::gate::Gate;
 use super::link::Link;
-use super::resolve;
 use super::stream::Scratch;
 use super::tls::Trust;
 use crate::limits;
@@ -38,28 +36,44 @@ pub struct Client(Rc<Shared>);
 #[derive(Debug)]
 struct Shared {
     origin: Origin,
-    /// Whom to trust, where the origin is spoken to with TLS.
-    trust: Option<Trust>,
+    way: Way,
     timeout: Duration,
     gate: Gate,
     kept: RefCell<Vec<Link>>,
     scratch: Scratch,
 }
 
+/// How a connection is had.
+#[derive(Debug)]
+enum Way {
+    /// By TCP, on this machine.
+    Plain,
+    /// By TCP and TLS, to whom is trusted.
+    Tls(Trust),
+    /// A stream of the link that lies there.
+    Link(Berth),
+}
+
 impl Client {
     /// A client without connections yet; `timeout` is the limit of every call.
     pub fn new(origin: Origin, timeout: Duration) -> Self {
-        Self::with(origin, None, timeout)
+        Self::with(origin, Way::Plain, timeout)
     }
 
     /// The same with TLS.
     pub fn over_tls(origin: Origin, trust: Trust, timeout: Duration) -> Self {
-        Self::with(origin, Some(trust), timeout)
+        Self::with(origin, Way::Tls(trust), timeout)
     }
 
-    fn with(origin: Origin, trust: Option<Trust>, timeout: Duration) -> Self {
+    /// The same over a link, whose other end is the only server that can answer.
+    pub fn over_link(berth: Berth, timeout: Duration) -> Self {
+        let origin = Origin { scheme: Scheme::Https, host: "waybill".to_owned(), port: 443 };
+        Self::with(origin, Way::Link(berth), timeout)
+    }
+
+    fn with(origin: Origin, way: Way, timeout: Duration) -> Self {
         let gate = Gate::new(limits::CONNECTIONS_PER_VMA);
-        Self(Rc::new(Shared { origin, trust, timeout, gate, kept: RefCell::default(), scratch: Scratch::new() }))
+        Self(Rc::new(Shared { origin, way, timeout, gate, kept: RefCell::default(), scratch: Scratch::on_heap() }))
     }
 
     /// Sends one request and waits for the whole answer, whatever its status.
@@ -147,44 +161,16 @@ impl Shared {
     }
 
     async fn connect(&self, phase: &Cell<Phase>) -> Result<Link, CallError> {
-        phase.set(Phase::Resolve);
-        let host = &self.origin.host;
-        let mut addresses = resolve::addresses(host, self.origin.port)
-            .await
-            .map_err(|reason| CallError::new(Phase::Resolve, reason))?;
-        if self.origin.scheme == Scheme::Http {
-            // R-60 once more: a name is what the resolver makes of it.
-            addresses.retain(|address| address.ip().is_loopback());
-        }
-        phase.set(Phase::Connect);
-        let mut last =
-            CallError::new(Phase::Resolve, format!("{host} is not on loopback, and plain http goes nowhere else"));
-        for address in addresses {
-            match connect_to(address).await {
-                Ok(stream) => return self.secured(stream, phase).await,
-                Err(error) => {
-                    last = CallError::io(Phase::Connect, &error);
-                    last.reason.push_str(&format!(" ({address})"));
-                }
+        let trust = match &self.way {
+            Way::Plain => return dial(&self.origin, None, phase).await.map(Link::Plain),
+            Way::Tls(trust) => trust,
+            Way::Link(berth) => {
+                phase.set(Phase::Link);
+                return berth.open().await.map(Link::Stream).map_err(|why| CallError::new(Phase::Link, why));
             }
-        }
-        Err(last)
-    }
-
-    async fn secured(&self, stream: Async<TcpStream>, phase: &Cell<Phase>) -> Result<Link, CallError> {
-        let Some(trust) = &self.trust else { return Ok(Link::Plain(stream)) };
+        };
+        let stream = dial(&self.origin, None, phase).await?;
         phase.set(Phase::Tls);
-        match trust.secure(&self.origin.host, stream).await {
-            Ok(stream) => Ok(Link::Tls(Box::new(stream))),
-            Err(refused) => {
-                Err(CallError { is_untrusted: refused.is_untrusted, ..CallError::new(Phase::Tls, refused.reason) })
-            }
-        }
+        trust.connect(&self.origin.host, stream).await.map(|stream| Link::Tls(Box::new(stream)))
     }
-}
-
-async fn connect_to(address: SocketAddr) -> io::Result<Async<TcpStream>> {
-    let stream = Async::<TcpStream>::connect(address).await?;
-    stream.get_ref().set_nodelay(true)?;
-    Ok(stream)
 }

@@ -1,4 +1,4 @@
-//! The connections of a listener: how many there are, which of them rest between requests, and which of those is the
+//! The connections of a listener, or the streams of a link: how many there are, which of them rest between requests, and which of those is the
 //! first to go when somebody waits for a place.
 
 use std::cell::{Cell, RefCell};
@@ -28,11 +28,13 @@ struct Inside {
 }
 
 impl Crowd {
+    /// Room for so many.
     pub fn new(most: usize) -> Rc<Self> {
         // One token is enough: whoever takes it looks at everything.
         Rc::new(Self { most, inside: RefCell::default(), changes: bounded(1) })
     }
 
+    /// True where a further one has to wait.
     pub fn is_full(&self) -> bool {
         self.inside.borrow().open >= self.most
     }

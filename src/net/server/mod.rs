@@ -1,4 +1,5 @@
-//! The HTTP/1.1 server: accepts, reads requests, asks the handler, writes answers in their order.
+//! The HTTP/1.1 server: accepts, reads requests, asks the handler, writes answers in their order. With TLS a gatekeeper
+//! says whom to let in, and what becomes of them.
 //!
 //! Policy: nothing that a peer does, and no error of `accept`, ends the listener. A peer that is too slow, too large or
 //! unclear gets a problem document and is closed. What a request means is the handler's matter alone.
@@ -7,19 +8,24 @@ mod connection;
 mod crowd;
 mod room;
 
+use std::future::Future;
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
+use futures_rustls::server::TlsStream;
 use smol::LocalExecutor;
-use smol::future::yield_now;
+use smol::future::{self, yield_now};
 
+pub use self::crowd::{Crowd, Seat};
 pub use self::room::ServerLimits;
 
-use self::crowd::Crowd;
 use self::room::Room;
+use super::stream::Duplex;
+pub use super::stream::Scratch;
+use super::tls::{Door, Visitor};
 use crate::wire::http::{Request, Response};
 
 /// Serves until the future is dropped; then every connection is cancelled with it.
@@ -35,8 +41,92 @@ pub async fn serve<H>(
     H: AsyncFn(Request) -> Response + 'static,
 {
     let crowd = Crowd::new(limits.connections);
+    let room = Rc::new(Room::new(limits, Rc::new(Scratch::on_heap()), handler));
+    let converse = |stream, seat| {
+        let room = Rc::clone(&room);
+        async move { connection::converse(stream, &room, seat).await }
+    };
+    accept_all(executor, listener, crowd, converse).await;
+}
+
+/// Who keeps the gate of a listener with TLS.
+pub trait Gatekeeper {
+    /// Whom to let in, as it stands now.
+    fn door(&self) -> Rc<Door>;
+    /// Somebody did not get in.
+    fn refused(&self, stream: &TcpStream, why: &str);
+    /// Somebody came in. The connection ends with the future.
+    fn receive(
+        self: Rc<Self>,
+        stream: TlsStream<Async<TcpStream>>,
+        visitor: Visitor,
+        seat: Seat,
+    ) -> impl Future<Output = ()>;
+}
+
+/// Serves with TLS until the future is dropped; then every connection is cancelled with it.
+///
+/// A handshake has [`ServerLimits::head`] of time. While it lasts the connection counts as one at rest: where the room is
+/// full, the oldest handshake makes room for the newest, so that a crowd that never says who it is shuts nobody out.
+pub async fn serve_secured<G>(
+    executor: Rc<LocalExecutor<'static>>,
+    listener: Async<TcpListener>,
+    limits: ServerLimits,
+    keeper: Rc<G>,
+) where
+    G: Gatekeeper + 'static,
+{
+    let crowd = Crowd::new(limits.connections);
+    let admit = |stream: Async<TcpStream>, seat: Seat| {
+        let (keeper, patience) = (Rc::clone(&keeper), limits.head);
+        async move {
+            // For the name of who was refused.
+            let Ok(outside) = stream.get_ref().try_clone() else { return };
+            let door = keeper.door();
+            let admitted = {
+                let resting = seat.rest();
+                let handshake = async { door.admit(stream).await };
+                let elapsed = async {
+                    Timer::after(patience).await;
+                    Err(format!("it has not said who it is within {} s", patience.as_secs()))
+                };
+                let unwanted = async {
+                    resting.asked_to_leave().await;
+                    Err("others wanted its place while it had not said who it is".to_owned())
+                };
+                // On the heap: the handshake's state is large, and who is in has no use for it.
+                Box::pin(future::or(handshake, future::or(elapsed, unwanted))).await
+            };
+            match admitted {
+                Ok((stream, visitor)) => {
+                    drop(outside);
+                    Box::pin(keeper.receive(stream, visitor, seat)).await;
+                }
+                Err(why) => keeper.refused(&outside, &why),
+            }
+        }
+    };
+    accept_all(executor, listener, crowd, admit).await;
+}
+
+/// Serves one connection to its end, for whoever has accepted it.
+pub async fn converse<S, H>(stream: S, limits: ServerLimits, scratch: Rc<Scratch>, handler: Rc<H>, seat: Seat)
+where
+    S: Duplex,
+    H: AsyncFn(Request) -> Response,
+{
+    connection::converse(stream, &Room::new(limits, scratch, handler), seat).await;
+}
+
+async fn accept_all<F>(
+    executor: Rc<LocalExecutor<'static>>,
+    listener: Async<TcpListener>,
+    crowd: Rc<Crowd>,
+    start: impl Fn(Async<TcpStream>, Seat) -> F,
+) where
+    F: Future<Output = ()> + 'static,
+{
     let _cleared_at_the_end = Cleared(Rc::clone(&crowd));
-    let room = Rc::new(Room::new(limits, handler));
     loop {
         if crowd.is_full() {
             wait_for_a_place(&listener, &crowd).await;
@@ -46,8 +136,7 @@ pub async fn serve<H>(
             Ok((stream, _)) => {
                 // Without it an answer may wait for the peer's delayed acknowledgement; with an error it is merely slow.
                 let _ = stream.get_ref().set_nodelay(true);
-                let room = Rc::clone(&room);
-                crowd.admit(&executor, |seat| async move { connection::converse(stream, &room, seat).await });
+                crowd.admit(&executor, |seat| start(stream, seat));
             }
             Err(error) => recover(&error, &crowd).await,
         }

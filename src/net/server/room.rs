@@ -42,14 +42,14 @@ impl Default for ServerLimits {
 /// What all connections of a listener share.
 pub struct Room<H> {
     pub limits: ServerLimits,
-    pub scratch: Scratch,
+    pub scratch: Rc<Scratch>,
     pub handler: Rc<H>,
     /// For the Date of every answer.
     pub clock: Clock,
 }
 
 impl<H> Room<H> {
-    pub fn new(limits: ServerLimits, handler: Rc<H>) -> Self {
-        Self { limits, scratch: Scratch::new(), handler, clock: Clock::start() }
+    pub fn new(limits: ServerLimits, scratch: Rc<Scratch>, handler: Rc<H>) -> Self {
+        Self { limits, scratch, handler, clock: Clock::start() }
     }
 }

@@ -11,7 +11,7 @@ use super::port::{Action, FleetSettings, Input};
 use super::tracked::{InHand, Tracked};
 use crate::model::change::Change;
 use crate::model::event::Event;
-use crate::model::id::JobId;
+use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::progress::Progress;
 use crate::model::request::TrackRequest;
@@ -163,6 +163,7 @@ impl Fleet {
             Input::LogRead(id, page) => self.log_read(now, &id, page),
             Input::LogMissed(id, why) => self.log_missed(now, &id, &why),
             Input::RowRefused(id, reason) => self.row_refused(now, &id, reason),
+            Input::LinkUp(vma) => self.link_up(now, &vma),
             Input::Writable(true) => self.unpause(now),
             Input::Writable(false) => self.is_paused = true,
             Input::Elapsed => {}
@@ -311,6 +312,17 @@ impl Fleet {
     fn unpause(&mut self, now: Now) {
         if std::mem::take(&mut self.is_paused) {
             self.restart_windows(now);
+        }
+    }
+
+    /// Jobs whose polls were slowed down while the link was away are polled within one interval, spread over it.
+    fn link_up(&mut self, now: Now, vma: &VmaName) {
+        let interval = self.settings.backoff.interval;
+        for (id, tracked) in self.jobs.iter_mut().filter(|(_, tracked)| tracked.job.vma == *vma) {
+            if tracked.hurry(now.mono + self.schedule.stagger(interval)) {
+                let next = tracked.next_moment(now.mono, &self.settings, self.is_paused);
+                self.schedule.set(id, next);
+            }
         }
     }
 

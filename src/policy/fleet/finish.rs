@@ -9,7 +9,7 @@ use super::tracked::{Judgement, Tracked};
 use crate::limits;
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
 use crate::model::event::Event;
-use crate::model::id::{ChangeId, CorrelationId, DiskId, JobId};
+use crate::model::id::{ChangeId, CorrelationId, DiskId, JobId, VmaName};
 use crate::model::job::{Job, SyncKind};
 use crate::model::percent::Percent;
 use crate::model::request::{ChangeIdReport, Outcome};
@@ -83,6 +83,11 @@ impl Fleet {
                 self.journal.note(now, job, Event::ChangeIdSuspect, message, vec![("disk", disk.as_str().into())]);
             }
         }
+    }
+
+    /// The VMA of the tracked job that a caller means by a name.
+    pub fn vma_under(&self, path: &str) -> Option<&VmaName> {
+        self.tracked_under(path).and_then(|id| self.jobs.get(&id)).map(|tracked| &tracked.job.vma)
     }
 
     /// The tracked job that a caller means by a name: the job of that id, else the present run of that id, else the

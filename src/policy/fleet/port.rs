@@ -65,6 +65,8 @@ pub enum Input {
     LogMissed(JobId, String),
     /// A row that could not be written.
     RowRefused(JobId, String),
+    /// A VMA's link stands again, so that whoever was slowed down need not wait any longer.
+    LinkUp(VmaName),
     /// The database takes records again, or does not.
     Writable(bool),
     /// Nothing but time.
@@ -79,7 +81,7 @@ impl Input {
             Self::EndedElsewhere(id, _) | Self::RowRefused(id, _) => Some(id),
             Self::LogRead(id, _) | Self::LogMissed(id, _) => Some(id),
             Self::Noticed(job) => Some(&job.id),
-            Self::Listed(..) | Self::ListMissed(_) | Self::Writable(_) | Self::Elapsed => None,
+            Self::Listed(..) | Self::ListMissed(_) | Self::LinkUp(_) | Self::Writable(_) | Self::Elapsed => None,
         }
     }
 }

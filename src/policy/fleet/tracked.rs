@@ -88,6 +88,12 @@ impl Tracked {
         self.is_polling |= starts;
         starts
     }
+    /// Polls by then at the latest; true where that is a change.
+    pub(super) fn hurry(&mut self, by: Mono) -> bool {
+        let is_later = self.poll_due > by;
+        self.poll_due = self.poll_due.min(by);
+        is_later
+    }
     pub(super) fn is_polling(&self) -> bool {
         self.is_polling
     }

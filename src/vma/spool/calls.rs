@@ -8,7 +8,7 @@ use smol::LocalExecutor;
 use smol::channel::Sender;
 
 use super::Spool;
-use super::oma::{Look, Looked};
+use super::oma::{Look, Looked, Oma};
 use super::routes::{Call, route};
 use crate::config::SpoolConfig;
 use crate::model::change::{Change, KnownChangeId, ReceivedChangeId};
@@ -29,8 +29,8 @@ use crate::wire::problem::{Problem, no_such_path, panicked};
 impl Vma {
     /// From now on change ids are taken, and those that wait go on to the OMA.
     pub(in crate::vma) fn open_spool(&mut self, executor: &Rc<LocalExecutor<'static>>, events: &Sender<Event>) {
-        let origin = self.config.changeid_spool.as_ref().map(|spool| &spool.oma);
-        self.spool = origin.map(|oma| Spool::new(oma, seed(), executor.clone(), events.clone()));
+        let oma = self.config.changeid_spool.as_ref().map(|spool| Oma::new(&spool.oma, &self.berth));
+        self.spool = oma.map(|oma| Spool::new(oma, seed(), executor.clone(), events.clone()));
     }
 
     /// Says at the start who takes the movers' change ids, and what waits from before (F37).
@@ -41,8 +41,8 @@ impl Vma {
             Err(error) => error.to_string(),
         };
         match &self.config.changeid_spool {
-            Some(SpoolConfig { listen, oma }) => {
-                log::info!("change ids are taken on {listen} and forwarded to http://{}; {waiting}", oma.authority());
+            Some(SpoolConfig { listen, .. }) => {
+                log::info!("change ids are taken on {listen} and forwarded to {}; {waiting}", self.oma_of_spool());
             }
             None => log::warn!(
                 "change ids are not taken here, {waiting}: movers that are not told of another URL find nobody at \
@@ -58,7 +58,7 @@ impl Vma {
             return;
         }
         if let Some(spool) = &mut self.spool {
-            spool.redirect(&given.oma);
+            spool.redirect(Oma::new(&given.oma, &self.berth));
         }
         known.oma = given.oma;
     }
@@ -146,7 +146,7 @@ impl Vma {
 
     /// The OMA that is asked, as host and port.
     fn oma_of_spool(&self) -> String {
-        self.config.changeid_spool.as_ref().map_or_else(String::new, |spool| spool.oma.authority())
+        self.config.oma_of_spool().unwrap_or_default()
     }
 
     /// What this OMA said last of the disk, where that may still be given out.
@@ -200,6 +200,7 @@ mod tests {
     use crate::model::time::{Mono, Wall};
     use crate::runtime::drive::Appliance;
     use crate::wire::http::Method;
+    use crate::wire::peer::Caller;
 
     fn now(seconds: u64) -> Now {
         Now { mono: Mono::from_millis(seconds * 1000), wall: Wall::from_unix_millis(1000) }
@@ -229,7 +230,7 @@ mod tests {
         vma.open_spool(&Rc::new(LocalExecutor::new()), &events);
         let push = r#"{"stage":"Transfer","bytes_transferred":10,"total_bytes":1000,"throughput_bps":0}"#;
         let push = post(&["api", "v1", "progress", "trapped", "update"], push);
-        assert_eq!(status(&mut vma, |to| Event::Asked(push, to)), 200);
+        assert_eq!(status(&mut vma, |to| Event::Asked(Caller::Local, push, to)), 200);
         let job = JobId::parse("trapped").expect("an id");
         vma.source.trap = Some(job.clone());
         let change_id = post(&["api", "v1", "replications", "trapped", "changeid"], r#"{"change_id":"*"}"#);

@@ -18,7 +18,6 @@ use crate::policy::spool::Forwarding;
 use crate::runtime::ledger::Reply;
 use crate::store::Unsent;
 use crate::wire::http::Response;
-use crate::wire::origin::Origin;
 
 /// The spool of a VMA that serves one.
 #[derive(Debug)]
@@ -34,13 +33,18 @@ pub(super) struct Spool {
 
 impl Spool {
     /// A spool that forwards to this OMA; what comes of it arrives at `events`.
-    pub(super) fn new(origin: &Origin, seed: u64, executor: Rc<LocalExecutor<'static>>, events: Sender<Event>) -> Self {
-        Self { forwarding: Forwarding::new(seed), oma: Oma::new(origin), executor, events, told: Vec::new() }
+    pub(super) fn new(oma: Oma, seed: u64, executor: Rc<LocalExecutor<'static>>, events: Sender<Event>) -> Self {
+        Self { forwarding: Forwarding::new(seed), oma, executor, events, told: Vec::new() }
     }
 
     /// The OMA answers elsewhere from now on.
-    pub(super) fn redirect(&mut self, origin: &Origin) {
-        self.oma = Oma::new(origin);
+    pub(super) fn redirect(&mut self, oma: Oma) {
+        self.oma = oma;
+        self.wake();
+    }
+
+    /// The way to the OMA is open again: what waits goes on now.
+    pub(super) fn wake(&mut self) {
         self.forwarding.wake();
     }
 

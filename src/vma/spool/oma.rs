@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
+use crate::config::SpoolWay;
 use crate::model::id::{ChangeId, CorrelationId};
 use crate::model::request::ChangeIdReport;
+use crate::net::berth::Berth;
 use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::spool::Handed;
 use crate::runtime::service::correlated;
 use crate::store::Unsent;
 use crate::wire::http::{Method, encode_segment};
-use crate::wire::origin::Origin;
 use crate::wire::{changeid, problem};
 
 /// How long the OMA is asked while a mover waits, who gives up after 5 s (`wire.md`).
@@ -32,17 +33,18 @@ pub type Looked = Result<(Vec<u8>, Option<ChangeId>), String>;
 
 /// The OMA, as the spool speaks to it.
 #[derive(Debug, Clone)]
-pub(super) struct Oma {
+pub struct Oma {
     for_looks: Client,
     for_change_ids: Client,
 }
 
 impl Oma {
-    pub(super) fn new(origin: &Origin) -> Self {
-        Self {
-            for_looks: Client::new(origin.clone(), LOOK_WITHIN),
-            for_change_ids: Client::new(origin.clone(), HAND_OVER_WITHIN),
-        }
+    pub(super) fn new(way: &SpoolWay, link: &Berth) -> Self {
+        let client = |timeout| match way {
+            SpoolWay::Forward(origin) => Client::new(origin.clone(), timeout),
+            SpoolWay::Link => Client::over_link(link.clone(), timeout),
+        };
+        Self { for_looks: client(LOOK_WITHIN), for_change_ids: client(HAND_OVER_WITHIN) }
     }
 
     /// Asks for a disk's last change id.

@@ -18,4 +18,4 @@ pub use fault::Fault;
 pub use head::{Framing, Head, parse_head};
 pub use message::{Method, Request, Response};
 pub use render::{CONTINUE, Closing, RenderedHead, render_head};
-pub use target::{decode_target, encode_segment};
+pub use target::{decode_segment, decode_target, encode_segment};

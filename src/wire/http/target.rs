@@ -109,6 +109,11 @@ pub fn encode_segment(text: &str) -> String {
     escaped
 }
 
+/// Reads what [`encode_segment`] wrote; `None` where an escape is none.
+pub fn decode_segment(text: &str) -> Option<String> {
+    decode(text, false).ok()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

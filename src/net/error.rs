@@ -13,8 +13,12 @@ pub enum Phase {
     Resolve,
     /// The TCP connection is being made.
     Connect,
+    /// The proxy on the way is asked to connect.
+    Proxy,
     /// The TLS handshake is going on.
     Tls,
+    /// A stream over the link is to be opened.
+    Link,
     /// The request is on its way, and nothing has come back.
     FirstByte,
     /// The answer is coming in.
@@ -27,7 +31,9 @@ impl Phase {
             Self::Queue => "no free connection",
             Self::Resolve => "name not resolved",
             Self::Connect => "not connected",
+            Self::Proxy => "no answer of the proxy",
             Self::Tls => "TLS handshake not complete",
+            Self::Link => "no link",
             Self::FirstByte => "no first byte",
             Self::Body => "answer not complete",
         }
@@ -40,7 +46,9 @@ impl fmt::Display for Phase {
             Self::Queue => "before sending",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
+            Self::Proxy => "proxy",
             Self::Tls => "TLS",
+            Self::Link => "link",
             Self::FirstByte => "first byte",
             Self::Body => "body",
         })
@@ -61,11 +69,12 @@ pub struct CallError {
 }
 
 impl CallError {
-    pub(super) fn new(phase: Phase, reason: impl Into<String>) -> Self {
+    /// A call that failed in that phase.
+    pub fn new(phase: Phase, reason: impl Into<String>) -> Self {
         Self { phase, reason: reason.into(), timed_out: false, is_untrusted: false }
     }
 
-    pub(super) fn io(phase: Phase, error: &io::Error) -> Self {
+    pub(in crate::net) fn io(phase: Phase, error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return Self::new(phase, tls.to_string());
         }
@@ -77,7 +86,8 @@ impl CallError {
         Self::new(phase, words)
     }
 
-    pub(super) fn out_of_time(phase: Phase, limit: Duration) -> Self {
+    /// The time limit of a call ended it in that phase.
+    pub fn out_of_time(phase: Phase, limit: Duration) -> Self {
         let limit = if limit.subsec_millis() == 0 {
             format!("{} s", limit.as_secs())
         } else {

@@ -1,0 +1,31 @@
+//! The three files that say who we are and whom we believe. All are read anew whenever they are needed, so that a renewed
+//! certificate holds from the next connection on.
+
+use crate::config::TlsFiles;
+use crate::limits;
+use crate::net::tls::Own;
+use crate::runtime::secrets;
+
+/// What stands in the files.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Our certificate and its key.
+    pub own: Own,
+    /// The authority of the other side, in PEM.
+    pub authority: Vec<u8>,
+}
+
+impl Credentials {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// What is wrong, with the name of the file.
+    pub fn read(files: &TlsFiles) -> Result<Self, String> {
+        let certificate = secrets::read_public(&files.certificate, limits::AUTHORITY_BYTES)?;
+        let authority = secrets::read_public(&files.authority, limits::AUTHORITY_BYTES)?;
+        let key = secrets::read_key(&files.key).map_err(|error| error.to_string())?;
+        let own = Own::read(&certificate, key.expose())
+            .map_err(|error| format!("{} with {}: {error}", files.certificate.display(), files.key.display()))?;
+        Ok(Self { own, authority })
+    }
+}

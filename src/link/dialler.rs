@@ -1,0 +1,124 @@
+//! The side that dials: keeps a link up for as long as the future lives.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use futures_rustls::client::TlsStream;
+use smol::future;
+
+use super::credentials::Credentials;
+use super::{Carrier, News};
+use crate::config::{ProxyConfig, TlsFiles};
+use crate::net::berth::Berth;
+use crate::net::client::{CallError, Phase};
+use crate::net::dial::{Via, dial};
+use crate::net::session::{Session, Side};
+use crate::net::tls::{Expected, Trust};
+use crate::policy::redial::Redial;
+use crate::runtime::clock::Clock;
+use crate::runtime::secrets;
+use crate::wire::origin::Origin;
+use crate::wire::peer::Peer;
+
+/// How long a dial may take, handshakes included.
+const DIAL_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whom to dial, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where it listens.
+    pub origin: Origin,
+    /// Who we are, and whom we believe.
+    pub files: TlsFiles,
+    /// The proxy on the way.
+    pub proxy: Option<ProxyConfig>,
+    /// Who has to answer.
+    pub expected: Expected,
+}
+
+impl Target {
+    fn peer(&self) -> Peer {
+        match &self.expected {
+            Expected::Oma => Peer::Oma,
+            Expected::Vma(name) => Peer::Vma(name.clone()),
+        }
+    }
+}
+
+/// Dials, carries the link while it stands, and dials again, until the future is dropped. Questions of the other side go
+/// to `answers`; the session lies in `berth`.
+pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl Fn(News), seed: u64) {
+    let (clock, mut redial) = (Clock::start(), Redial::new(seed));
+    let peer = target.peer();
+    let mut is_told = false;
+    loop {
+        let lived = match open(&target).await {
+            Err(error) => {
+                let why = format!("{} is not reached: {error}", target.origin.authority());
+                // Once: what follows is the same in most cases, and the calls that wait tell it too.
+                if !std::mem::replace(&mut is_told, true) {
+                    log::warn!("{why}");
+                }
+                berth.tell(&why);
+                None
+            }
+            Ok(stream) => {
+                let session = Session::unopened();
+                let stood = Cell::new(None);
+                let accepted = async {
+                    if session.is_accepted().await {
+                        stood.set(Some(clock.now().mono));
+                        is_told = false;
+                        berth.put(session.clone());
+                        news(News::Up);
+                    }
+                    future::pending::<String>().await
+                };
+                let carried = Box::pin(carrier.carry(&session, stream, Side::Dialler, &peer));
+                let why = future::or(accepted, carried).await;
+                let why = format!("the link to {} has ended: {why}", target.origin.authority());
+                if berth.take_out(&session, &why) {
+                    news(News::Down(why));
+                } else if !std::mem::replace(&mut is_told, true) {
+                    log::warn!("{why}");
+                    berth.tell(&why);
+                } else {
+                    berth.tell(&why);
+                }
+                stood.get().map(|since| clock.now().mono.since(since))
+            }
+        };
+        Timer::after(redial.wait_after(lived)).await;
+    }
+}
+
+/// One dial.
+async fn open(target: &Target) -> Result<TlsStream<Async<std::net::TcpStream>>, CallError> {
+    let phase = Cell::new(Phase::Queue);
+    let limit = async {
+        Timer::after(DIAL_WITHIN).await;
+        Err(CallError::out_of_time(phase.get(), DIAL_WITHIN))
+    };
+    let opened = async {
+        let unusable = |why: String| CallError::new(Phase::Queue, why);
+        let credentials = Credentials::read(&target.files).map_err(unusable)?;
+        let trust = Trust::of_link(&credentials.authority, &credentials.own, target.expected.clone());
+        let trust = trust.map_err(|error| unusable(format!("{}: {error}", target.files.authority.display())))?;
+        let via = target.proxy.as_ref().map(via).transpose().map_err(unusable)?;
+        let stream = dial(&target.origin, via.as_ref(), &phase).await?;
+        phase.set(Phase::Tls);
+        trust.connect(&target.origin.host, stream).await
+    };
+    future::or(limit, Box::pin(opened)).await
+}
+
+/// The proxy with the secrets as they are now.
+fn via(config: &ProxyConfig) -> Result<Via, String> {
+    let read = |file| secrets::read(Some(file), "").map_err(|error| error.to_string());
+    let credentials = match &config.credentials {
+        Some((user, password)) => Some((read(user)?, read(password)?)),
+        None => None,
+    };
+    Ok(Via { proxy: config.address.clone(), credentials })
+}

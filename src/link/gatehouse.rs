@@ -1,0 +1,225 @@
+//! The listener's side: who comes in by port 443, what is said to whom, and who is shown out again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_io::Async;
+use futures_rustls::server::TlsStream;
+use smol::channel::{Receiver, Sender};
+use smol::future;
+
+use super::credentials::Credentials;
+use super::{Carrier, News};
+use crate::config::TlsListener;
+use crate::model::time::Mono;
+use crate::net::berth::Berth;
+use crate::net::server::{Gatekeeper, Seat, ServerLimits, converse};
+use crate::net::session::{Session, Side};
+use crate::net::tls::{Door, Entrance, Facts, IsServed, Visitor};
+use crate::runtime::clock::Clock;
+use crate::wire::peer::{Caller, Peer};
+
+/// Refusals of one minute that are told one by one.
+const TOLD_PER_MINUTE: u32 = 20;
+
+/// Where a peer's link lies; `None` where nobody has one with this peer.
+pub type BerthOf = Box<dyn Fn(&Peer) -> Option<Berth>>;
+
+/// Who wants to know what has become of a peer's link.
+pub type NewsOf = Box<dyn Fn(&Peer, News)>;
+
+/// The gatehouse of one listener.
+pub struct Gatehouse {
+    carrier: Carrier,
+    door: RefCell<Rc<Door>>,
+    berth_of: BerthOf,
+    news: NewsOf,
+    inside: RefCell<BTreeMap<u64, Inside>>,
+    next_number: Cell<u64>,
+    refusals: Refusals,
+}
+
+/// Somebody who is in.
+struct Inside {
+    facts: Facts,
+    out: Sender<&'static str>,
+}
+
+/// Whom the door lets in besides what the files say.
+pub struct Rules {
+    /// Fingerprints of certificates that are revoked.
+    pub revoked: std::collections::BTreeSet<[u8; 32]>,
+    /// Who is served.
+    pub is_served: IsServed,
+    /// True while somebody may enrol.
+    pub enrols: bool,
+}
+
+/// Makes a door of the files as they are now.
+///
+/// # Errors
+/// What is wrong with which file.
+pub fn door(listener: &TlsListener, rules: Rules) -> Result<(Door, Facts), String> {
+    let credentials = Credentials::read(&listener.files)?;
+    let entrance = Entrance {
+        own: &credentials.own,
+        authority: &credentials.authority,
+        allow_tls12: listener.allow_tls12,
+        revoked: rules.revoked,
+        is_served: rules.is_served,
+        enrols: rules.enrols,
+    };
+    let door = Door::new(entrance).map_err(|error| format!("{}: {error}", listener.files.authority.display()))?;
+    Ok((door, credentials.own.facts))
+}
+
+impl Gatehouse {
+    /// A gatehouse with that door.
+    pub fn new(carrier: Carrier, door: Door, berth_of: BerthOf, news: NewsOf) -> Self {
+        Self {
+            carrier,
+            door: RefCell::new(Rc::new(door)),
+            berth_of,
+            news,
+            inside: RefCell::default(),
+            next_number: Cell::default(),
+            refusals: Refusals::new(),
+        }
+    }
+
+    /// From now on this is the door.
+    pub fn replace_door(&self, door: Door) {
+        self.door.replace(Rc::new(door));
+    }
+
+    /// Shows out everybody of whom there is something to say; at once, whatever they are doing.
+    pub fn show_out(&self, reason: impl Fn(&Facts) -> Option<&'static str>) {
+        for inside in self.inside.borrow().values() {
+            if let Some(why) = reason(&inside.facts) {
+                // One is enough.
+                let _ = inside.out.try_send(why);
+            }
+        }
+    }
+
+    fn enter(self: &Rc<Self>, facts: Facts) -> (Entered, Receiver<&'static str>) {
+        let (out, shown_out) = smol::channel::bounded(1);
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        self.inside.borrow_mut().insert(number, Inside { facts, out });
+        (Entered { house: Rc::clone(self), number }, shown_out)
+    }
+
+    async fn link(&self, stream: TlsStream<Async<TcpStream>>, peer: &Peer, shown_out: Receiver<&'static str>) {
+        let Some(berth) = (self.berth_of)(peer) else {
+            return log::warn!("{peer} dialled a link, and nobody here has one with it");
+        };
+        let session = Session::unopened();
+        berth.put(session.clone());
+        (self.news)(peer, News::Up);
+        let left = async {
+            match shown_out.recv().await {
+                Ok(why) => why.to_owned(),
+                Err(_) => future::pending().await,
+            }
+        };
+        let why = future::or(left, self.carrier.carry(&session, stream, Side::Listener, peer)).await;
+        session.close(&why);
+        if berth.take_out(&session, &format!("the link of {peer} has ended: {why}")) {
+            (self.news)(peer, News::Down(why));
+        }
+    }
+
+    async fn serve(
+        &self,
+        stream: TlsStream<Async<TcpStream>>,
+        caller: Caller,
+        seat: Seat,
+        shown_out: Option<Receiver<&'static str>>,
+    ) {
+        let answers = Rc::clone(&self.carrier.answers);
+        let handler = Rc::new(async move |request| answers(caller.clone(), request).await);
+        let served = converse(stream, ServerLimits::default(), Rc::clone(&self.carrier.scratch), handler, seat);
+        let left = async {
+            match shown_out {
+                Some(shown_out) => drop(shown_out.recv().await),
+                None => future::pending().await,
+            }
+        };
+        future::or(left, served).await;
+    }
+}
+
+impl Gatekeeper for Gatehouse {
+    fn door(&self) -> Rc<Door> {
+        Rc::clone(&self.door.borrow())
+    }
+
+    fn refused(&self, stream: &TcpStream, why: &str) {
+        let from = stream.peer_addr().map_or_else(|_| "somebody".to_owned(), |from| from.to_string());
+        self.refusals.tell(&from, why);
+    }
+
+    async fn receive(self: Rc<Self>, stream: TlsStream<Async<TcpStream>>, visitor: Visitor, seat: Seat) {
+        match visitor {
+            Visitor::Applicant => self.serve(stream, Caller::Applicant, seat, None).await,
+            Visitor::Http(peer, facts) => {
+                let (_entered, shown_out) = self.enter(facts);
+                self.serve(stream, Caller::Known(peer), seat, Some(shown_out)).await;
+            }
+            Visitor::Link(peer, facts) => {
+                let (_entered, shown_out) = self.enter(facts);
+                self.link(stream, &peer, shown_out).await;
+            }
+        }
+    }
+}
+
+/// Somebody's stay; it ends when this is dropped.
+struct Entered {
+    house: Rc<Gatehouse>,
+    number: u64,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.house.inside.borrow_mut().remove(&self.number);
+    }
+}
+
+/// Who did not get in, in the daemon's log: each one, and of a crowd its number.
+struct Refusals {
+    clock: Clock,
+    since: Cell<Mono>,
+    count: Cell<u32>,
+}
+
+impl Refusals {
+    fn new() -> Self {
+        let clock = Clock::start();
+        Self { clock, since: Cell::new(clock.now().mono), count: Cell::new(0) }
+    }
+
+    fn tell(&self, from: &str, why: &str) {
+        let now = self.clock.now().mono;
+        if now.since(self.since.get()) >= Duration::from_secs(60) {
+            let untold = self.count.get().saturating_sub(TOLD_PER_MINUTE);
+            if untold > 0 {
+                log::warn!("{untold} more were not let in since then");
+            }
+            self.since.set(now);
+            self.count.set(0);
+        }
+        self.count.set(self.count.get().saturating_add(1));
+        match self.count.get() {
+            ..TOLD_PER_MINUTE => log::warn!("{from} was not let in: {why}"),
+            TOLD_PER_MINUTE => {
+                log::warn!("{from} was not let in: {why}; of further ones within this minute only the number is told");
+            }
+            _ => {}
+        }
+    }
+}

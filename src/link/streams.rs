@@ -1,0 +1,68 @@
+//! A connection that stands: the other side's questions are answered, and ours find the session in its berth.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use smol::LocalExecutor;
+use smol::io::{AsyncRead, AsyncWrite};
+
+use super::Answers;
+use crate::limits;
+use crate::net::berth::Berth;
+use crate::net::client::Client;
+use crate::net::server::{Crowd, Scratch, ServerLimits, converse};
+use crate::net::session::{Session, Side};
+use crate::wire::http::Method;
+use crate::wire::peer::{Caller, Peer};
+
+/// What is needed of the appliance to carry a link.
+#[derive(Clone)]
+pub struct Carrier {
+    pub(super) executor: Rc<LocalExecutor<'static>>,
+    pub(super) scratch: Rc<Scratch>,
+    pub(super) answers: Answers,
+}
+
+impl Carrier {
+    /// What links are carried with.
+    pub fn new(executor: Rc<LocalExecutor<'static>>, answers: Answers) -> Self {
+        Self { executor, scratch: Rc::new(Scratch::on_heap()), answers }
+    }
+
+    /// Carries a session until it ends; tells why.
+    pub(super) async fn carry<S>(&self, session: &Session, stream: S, side: Side, peer: &Peer) -> String
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        // Those of the other side only, of whom each may have half of the streams.
+        let crowd = Crowd::new(limits::STREAMS_PER_LINK / 2);
+        let handler = {
+            let (answers, peer) = (Rc::clone(&self.answers), Caller::Known(peer.clone()));
+            Rc::new(async move |request| answers(peer.clone(), request).await)
+        };
+        let on_stream = |stream| {
+            if crowd.is_full() {
+                crowd.make_room();
+                return;
+            }
+            let (scratch, handler) = (Rc::clone(&self.scratch), Rc::clone(&handler));
+            crowd.admit(&self.executor, |seat| converse(stream, ServerLimits::default(), scratch, handler, seat));
+        };
+        let knock = || {
+            let asks = Berth::new("");
+            asks.put(session.clone());
+            let asked = async move {
+                let client = Client::over_link(asks, Duration::from_secs(5));
+                // That it comes is heard; what it says does not matter.
+                client.call(Method::Get, "/health", &[], b"").await.ok();
+            };
+            self.executor.spawn(asked).detach();
+        };
+        if side == Side::Dialler {
+            knock();
+        }
+        let why = session.carry(stream, side, on_stream, knock).await;
+        crowd.clear();
+        why
+    }
+}

@@ -1,0 +1,58 @@
+//! What a certificate says of its owner and of its time, for decisions and for people. That it is genuine is not looked at
+//! here.
+
+use ring::digest::{SHA256, digest};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::model::time::Wall;
+use crate::wire::peer::Peer;
+
+/// What a certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Whose it is; `None` where it does not say.
+    pub peer: Option<Peer>,
+    /// From when on it is valid, in seconds since 1970.
+    pub not_before: i64,
+    /// Until when, in seconds since 1970.
+    pub not_after: i64,
+    /// The SHA-256 of all of it.
+    pub fingerprint: [u8; 32],
+}
+
+impl Facts {
+    /// Reads a certificate; `None` where it is none.
+    pub fn read(certificate: &[u8]) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let names = parsed.subject_alternative_name().ok()?;
+        let names = names.as_ref().map(|extension| extension.value.general_names.as_slice()).unwrap_or_default();
+        let uris = names.iter().filter_map(|name| match name {
+            GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        });
+        let dns = names.iter().filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(*name),
+            _ => None,
+        });
+        let validity = parsed.validity();
+        Some(Self {
+            peer: Peer::from_names(uris, dns),
+            not_before: validity.not_before.timestamp(),
+            not_after: validity.not_after.timestamp(),
+            fingerprint: Self::fingerprint_of(certificate),
+        })
+    }
+
+    /// The SHA-256 of a certificate.
+    pub fn fingerprint_of(certificate: &[u8]) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, certificate).as_ref());
+        bytes
+    }
+
+    /// A time of a certificate as people write it.
+    pub fn text_of(seconds: i64) -> String {
+        Wall::from_unix_millis(seconds.saturating_mul(1000)).to_string()
+    }
+}

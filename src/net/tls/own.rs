@@ -1,0 +1,76 @@
+//! Who we are: a certificate with its chain and the private key, as they lie in their files.
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::facts::Facts;
+
+/// A certificate and its key.
+#[derive(Debug)]
+pub struct Own {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+    /// What the certificate says.
+    pub facts: Facts,
+}
+
+/// Why certificates and keys cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadTls {
+    /// Neither authority nor pin.
+    #[error("neither an authority nor a thumbprint is given")]
+    Nobody,
+    /// A file has no certificate.
+    #[error("it holds no certificate in PEM, as -----BEGIN CERTIFICATE-----")]
+    NoCertificate,
+    /// A certificate in it cannot be used.
+    #[error("its certificate number {0} cannot be used: {1}")]
+    BadCertificate(usize, String),
+    /// A file has no private key.
+    #[error("it holds no private key in PEM, as -----BEGIN PRIVATE KEY-----")]
+    NoKey,
+    /// The key is another's.
+    #[error("certificate and key do not belong together")]
+    Apart,
+    /// TLS itself cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+}
+
+impl Own {
+    /// Reads both from PEM: the certificate first, then those between it and its authority.
+    ///
+    /// # Errors
+    /// Where one of them is not there, cannot be used, or they do not belong together.
+    pub fn read(certificate: &[u8], key: &[u8]) -> Result<Self, BadTls> {
+        let chain = certificates(certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| BadTls::NoKey)?;
+        let provider = rustls::crypto::ring::default_provider();
+        CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => BadTls::Apart,
+            other => BadTls::Tls(other.to_string()),
+        })?;
+        let facts = chain.first().and_then(|own| Facts::read(own));
+        let facts = facts.ok_or_else(|| BadTls::BadCertificate(1, "it is no X.509 certificate".to_owned()))?;
+        Ok(Self { chain, key, facts })
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadTls> {
+    let mut all = Vec::new();
+    for (at, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
+        all.push(certificate.map_err(|error| BadTls::BadCertificate(at + 1, error.to_string()))?);
+    }
+    if all.is_empty() { Err(BadTls::NoCertificate) } else { Ok(all) }
+}
+
+/// The authorities of a PEM file.
+pub(super) fn roots(pem: &[u8]) -> Result<RootCertStore, BadTls> {
+    let mut store = RootCertStore::empty();
+    for (at, certificate) in certificates(pem)?.into_iter().enumerate() {
+        store.add(certificate).map_err(|error| BadTls::BadCertificate(at + 1, error.to_string()))?;
+    }
+    Ok(store)
+}

@@ -1,0 +1,69 @@
+//! Why a handshake failed, in words.
+
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, OtherError};
+
+/// Why a handshake failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// In words.
+    pub reason: String,
+    /// The server speaks TLS well, and is not the one that is trusted.
+    pub is_untrusted: bool,
+}
+
+impl Refused {
+    pub(super) fn other(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_untrusted: false }
+    }
+
+    /// What a client is told by its own TLS.
+    pub fn of(error: &io::Error) -> Self {
+        if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) {
+            return Self::other("the server closed the connection within the handshake");
+        }
+        let Some(tls) = tls_of(error) else { return Self::other(error.to_string()) };
+        match tls {
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(why))) => {
+                Self { reason: why.to_string(), is_untrusted: true }
+            }
+            rustls::Error::InvalidMessage(_) => Self::other("the server does not speak TLS"),
+            rustls::Error::AlertReceived(alert) if said_of_ours(*alert).is_some() => {
+                Self::other(said_of_ours(*alert).unwrap_or_default())
+            }
+            rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+                Self::other("the server speaks TLS and HTTP, but no waybill: what answers there is something else")
+            }
+            rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(_) => {
+                Self::other(format!("no agreement with the server, which must speak TLS 1.2 or 1.3: {tls}"))
+            }
+            _ => Self::other(tls.to_string()),
+        }
+    }
+}
+
+/// What TLS itself found wrong with a connection.
+pub(super) fn tls_of(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
+}
+
+/// What the other side has against our certificate. With TLS 1.3 it says so after its own part of the handshake, so that
+/// this may also be the first thing that is read.
+fn said_of_ours(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::CertificateRequired => "the other side wants a certificate, and got none",
+        AlertDescription::CertificateRevoked => "the other side refuses our certificate: it is revoked. Enrol again",
+        AlertDescription::CertificateExpired => {
+            "the other side refuses our certificate: by its clock it has expired or is not valid yet"
+        }
+        AlertDescription::UnknownCA => "the other side refuses our certificate: another authority issued it",
+        AlertDescription::AccessDenied => {
+            "the other side refuses our certificate: it is genuine, but nobody whom it serves has it"
+        }
+        AlertDescription::BadCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnsupportedCertificate => "the other side refuses our certificate",
+        _ => return None,
+    })
+}

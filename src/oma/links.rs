@@ -1,0 +1,168 @@
+//! The OMA's links: one berth for each VMA that is not reached by a forward, a dialler for each that is dialled, and the
+//! gatehouse of port 443 for those that dial.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use async_io::Async;
+use smol::channel::Sender;
+use smol::{LocalExecutor, Task};
+
+use super::event::Event;
+use crate::config::{OmaConfig, VmaEntry, VmaWay};
+use crate::link::dialler::{Target, keep_up};
+use crate::link::gatehouse::{Gatehouse, Rules, door};
+use crate::link::{Answers, Carrier, News};
+use crate::model::id::VmaName;
+use crate::net::berth::Berth;
+use crate::net::client::Client;
+use crate::net::server::{ServerLimits, serve_secured};
+use crate::net::tls::{Expected, Facts};
+use crate::runtime::service::{ask, seed};
+use crate::wire::peer::Peer;
+
+const NOT_YET: &str = "the VMA has not dialled this OMA yet";
+
+/// All links.
+pub(super) struct Links {
+    executor: Rc<LocalExecutor<'static>>,
+    events: Sender<Event>,
+    carrier: Carrier,
+    /// Of the VMAs that dial.
+    berths: Rc<RefCell<BTreeMap<VmaName, Berth>>>,
+    /// Those that are dialled.
+    diallers: BTreeMap<VmaName, Dialled>,
+    house: Option<Rc<Gatehouse>>,
+}
+
+/// A VMA that is dialled until this is dropped.
+struct Dialled {
+    target: Target,
+    berth: Berth,
+    _task: Task<()>,
+}
+
+impl Links {
+    pub(super) fn new(executor: Rc<LocalExecutor<'static>>, events: Sender<Event>) -> Self {
+        let for_answers = events.clone();
+        let answers: Answers = Rc::new(move |caller, request| {
+            let events = for_answers.clone();
+            Box::pin(async move { ask(&events, request, |request, to| Event::Asked(caller, request, to)).await })
+        });
+        let carrier = Carrier::new(executor.clone(), answers);
+        Self { executor, events, carrier, berths: Rc::default(), diallers: BTreeMap::new(), house: None }
+    }
+
+    /// Takes a configuration over: new links begin, those that nobody wants any more end, all others stay as they are.
+    /// Answers a client for each VMA.
+    pub(super) fn apply(&mut self, config: &OmaConfig) -> BTreeMap<VmaName, Client> {
+        let is_dialled = |name: &VmaName| {
+            config.vmas.iter().any(|vma| vma.name == *name && matches!(vma.way, VmaWay::Direct { .. }))
+        };
+        self.diallers.retain(|name, _| is_dialled(name));
+        let dials = |name: &VmaName| config.vmas.iter().any(|vma| vma.name == *name && vma.way == VmaWay::Tunnel);
+        self.berths.borrow_mut().retain(|name, berth| {
+            let stays = dials(name);
+            if let (false, Some(session)) = (stays, berth.session()) {
+                session.close("it is no longer configured");
+            }
+            stays
+        });
+        config.vmas.iter().map(|vma| (vma.name.clone(), self.client(vma, config))).collect()
+    }
+
+    fn client(&mut self, vma: &VmaEntry, config: &OmaConfig) -> Client {
+        let timeout = config.poll.timeout;
+        match &vma.way {
+            VmaWay::Forward(origin) => Client::new(origin.clone(), timeout),
+            VmaWay::Tunnel => {
+                let mut berths = self.berths.borrow_mut();
+                let berth = berths.entry(vma.name.clone()).or_insert_with(|| Berth::new(NOT_YET));
+                Client::over_link(berth.clone(), timeout)
+            }
+            VmaWay::Direct { origin, files, proxy } => {
+                let expected = Expected::Vma(vma.name.clone());
+                let target = Target { origin: origin.clone(), files: files.clone(), proxy: proxy.clone(), expected };
+                Client::over_link(self.dial(&vma.name, target), timeout)
+            }
+        }
+    }
+
+    /// Dials a VMA from now on, if that is not done already.
+    fn dial(&mut self, name: &VmaName, target: Target) -> Berth {
+        if let Some(dialled) = self.diallers.get(name).filter(|dialled| dialled.target == target) {
+            return dialled.berth.clone();
+        }
+        let berth = Berth::new("it is being dialled");
+        let (events, vma) = (self.events.clone(), name.clone());
+        let news = move |news| {
+            // Unbounded, and closed only where the loop has ended.
+            let _ = events.try_send(Event::Link(vma.clone(), news));
+        };
+        let kept_up = keep_up(self.carrier.clone(), target.clone(), berth.clone(), news, seed());
+        let task = self.executor.spawn(kept_up);
+        self.diallers.insert(name.clone(), Dialled { target, berth: berth.clone(), _task: task });
+        berth
+    }
+
+    /// Opens port 443, or the door anew with the files and the configuration as they are now.
+    ///
+    /// # Errors
+    /// What is wrong with which file; then everything stays as it was.
+    pub(super) fn open_door(
+        &mut self,
+        config: &OmaConfig,
+        revoked: BTreeSet<[u8; 32]>,
+        enrols: bool,
+    ) -> Result<Option<Facts>, String> {
+        let Some(listener) = &config.tls else { return Ok(None) };
+        let names: Vec<VmaName> = config.vmas.iter().map(|vma| vma.name.clone()).collect();
+        let is_served = Arc::new(move |peer: &Peer| match peer {
+            Peer::Oma => false,
+            Peer::Operator(_) => true,
+            Peer::Vma(_) | Peer::Named(_) => names.iter().any(|name| peer.is_vma(name)),
+        });
+        let (door, facts) = door(listener, Rules { revoked, is_served, enrols })?;
+        match &self.house {
+            Some(house) => house.replace_door(door),
+            None => {
+                let berths = Rc::clone(&self.berths);
+                let find = move |peer: &Peer| {
+                    let berths = berths.borrow();
+                    berths.iter().find(|(name, _)| peer.is_vma(name)).map(|(name, berth)| (name.clone(), berth.clone()))
+                };
+                let find = Rc::new(find);
+                let (find_berth, events) = (Rc::clone(&find), self.events.clone());
+                let news = move |peer: &Peer, news: News| {
+                    if let Some((vma, _)) = find(peer) {
+                        let _ = events.try_send(Event::Link(vma, news));
+                    }
+                };
+                let berth_of = Box::new(move |peer: &Peer| find_berth(peer).map(|(_, berth)| berth));
+                self.house = Some(Rc::new(Gatehouse::new(self.carrier.clone(), door, berth_of, Box::new(news))));
+            }
+        }
+        Ok(Some(facts))
+    }
+
+    /// Serves port 443 until the task is dropped.
+    pub(super) fn serve(&self, listener: Option<Async<TcpListener>>) -> Option<Task<()>> {
+        let (listener, house) = (listener?, self.house.clone()?);
+        Some(self.executor.spawn(serve_secured(self.executor.clone(), listener, ServerLimits::default(), house)))
+    }
+
+    /// Shows out whoever there is something against; what is said is the reason.
+    pub(super) fn show_out(&self, reason: impl Fn(&Facts) -> Option<&'static str>) {
+        if let Some(house) = &self.house {
+            house.show_out(reason);
+        }
+    }
+}
+
+/// The configured VMA that a peer is.
+pub(super) fn vma_of(config: &OmaConfig, peer: &Peer) -> Option<VmaName> {
+    config.vmas.iter().map(|vma| &vma.name).find(|name| peer.is_vma(name)).cloned()
+}
