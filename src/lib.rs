@@ -24,6 +24,8 @@ pub mod net;
 #[cfg(feature = "appliance")]
 pub mod oma;
 #[cfg(feature = "appliance")]
+pub mod pki;
+#[cfg(feature = "appliance")]
 pub mod runtime;
 #[cfg(feature = "appliance")]
 pub mod store;

@@ -21,6 +21,7 @@ const USES: &[(&str, &[&str])] = &[
     ("net", &["wire", "model", "runtime", "limits"]),
     ("vsphere", &["net", "wire", "config", "runtime", "model", "limits"]),
     ("link", &["net", "policy", "wire", "config", "runtime", "model", "limits"]),
+    ("pki", &["net", "wire", "config", "runtime", "model", "limits"]),
     ("mover", &["net", "view", "wire", "model", "runtime", "limits"]),
     ("exit", &["config", "net", "store", "wire", "model", "limits"]),
 ];

@@ -1,7 +1,7 @@
 //! The help texts, each of at most 80 columns. The top one fits a screen and explains the four words that all others use.
 
 /// Every command, for `waybill help COMMAND` and for suggestions.
-pub const COMMANDS: [&str; 15] = [
+pub const COMMANDS: [&str; 17] = [
     "vma",
     "oma",
     "demo",
@@ -16,6 +16,8 @@ pub const COMMANDS: [&str; 15] = [
     "cancel",
     "finish",
     "db",
+    "pki",
+    "enroll",
     "check-config",
 ];
 
@@ -44,13 +46,13 @@ Make it happen:
   finish JOB      say that a job has ended, where its mover cannot
 
 Look after it:
-  db check        is the database sound, and are its rules kept
-  db backup       a copy of the database, also while a daemon writes
-  db archive      move what ended long ago to another file
+  db              check the database, back it up, archive what ended long ago
 
 Set it up:
   vma             run the VMA's daemon
   oma             run the OMA's daemon
+  pki             the OMA's authority: invite VMAs, list and revoke certificates
+  enroll          turn a token of the OMA into this VMA's certificate
   check-config    find the mistakes in a configuration file
   demo            see all of it work on this machine
 
@@ -422,6 +424,33 @@ Example:
   waybill check-config /etc/waybill/oma.toml
 
 Exit codes: 0 valid, 2 usage, 3 mistakes found or the file cannot be read.
+";
+
+/// `waybill enroll --help`.
+pub const ENROLL: &str = "\
+Make this VMA known to its OMA: turn a token into a certificate. The private key
+is made here and never leaves this machine.
+
+Usage: waybill enroll [--config FILE] [--oma HOST:PORT] [--token-file FILE]
+       waybill enroll [--config FILE] --request FILE
+       waybill enroll [--config FILE] --certificate FILE
+
+  --config FILE       the VMA's configuration (default /etc/waybill/vma.toml)
+  --oma HOST:PORT     the OMA's port 443 (default: the one of [tunnel])
+  --token-file FILE   a file with the token, not readable by everybody; without
+                      it the token is read from the terminal or from stdin
+  --request FILE      where no connection to the OMA is possible: make a key and
+                      a request, to be signed there with `waybill pki issue`
+  --certificate FILE  ... and install what that printed
+
+The token carries the fingerprint of the OMA's authority: an OMA that is not the
+right one never sees it. Certificate, key and authority go to the files that
+[tunnel], else [tls], names; the daemon renews the certificate by itself.
+
+Example: waybill enroll --token-file /run/token
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 5 unreachable, 6 the
+OMA refuses the token.
 ";
 
 /// `waybill run --help`.

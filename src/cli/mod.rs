@@ -8,12 +8,14 @@ mod daemon;
 mod database;
 mod db;
 pub mod demo;
+mod enroll;
 mod finish;
 mod help;
 mod history;
 mod jobs;
 mod log;
 mod output;
+mod pki;
 mod plan;
 mod request;
 pub mod run;
@@ -56,6 +58,8 @@ fn dispatch(args: Vec<OsString>) -> Result<Exit, Failure> {
         "track" => track::main(rest),
         "finish" => finish::main(rest),
         "db" => db::main(rest),
+        "pki" => pki::main(rest),
+        "enroll" => enroll::main(rest),
         "check-config" => check_config::main(rest),
         "help" | "--help" | "-h" => on_help(rest),
         "--version" | "-V" => output::print(&format!("waybill {}\n", env!("CARGO_PKG_VERSION"))),

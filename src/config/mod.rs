@@ -19,8 +19,8 @@ use toml::de::DeTable;
 pub use fault::{ConfigErrors, Fault};
 pub use nearest::nearest;
 pub use settings::{
-    OmaConfig, OnStall, PollRules, ProxyConfig, Role, SpoolConfig, SpoolWay, ThrottleRules, TlsFiles, TlsListener,
-    TunnelConfig, VcenterConfig, VmaConfig, VmaEntry, VmaWay,
+    OmaConfig, OnStall, PkiConfig, PollRules, ProxyConfig, Role, SpoolConfig, SpoolWay, ThrottleRules, TlsFiles,
+    TlsListener, TunnelConfig, VcenterConfig, VmaConfig, VmaEntry, VmaWay,
 };
 
 impl VmaConfig {

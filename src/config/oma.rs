@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::fault::Fault;
 use super::section::Section;
-use super::settings::{OmaConfig, OnStall, PollRules, ThrottleRules, TlsListener, VmaEntry, VmaWay};
+use super::settings::{OmaConfig, OnStall, PkiConfig, PollRules, ThrottleRules, TlsListener, VmaEntry, VmaWay};
 use super::{duration, tls};
 use crate::model::percent::Percent;
 use crate::wire::origin::Origin;
@@ -59,8 +59,7 @@ pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<F
     let database = top.path(faults, "database", "/var/lib/waybill/oma.db");
     let listen = top.listener(faults, "listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)));
     let listener = top.section(faults, "tls", &tls::KEYS).map(|section| tls::listener(&section, "oma", faults));
-    let pki = top.section(faults, "pki", &["directory"]);
-    let pki = pki.map(|section| section.path(faults, "directory", "/var/lib/waybill/pki"));
+    let pki = top.section(faults, "pki", &["directory", "valid_for"]).map(|section| pki(&section, faults));
     let discover = top.switch(faults, "discover", false);
     let no_keys = DeTable::new();
     let absent = Section::absent(&no_keys);
@@ -69,6 +68,16 @@ pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<F
     let throttle = throttle(written.as_ref().unwrap_or(&absent), &poll, faults);
     let vmas = vmas(&top, listener.as_ref(), faults);
     Some(OmaConfig { database, listen, tls: listener, pki, discover, poll, throttle, vmas })
+}
+
+fn pki(section: &Section<'_>, faults: &mut Vec<Fault>) -> PkiConfig {
+    let why = "a certificate is renewed when a third of its time is left, and a stolen one should not be good for long";
+    let most = Duration::from_secs(825 * 86_400);
+    let default = Duration::from_secs(90 * 86_400);
+    PkiConfig {
+        folder: section.path(faults, "directory", "/var/lib/waybill/pki"),
+        valid_for: section.duration(faults, "valid_for", default, 10 * SECOND..=most, why),
+    }
 }
 
 fn poll(section: &Section<'_>, faults: &mut Vec<Fault>) -> PollRules {

@@ -115,6 +115,15 @@ pub struct TunnelConfig {
     pub proxy: Option<ProxyConfig>,
 }
 
+/// `[pki]`: the built-in authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PkiConfig {
+    /// Where its certificate and key lie.
+    pub folder: PathBuf,
+    /// How long what it issues is valid.
+    pub valid_for: Duration,
+}
+
 /// A proxy, and who we are to it (R-60 b).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyConfig {
@@ -135,8 +144,8 @@ pub struct OmaConfig {
     pub discover: bool,
     /// `[tls]`: port 443, for tunnels and API; without it nobody reaches this OMA from another machine.
     pub tls: Option<TlsListener>,
-    /// `[pki]`: where the authority's certificate and key lie; without it nobody is enrolled here.
-    pub pki: Option<PathBuf>,
+    /// `[pki]`: the authority; without it nobody is enrolled here.
+    pub pki: Option<PkiConfig>,
     /// `[poll]`.
     pub poll: PollRules,
     /// `[throttle]`.

@@ -1,6 +1,7 @@
 //! The side that dials: keeps a link up for as long as the future lives.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
@@ -8,7 +9,8 @@ use futures_rustls::client::TlsStream;
 use smol::future;
 
 use super::credentials::Credentials;
-use super::{Carrier, News};
+use super::port::News;
+use super::streams::Carrier;
 use crate::config::{ProxyConfig, TlsFiles};
 use crate::net::berth::Berth;
 use crate::net::client::{CallError, Phase};
@@ -35,6 +37,8 @@ pub struct Target {
     pub proxy: Option<ProxyConfig>,
     /// Who has to answer.
     pub expected: Expected,
+    /// Fingerprints of certificates of theirs that are revoked.
+    pub revoked: BTreeSet<[u8; 32]>,
 }
 
 impl Target {
@@ -103,7 +107,8 @@ async fn open(target: &Target) -> Result<TlsStream<Async<std::net::TcpStream>>, 
     let opened = async {
         let unusable = |why: String| CallError::new(Phase::Queue, why);
         let credentials = Credentials::read(&target.files).map_err(unusable)?;
-        let trust = Trust::of_link(&credentials.authority, &credentials.own, target.expected.clone());
+        let (expected, revoked) = (target.expected.clone(), target.revoked.clone());
+        let trust = Trust::of_link(&credentials.authority, &credentials.own, expected, revoked);
         let trust = trust.map_err(|error| unusable(format!("{}: {error}", target.files.authority.display())))?;
         let via = target.proxy.as_ref().map(via).transpose().map_err(unusable)?;
         let stream = dial(&target.origin, via.as_ref(), &phase).await?;
@@ -114,7 +119,10 @@ async fn open(target: &Target) -> Result<TlsStream<Async<std::net::TcpStream>>, 
 }
 
 /// The proxy with the secrets as they are now.
-fn via(config: &ProxyConfig) -> Result<Via, String> {
+///
+/// # Errors
+/// What is wrong with which file.
+pub fn via(config: &ProxyConfig) -> Result<Via, String> {
     let read = |file| secrets::read(Some(file), "").map_err(|error| error.to_string());
     let credentials = match &config.credentials {
         Some((user, password)) => Some((read(user)?, read(password)?)),

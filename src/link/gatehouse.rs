@@ -12,7 +12,8 @@ use smol::channel::{Receiver, Sender};
 use smol::future;
 
 use super::credentials::Credentials;
-use super::{Carrier, News};
+use super::port::News;
+use super::streams::Carrier;
 use crate::config::TlsListener;
 use crate::model::time::Mono;
 use crate::net::berth::Berth;

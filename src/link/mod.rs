@@ -8,24 +8,8 @@
 pub mod credentials;
 pub mod dialler;
 pub mod gatehouse;
+mod port;
 mod streams;
 
-use std::future::Future;
-use std::pin::Pin;
-use std::rc::Rc;
-
+pub use self::port::{Answers, News};
 pub use self::streams::Carrier;
-use crate::wire::http::{Request, Response};
-use crate::wire::peer::Caller;
-
-/// Who answers what the other side of a connection asks.
-pub type Answers = Rc<dyn Fn(Caller, Request) -> Pin<Box<dyn Future<Output = Response>>>>;
-
-/// What has become of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// It stands.
-    Up,
-    /// It has ended, and why.
-    Down(String),
-}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use smol::LocalExecutor;
 use smol::io::{AsyncRead, AsyncWrite};
 
-use super::Answers;
+use super::port::Answers;
 use crate::limits;
 use crate::net::berth::Berth;
 use crate::net::client::Client;

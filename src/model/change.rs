@@ -2,7 +2,7 @@
 //! the store writes the list in one transaction.
 
 use super::event::LogEntry;
-use super::id::{ChangeId, CorrelationId, DiskId, JobId};
+use super::id::{ChangeId, CorrelationId, DiskId, JobId, VmaName};
 use super::job::{Job, SyncKind};
 use super::request::ChangeIdReport;
 use super::source_log::SourceEntry;
@@ -139,13 +139,15 @@ pub struct ReceivedChangeId {
     pub previous_change_id: Option<String>,
     /// When it arrived.
     pub received_at: Wall,
+    /// The VMA that handed it over, as its certificate says; `None` where it came over loopback (OMA, R-61).
+    pub vma: Option<VmaName>,
 }
 
 impl ReceivedChangeId {
     /// A report as it came under a job's name; `vm_path` is that of the job, where it is known.
     pub fn new(path: &str, report: &ChangeIdReport, vm_path: Option<String>, received_at: Wall) -> Self {
         let ChangeIdReport { change_id, disk, previous_change_id } = report.clone();
-        Self { job: path.to_owned(), disk, vm_path, change_id, previous_change_id, received_at }
+        Self { job: path.to_owned(), disk, vm_path, change_id, previous_change_id, received_at, vma: None }
     }
 }
 

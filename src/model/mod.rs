@@ -6,6 +6,7 @@ pub mod event;
 pub mod id;
 pub mod job;
 pub mod percent;
+pub mod pki;
 pub mod plan;
 pub mod progress;
 pub mod record;

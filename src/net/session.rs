@@ -190,12 +190,13 @@ impl Session {
 /// Why the connection failed, in words.
 fn words(error: &ConnectionError) -> String {
     match error {
-        ConnectionError::Io(error) => match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the connection was cut".to_owned(),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "the connection was reset".to_owned(),
-            _ => Refused::of(error).reason,
-        },
-        ConnectionError::Decode(yamux::FrameDecodeError::Io(error)) => Refused::of(error).reason,
+        ConnectionError::Io(error) | ConnectionError::Decode(yamux::FrameDecodeError::Io(error)) => {
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => "the other side has gone".to_owned(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "the connection was reset".to_owned(),
+                _ => Refused::of(error).reason,
+            }
+        }
         ConnectionError::Closed => "the other side closed it".to_owned(),
         other => format!("what came is no link: {other}"),
     }

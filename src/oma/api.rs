@@ -2,7 +2,7 @@
 //! decide is asked there.
 
 use crate::model::change::{Change, ReceivedChangeId};
-use crate::model::id::JobId;
+use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::status::JobStatus;
 use crate::model::time::Now;
@@ -22,7 +22,7 @@ use super::links::vma_of;
 use super::routes::Call;
 
 impl Oma {
-    pub(super) fn answer(&mut self, now: Now, call: Call) -> Result<Answer, Problem> {
+    pub(super) fn answer(&mut self, now: Now, call: Call, vma: Option<VmaName>) -> Result<Answer, Problem> {
         match call {
             Call::Track(request) => {
                 let stored = self.ended(now, &request.job)?;
@@ -66,44 +66,53 @@ impl Oma {
                 let taken = guarded(|| {
                     // The change id is kept even where the job's row cannot be read: it is the one that cannot be had again.
                     let ended = JobId::parse(&job).ok().and_then(|id| self.ended(now, &id).ok().flatten());
-                    self.fleet.change_id(now, &job, &report, ended.as_ref(), correlation.as_ref());
+                    let (ended, correlation) = (ended.as_ref(), correlation.as_ref());
+                    self.fleet.change_id(now, &job, &report, ended, correlation, vma.as_ref());
                 });
                 if let Err(place) = taken {
                     // It is kept all the same, and a mover that is told otherwise fails after its copy.
                     self.go_on_after_panic(now, &place);
                     let received = ReceivedChangeId::new(&job, &report, None, now.wall);
-                    self.ledger.take(vec![Change::ChangeIdReceived(received)]);
+                    self.ledger.take(vec![Change::ChangeIdReceived(ReceivedChangeId { vma, ..received })]);
                 }
                 Ok(Answer::WhenWritten(Response::json(200, changeid::render_stored(&job, &report))))
             }
+            Call::Enrol(asked) => self.enrol(now, &asked),
+            Call::Renew(asked) => self.renew(now, vma, &asked),
             Call::Health => Ok(Answer::AtOnce(alive())),
         }
     }
 
     /// Whether this caller may ask that: a VMA speaks of change ids, of its own jobs only; who has no certificate
-    /// yet asks for one, and nothing else.
-    pub(super) fn may_ask(&mut self, now: Now, caller: &Caller, call: &Call) -> Result<(), Problem> {
+    /// yet asks for one, and nothing else. Answers the VMA, where the caller is one.
+    pub(super) fn may_ask(&mut self, now: Now, caller: &Caller, call: &Call) -> Result<Option<VmaName>, Problem> {
         let peer = match caller {
-            Caller::Local | Caller::Known(Peer::Operator(_)) => return Ok(()),
-            Caller::Applicant => return Err(not_yours("whoever has no certificate", "not to be asked without one")),
+            Caller::Local | Caller::Known(Peer::Operator(_)) => return Ok(None),
+            Caller::Applicant => {
+                return match call {
+                    Call::Enrol(_) => Ok(None),
+                    _ => Err(not_yours("whoever has no certificate", "not to be asked without one")),
+                };
+            }
             Caller::Known(peer) => peer,
         };
         let vma = vma_of(&self.config, peer);
         let vma = vma.ok_or_else(|| not_yours(&peer.to_string(), "for the OMA's operators and configured VMAs"))?;
         match call {
-            Call::Health | Call::LastChangeId { .. } => Ok(()),
+            Call::Health | Call::LastChangeId { .. } | Call::Renew(_) => Ok(Some(vma)),
             Call::ChangeId { job, .. } => {
                 let ended = JobId::parse(job).ok().and_then(|id| self.ended(now, &id).ok().flatten());
-                let owner = self.fleet.vma_under(job).cloned().or(ended.map(|job| job.vma));
+                let tracked = JobId::parse(job).ok().and_then(|id| self.fleet.job(&id)).map(|job| job.vma.clone());
+                let owner = tracked.or(ended.map(|job| job.vma));
                 match owner {
                     Some(owner) if owner != vma => Err(not_yours(
                         &format!("the VMA {:?}", vma.as_str()),
                         &format!("a change id of the job {job:?}, which is of the VMA {:?}", owner.as_str()),
                     )),
-                    _ => Ok(()),
+                    _ => Ok(Some(vma)),
                 }
             }
-            Call::Track(_) | Call::Jobs | Call::Job(_) | Call::Cancel(..) | Call::Finish(..) => {
+            Call::Track(_) | Call::Jobs | Call::Job(_) | Call::Cancel(..) | Call::Finish(..) | Call::Enrol(_) => {
                 Err(not_yours(&format!("the VMA {:?}", vma.as_str()), "for the OMA's operators"))
             }
         }

@@ -2,7 +2,7 @@
 //! gatehouse of port 443 for those that dial.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,6 +25,9 @@ use crate::runtime::service::{ask, seed};
 use crate::wire::peer::Peer;
 
 const NOT_YET: &str = "the VMA has not dialled this OMA yet";
+
+/// Fingerprints of certificates that are revoked, and whose they were, as a URI.
+pub(super) type Revoked = BTreeMap<[u8; 32], String>;
 
 /// All links.
 pub(super) struct Links {
@@ -58,7 +61,7 @@ impl Links {
 
     /// Takes a configuration over: new links begin, those that nobody wants any more end, all others stay as they are.
     /// Answers a client for each VMA.
-    pub(super) fn apply(&mut self, config: &OmaConfig) -> BTreeMap<VmaName, Client> {
+    pub(super) fn apply(&mut self, config: &OmaConfig, revoked: &Revoked) -> BTreeMap<VmaName, Client> {
         let is_dialled = |name: &VmaName| {
             config.vmas.iter().any(|vma| vma.name == *name && matches!(vma.way, VmaWay::Direct { .. }))
         };
@@ -71,10 +74,10 @@ impl Links {
             }
             stays
         });
-        config.vmas.iter().map(|vma| (vma.name.clone(), self.client(vma, config))).collect()
+        config.vmas.iter().map(|vma| (vma.name.clone(), self.client(vma, config, revoked))).collect()
     }
 
-    fn client(&mut self, vma: &VmaEntry, config: &OmaConfig) -> Client {
+    fn client(&mut self, vma: &VmaEntry, config: &OmaConfig, revoked: &Revoked) -> Client {
         let timeout = config.poll.timeout;
         match &vma.way {
             VmaWay::Forward(origin) => Client::new(origin.clone(), timeout),
@@ -85,7 +88,15 @@ impl Links {
             }
             VmaWay::Direct { origin, files, proxy } => {
                 let expected = Expected::Vma(vma.name.clone());
-                let target = Target { origin: origin.clone(), files: files.clone(), proxy: proxy.clone(), expected };
+                let own = Peer::Vma(vma.name.clone()).uri();
+                let revoked = revoked.iter().filter(|(_, owner)| Some(*owner) == own.as_ref());
+                let target = Target {
+                    origin: origin.clone(),
+                    files: files.clone(),
+                    proxy: proxy.clone(),
+                    expected,
+                    revoked: revoked.map(|(fingerprint, _)| *fingerprint).collect(),
+                };
                 Client::over_link(self.dial(&vma.name, target), timeout)
             }
         }
@@ -115,7 +126,7 @@ impl Links {
     pub(super) fn open_door(
         &mut self,
         config: &OmaConfig,
-        revoked: BTreeSet<[u8; 32]>,
+        revoked: &Revoked,
         enrols: bool,
     ) -> Result<Option<Facts>, String> {
         let Some(listener) = &config.tls else { return Ok(None) };
@@ -125,6 +136,7 @@ impl Links {
             Peer::Operator(_) => true,
             Peer::Vma(_) | Peer::Named(_) => names.iter().any(|name| peer.is_vma(name)),
         });
+        let revoked = revoked.keys().copied().collect();
         let (door, facts) = door(listener, Rules { revoked, is_served, enrols })?;
         match &self.house {
             Some(house) => house.replace_door(door),

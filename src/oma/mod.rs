@@ -4,6 +4,8 @@
 
 mod api;
 mod ask;
+mod authority;
+pub mod books;
 mod event;
 mod links;
 mod routes;
@@ -18,9 +20,10 @@ use smol::LocalExecutor;
 use smol::channel::Sender;
 use smol::stream::Stream;
 
+use self::books::Books;
 use self::event::Answer;
 pub use self::event::Event;
-use self::links::Links;
+use self::links::{Links, Revoked};
 use crate::config::{OmaConfig, OnStall as OnStallRule};
 use crate::exit::{Exit, Failure};
 use crate::link::News;
@@ -53,6 +56,7 @@ pub struct Oma {
     fleet: Fleet,
     ledger: Ledger,
     links: Links,
+    books: Books,
     clients: BTreeMap<VmaName, Client>,
     executor: Rc<LocalExecutor<'static>>,
     events: Sender<Event>,
@@ -84,9 +88,10 @@ impl Oma {
         let seen = store.data_version()?;
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         let mut links = Links::new(executor.clone(), events.clone());
-        let clients = links.apply(config);
+        let clients = links.apply(config, &Revoked::new());
         let mut oma = Self {
             links,
+            books: Books::default(),
             config: config.clone(),
             fleet: Fleet::resume(settings(config, seed), jobs, now),
             ledger: Ledger::new(store, true),
@@ -233,18 +238,11 @@ impl Oma {
         if fixed(&config) != fixed(&self.config) {
             log::warn!("database, listen, the listen of [tls] and [pki] are taken over at the next start only");
         }
-        self.clients = self.links.apply(&config);
+        self.clients = self.links.apply(&config, &self.books.revoked);
         self.fleet.reconfigure(settings(&config, seed()), now);
         self.config = config;
-        if let Err(why) = self.open_door() {
-            log::error!("port 443 stays as it was: {why}");
-        }
+        self.tell_door();
         log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
-    }
-
-    /// Lets those in at port 443 who may come in by the configuration and the files as they are now.
-    fn open_door(&mut self) -> Result<(), String> {
-        self.links.open_door(&self.config, Default::default(), false).map(|_| ())
     }
 
     fn carry_out(&self, action: Action) {
@@ -317,12 +315,12 @@ impl Appliance for Oma {
                 self.remember();
                 let call = guarded(|| routes::route(&request)).unwrap_or_else(|_| Err(panicked()));
                 let answer = call.and_then(|call| {
-                    self.may_ask(now, &caller, &call)?;
+                    let vma = self.may_ask(now, &caller, &call)?;
                     if call.is_change() {
                         self.ledger.check_room()?;
                     }
                     self.fleet.put_down();
-                    guarded(|| self.answer(now, call)).unwrap_or_else(|place| {
+                    guarded(|| self.answer(now, call, vma)).unwrap_or_else(|place| {
                         self.go_on_after_panic(now, &place);
                         Err(panicked())
                     })
@@ -349,6 +347,7 @@ impl Appliance for Oma {
             if let Err(error) = self.look_for_others(now) {
                 log::error!("{error}");
             }
+            self.look_at_books(now);
             self.name_odd_values();
             self.ledger.give_sign(now);
         }
@@ -421,7 +420,7 @@ pub async fn run(
     let (events, inbox) = smol::channel::unbounded();
     let oma = Oma::open(config, clock.now(), seed(), executor.clone(), events.clone());
     let mut oma = oma.map_err(|error| database_failure(&error))?;
-    oma.open_door().map_err(|why| certificate_failure(&why))?;
+    oma.open_books(clock.now()).map_err(|why| certificate_failure(&why))?;
     let at_443 = oma.links.serve(secured);
     let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
     let handler = Rc::new(async move |request| {

@@ -2,6 +2,7 @@
 
 use crate::model::id::{CorrelationId, JobId};
 use crate::model::request::{ChangeIdReport, Outcome, TrackRequest};
+use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::{Method, Request};
 use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
 use crate::wire::{changeid, job};
@@ -24,6 +25,10 @@ pub(super) enum Call {
     /// A disk's new change id; the job as the path has it, because it is stored even where it is no valid id. The
     /// correlation id is that of its run, where a VMA hands it on.
     ChangeId { job: String, report: ChangeIdReport, correlation: Option<CorrelationId> },
+    /// A token is turned into a certificate.
+    Enrol(EnrolDoc),
+    /// A VMA wants its certificate renewed.
+    Renew(EnrolDoc),
     /// Is the daemon alive?
     Health,
 }
@@ -57,6 +62,12 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
             let correlation = request.header("x-correlation-id").and_then(|id| CorrelationId::parse(id).ok());
             Ok(Call::ChangeId { job: (*job).to_owned(), report, correlation })
         }
+        (Method::Post, ["api", "v1", "pki", "enrol"]) => {
+            Ok(Call::Enrol(enrolment::parse_request(&request.body).map_err(bad_body)?))
+        }
+        (Method::Post, ["api", "v1", "pki", "renew"]) => {
+            Ok(Call::Renew(enrolment::parse_request(&request.body).map_err(bad_body)?))
+        }
         (Method::Get, ["health"]) => Ok(Call::Health),
         (_, ["api", "v1", "jobs"]) => Err(not_allowed("GET, HEAD, POST")),
         (_, ["api", "v1", "jobs", _] | ["api", "v1", "replications", "changeid"] | ["health"]) => {
@@ -65,6 +76,7 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (_, ["api", "v1", "jobs", _, "cancel" | "finish"] | ["api", "v1", "replications", _, "changeid"]) => {
             Err(not_allowed("POST"))
         }
+        (_, ["api", "v1", "pki", "enrol" | "renew"]) => Err(not_allowed("POST")),
         _ => Err(no_such_path(request)),
     }
 }

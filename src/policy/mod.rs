@@ -19,6 +19,7 @@ pub mod rate;
 pub mod reading;
 pub mod redial;
 pub mod refusal;
+pub mod renewal;
 pub mod schedule;
 pub mod source;
 pub mod spool;

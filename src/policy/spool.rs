@@ -265,6 +265,7 @@ mod tests {
             change_id,
             previous_change_id: None,
             received_at: Wall::from_unix_millis(1),
+            vma: None,
         };
         let (vm_path, disk, oma) = ("/vm".to_owned(), "d".to_owned(), "oma".to_owned());
         let change_id = ChangeId::from_text(&id(A, 5));
@@ -287,6 +288,7 @@ mod tests {
             change_id: "52 de/81".to_owned(),
             previous_change_id: None,
             received_at: Wall::from_unix_millis(0),
+            vma: None,
         }
     }
 

@@ -76,6 +76,10 @@ impl Ledger {
     pub fn store(&self) -> &Store {
         &self.store
     }
+    /// For the authority's books, of which each step is a transaction of its own.
+    pub fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
     /// Refuses a change while no more records may come in, before anything has changed.
     ///
     /// # Errors
@@ -298,6 +302,7 @@ mod tests {
             change_id: "*".to_owned(),
             previous_change_id: None,
             received_at: Wall::from_unix_millis(0),
+            vma: None,
         };
         ledger.take(vec![Change::Sequence(1), Change::ChangeIdSpooled(received)]);
         ledger.settle(at(0));

@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::jobs::integer;
 use super::read::{self, Cells, Queries};
 use crate::model::change::{CbtEntry, ReceivedChangeId};
-use crate::model::id::{ChangeId, DiskId, JobId};
+use crate::model::id::{ChangeId, DiskId, JobId, VmaName};
 use crate::model::job::SyncKind;
 use crate::model::record::HistoryRecord;
 use crate::model::time::Wall;
@@ -40,8 +40,8 @@ pub(super) fn write(conn: &Connection, entry: &CbtEntry) -> rusqlite::Result<usi
 /// Keeps a change id as it arrived; a mover's retry is a row of its own.
 pub(super) fn write_received(conn: &Connection, received: &ReceivedChangeId) -> rusqlite::Result<usize> {
     conn.prepare_cached(
-        "INSERT INTO received_change_ids (job_id, disk_id, vm_path, change_id, previous_change_id, received_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO received_change_ids (job_id, disk_id, vm_path, change_id, previous_change_id, received_at, vma)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         received.job,
@@ -50,6 +50,7 @@ pub(super) fn write_received(conn: &Connection, received: &ReceivedChangeId) -> 
         received.change_id,
         received.previous_change_id,
         received.received_at.to_string(),
+        received.vma.as_ref().map(VmaName::as_str),
     ])
 }
 
@@ -135,7 +136,7 @@ impl Queries {
     }
 
     pub(super) fn collect_received(&self, job: &JobId) -> rusqlite::Result<Vec<ReceivedChangeId>> {
-        const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at
+        const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at, vma
                               FROM received_change_ids WHERE job_id = ?1 ORDER BY id";
         self.collect("received_change_ids", SELECT, [job.as_str()], |cells| received_row(cells).map(Some))
     }
@@ -149,6 +150,7 @@ pub(super) fn received_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Receiv
         change_id: cells.text()?.unwrap_or_default(),
         previous_change_id: cells.text()?,
         received_at: cells.time()?.unwrap_or_default(),
+        vma: cells.parsed("unknown", read::id(VmaName::parse))?,
     })
 }
 

@@ -20,6 +20,7 @@ mod events;
 mod history;
 mod job_rows;
 mod jobs;
+mod pki;
 mod read;
 mod reader;
 mod refused;

@@ -50,7 +50,7 @@ pub(super) fn remember(conn: &Connection, known: &KnownChangeId) -> rusqlite::Re
 impl Queries {
     /// The first change id after this number that the OMA has not confirmed; numbers begin at 1.
     pub fn next_unsent(&self, after: i64) -> Result<Option<Unsent>, StoreError> {
-        const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at, id
+        const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at, vma, id
                               FROM unsent_change_ids JOIN received_change_ids ON id = received_id
                               WHERE received_id > ?1 ORDER BY received_id LIMIT 1";
         let found = self.rows("read what waits for the OMA in", "received_change_ids", SELECT, [after], |cells| {
@@ -70,7 +70,7 @@ impl Queries {
 
     /// The change ids that have come of a disk since a moment, oldest first.
     pub fn received_since(&self, vm_path: &str, disk: &str, since: Wall) -> Result<Vec<ReceivedChangeId>, StoreError> {
-        const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at
+        const SELECT: &str = "SELECT job_id, disk_id, vm_path, change_id, previous_change_id, received_at, vma
                               FROM received_change_ids WHERE vm_path = ?1 AND disk_id = ?2 AND received_at >= ?3
                               ORDER BY id";
         let asked = (vm_path, disk, since.to_string());

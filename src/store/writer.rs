@@ -192,7 +192,7 @@ impl Store {
 
     /// One transaction at the given durability. `PRAGMA synchronous` cannot change inside one, and is left alone where it
     /// stands right already.
-    fn transact<T>(
+    pub(super) fn transact<T>(
         &mut self,
         durability: Durability,
         write: impl FnOnce(&Connection) -> rusqlite::Result<T>,

@@ -3,6 +3,7 @@
 
 mod event;
 pub mod planner;
+mod renewing;
 mod routes;
 mod spool;
 mod uplink;
@@ -189,11 +190,7 @@ impl Vma {
                 "name, database, listen and the listen of [tls] and [changeid_spool] are taken over at the next start only"
             );
         }
-        if let Some(uplink) = &mut self.uplink
-            && let Err(why) = uplink.apply(&config)
-        {
-            log::error!("port 443 stays as it was: {why}");
-        }
+        self.apply_links(&config);
         self.redirect_spool(config.changeid_spool);
         if let Some(planner) = &mut self.planner {
             planner.redirect(config.vcenter.clone());
@@ -208,6 +205,23 @@ impl Vma {
             tunnel: config.tunnel,
             ..self.config.clone()
         };
+    }
+
+    /// A new certificate is shown from now on, by the link that takes the place of this one too.
+    fn renewed(&mut self) {
+        self.apply_links(&self.config.clone());
+        if let Some(session) = self.berth.session() {
+            session.close("the VMA has a new certificate");
+        }
+    }
+
+    /// Links and port 443 as a configuration and its files want them from now on.
+    fn apply_links(&mut self, config: &VmaConfig) {
+        if let Some(uplink) = &mut self.uplink
+            && let Err(why) = uplink.apply(config)
+        {
+            log::error!("port 443 stays as it was: {why}");
+        }
     }
 
     fn link_changed(&mut self, news: &News) {
@@ -287,6 +301,7 @@ impl Appliance for Vma {
             }
             Event::PlanReached(job, stage) => return self.source.planning_reached(now, &job, stage),
             Event::Planned(plan) => return self.take_plan(now, &plan.0, &plan.1),
+            Event::Renewed => return self.renewed(),
             Event::Link(news) => return self.link_changed(&news),
             Event::Reloaded(config) => return self.reload(now, *config),
         };

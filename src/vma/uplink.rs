@@ -11,7 +11,8 @@ use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::event::Event;
-use crate::config::VmaConfig;
+use super::renewing::keep_valid;
+use crate::config::{TlsFiles, VmaConfig};
 use crate::link::dialler::{Target, keep_up};
 use crate::link::gatehouse::{Gatehouse, Rules, door};
 use crate::link::{Answers, Carrier, News};
@@ -29,6 +30,8 @@ pub(super) struct Uplink {
     berth: Berth,
     dialler: Option<(Target, Task<()>)>,
     house: Option<Rc<Gatehouse>>,
+    /// Keeps the certificate of these files valid.
+    renewing: Option<(TlsFiles, Task<()>)>,
 }
 
 impl Uplink {
@@ -40,7 +43,7 @@ impl Uplink {
             Box::pin(async move { ask(&events, request, |request, to| Event::Asked(caller, request, to)).await })
         });
         let carrier = Carrier::new(executor.clone(), answers);
-        Self { executor, events, carrier, berth, dialler: None, house: None }
+        Self { executor, events, carrier, berth, dialler: None, house: None, renewing: None }
     }
 
     /// Takes a configuration over: dials another OMA, or none, or goes on as before; lets those in who may by the files as
@@ -54,9 +57,17 @@ impl Uplink {
             files: tunnel.files.clone(),
             proxy: tunnel.proxy.clone(),
             expected: Expected::Oma,
+            revoked: BTreeSet::new(),
         });
         if self.dialler.as_ref().map(|(target, _)| target) != target.as_ref() {
             self.dialler = target.map(|target| (target.clone(), self.dial(target)));
+        }
+        let files = config.tunnel.as_ref().map(|tunnel| &tunnel.files).or(config.tls.as_ref().map(|tls| &tls.files));
+        if self.renewing.as_ref().map(|(files, _)| files) != files {
+            self.renewing = files.map(|files| {
+                let renewing = keep_valid(files.clone(), self.berth.clone(), self.events.clone());
+                (files.clone(), self.executor.spawn(renewing))
+            });
         }
         let Some(listener) = &config.tls else { return Ok(()) };
         let known_as = listener.client_name.clone();

@@ -2,6 +2,7 @@
 //! because it is small. Nothing here decides anything: what is well-formed passes, what is not is named.
 
 pub mod changeid;
+pub mod enrolment;
 pub mod http;
 pub mod job;
 pub mod log;

@@ -58,6 +58,9 @@ kinds! {
     /// The caller is known, and this is not theirs.
     NotYours = 403 "not-yours" "This is not the caller's":
         "A VMA speaks for its own jobs only. The detail names the caller as its certificate does, and whose the job is.",
+    /// A token is not taken, or a request not signed.
+    EnrolmentRefused = 403 "enrolment-refused" "The enrolment is refused":
+        "The detail says why. A token is good once and for a while: make a new one on the OMA with `waybill pki token`.",
     /// Nobody has heard of the job.
     UnknownJob = 404 "unknown-job" "The job is not known":
         "Check the id. On the VMA declare the job before its mover starts; on the OMA track it.",

@@ -1,8 +1,8 @@
 //! The proxy on the way to a server: where it stands, and what is said to it, over slices. `http://` means CONNECT
 //! (RFC 9110, 9.3.6), `socks5://` means SOCKS 5 (RFC 1928) with a user's name and password where there is one (RFC 1929).
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 use data_encoding::BASE64;
 

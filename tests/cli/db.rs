@@ -83,6 +83,7 @@ fn run(id: &str, vm: usize, number: u64, days_ago: i64) -> Vec<Change> {
         change_id: format!("of run {number}"),
         previous_change_id: None,
         received_at: at(30),
+        vma: None,
     };
     let told = SourceEntry {
         job: over.id.clone(),

@@ -107,6 +107,7 @@ pub fn database() -> (TempDir, String) {
             change_id: "x/1".to_owned(),
             previous_change_id: None,
             received_at: ago(10),
+            vma: None,
         }),
     ];
     let mut store = Store::open(&file).expect("a new database");

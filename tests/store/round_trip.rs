@@ -213,6 +213,7 @@ fn the_log_the_steps_and_the_received_change_ids_are_read_as_written() {
         change_id: "not one at all\0".to_owned(),
         previous_change_id: Some(String::new()),
         received_at: at(9),
+        vma: None,
     };
     let changes = [
         progress(&job("j")),

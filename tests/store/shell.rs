@@ -122,9 +122,9 @@ fn the_columns_stand_in_the_promised_order() {
         assert_eq!(sqlite3(&dir.file(), &sql).unwrap(), columns, "{name}");
     }
     let strict = "SELECT count(*), sum(strict) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'";
-    assert_eq!(sqlite3(&dir.file(), strict).unwrap(), "16|16");
+    assert_eq!(sqlite3(&dir.file(), strict).unwrap(), "19|19");
     assert_eq!(sqlite3(&dir.file(), "PRAGMA integrity_check; PRAGMA foreign_key_check").unwrap(), "ok");
-    assert_eq!(sqlite3(&dir.file(), "PRAGMA user_version; PRAGMA application_id").unwrap(), "3\n1466005858");
+    assert_eq!(sqlite3(&dir.file(), "PRAGMA user_version; PRAGMA application_id").unwrap(), "4\n1466005858");
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn received(job: &str, change_id: &str) -> ReceivedChangeId {
         change_id: change_id.to_owned(),
         previous_change_id: None,
         received_at: at(3),
+        vma: None,
     }
 }
 

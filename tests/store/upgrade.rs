@@ -31,11 +31,11 @@ fn a_database_of_the_first_schema_goes_on_and_a_copy_of_it_is_kept() {
         sqlite3(&dir.file(), "SELECT * FROM replication_jobs; SELECT * FROM vm_disks; SELECT * FROM job_events")
             .unwrap();
     let error = Reader::open(&dir.file()).unwrap_err();
-    assert!(matches!(error, StoreError::OlderSchema { found: 1, known: 3, .. }), "{error}");
+    assert!(matches!(error, StoreError::OlderSchema { found: 1, known: 4, .. }), "{error}");
     assert!(error.to_string().contains("start the daemon once"), "{error}");
 
     let mut store = Store::open(&dir.file()).unwrap();
-    assert_eq!(one::<i64>(&dir.file(), "PRAGMA user_version"), 3);
+    assert_eq!(one::<i64>(&dir.file(), "PRAGMA user_version"), 4);
     assert_eq!(one::<String>(&dir.file(), "PRAGMA integrity_check"), "ok");
     assert_eq!(store.history(None).unwrap().len(), 4);
     let last = store.last_change_id("/DC0/vm/demo", "disk-2001").unwrap();

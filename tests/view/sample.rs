@@ -122,6 +122,7 @@ pub fn record() -> JobRecord {
             change_id: "x/1".to_owned(),
             previous_change_id: None,
             received_at: at("2026-11-23T17:10:01Z"),
+            vma: None,
         }],
     }
 }

@@ -20,7 +20,7 @@ pub use super::error::{CallError, Phase};
 
 use self::exchange::{Outgoing, exchange};
 use super::berth::Berth;
-use super::dial::dial;
+use super::dial::{Via, dial};
 use super::gate::Gate;
 use super::link::Link;
 use super::stream::Scratch;
@@ -49,7 +49,7 @@ enum Way {
     /// By TCP, on this machine.
     Plain,
     /// By TCP and TLS, to whom is trusted.
-    Tls(Trust),
+    Tls(Trust, Option<Via>),
     /// A stream of the link that lies there.
     Link(Berth),
 }
@@ -62,7 +62,15 @@ impl Client {
 
     /// The same with TLS.
     pub fn over_tls(origin: Origin, trust: Trust, timeout: Duration) -> Self {
-        Self::with(origin, Way::Tls(trust), timeout)
+        Self::with(origin, Way::Tls(trust, None), timeout)
+    }
+
+    /// The same through the proxy on the way.
+    pub fn through(self, via: Option<Via>) -> Self {
+        match &self.0.way {
+            Way::Tls(trust, _) => Self::with(self.0.origin.clone(), Way::Tls(trust.clone(), via), self.0.timeout),
+            Way::Plain | Way::Link(_) => self,
+        }
     }
 
     /// The same over a link, whose other end is the only server that can answer.
@@ -161,15 +169,15 @@ impl Shared {
     }
 
     async fn connect(&self, phase: &Cell<Phase>) -> Result<Link, CallError> {
-        let trust = match &self.way {
+        let (trust, via) = match &self.way {
             Way::Plain => return dial(&self.origin, None, phase).await.map(Link::Plain),
-            Way::Tls(trust) => trust,
+            Way::Tls(trust, via) => (trust, via),
             Way::Link(berth) => {
                 phase.set(Phase::Link);
                 return berth.open().await.map(Link::Stream).map_err(|why| CallError::new(Phase::Link, why));
             }
         };
-        let stream = dial(&self.origin, None, phase).await?;
+        let stream = dial(&self.origin, via.as_ref(), phase).await?;
         phase.set(Phase::Tls);
         trust.connect(&self.origin.host, stream).await.map(|stream| Link::Tls(Box::new(stream)))
     }

@@ -18,8 +18,8 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use super::facts::Facts;
 use super::own::{BadTls, Own, roots};
+use super::protocol::{ENROL, HTTP, LINK, both_versions};
 use super::refused::tls_of;
-use super::{ENROL, HTTP, LINK, both_versions};
 use crate::wire::peer::Peer;
 
 /// Decides whether somebody with a genuine certificate is served.

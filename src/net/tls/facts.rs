@@ -1,6 +1,8 @@
 //! What a certificate says of its owner and of its time, for decisions and for people. That it is genuine is not looked at
 //! here.
 
+use std::net::IpAddr;
+
 use ring::digest::{SHA256, digest};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -17,6 +19,8 @@ pub struct Facts {
     pub not_before: i64,
     /// Until when, in seconds since 1970.
     pub not_after: i64,
+    /// The DNS names and addresses under which it may be dialled.
+    pub hosts: Vec<String>,
     /// The SHA-256 of all of it.
     pub fingerprint: [u8; 32],
 }
@@ -35,8 +39,19 @@ impl Facts {
             GeneralName::DNSName(name) => Some(*name),
             _ => None,
         });
+        let address = |bytes: &[u8]| match bytes.len() {
+            4 => <[u8; 4]>::try_from(bytes).ok().map(|four| IpAddr::from(four).to_string()),
+            _ => <[u8; 16]>::try_from(bytes).ok().map(|sixteen| IpAddr::from(sixteen).to_string()),
+        };
+        let hosts = names.iter().filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => address(bytes),
+            _ => None,
+        });
+        let hosts = hosts.collect();
         let validity = parsed.validity();
         Some(Self {
+            hosts,
             peer: Peer::from_names(uris, dns),
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),

@@ -40,6 +40,16 @@ pub enum BadTls {
 }
 
 impl Own {
+    /// What the first certificate of a PEM file says.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn first(certificate: &[u8]) -> Result<Facts, BadTls> {
+        let chain = certificates(certificate)?;
+        let facts = chain.first().and_then(|own| Facts::read(own));
+        facts.ok_or_else(|| BadTls::BadCertificate(1, "it is no X.509 certificate".to_owned()))
+    }
+
     /// Reads both from PEM: the certificate first, then those between it and its authority.
     ///
     /// # Errors
@@ -52,8 +62,7 @@ impl Own {
             rustls::Error::InconsistentKeys(_) => BadTls::Apart,
             other => BadTls::Tls(other.to_string()),
         })?;
-        let facts = chain.first().and_then(|own| Facts::read(own));
-        let facts = facts.ok_or_else(|| BadTls::BadCertificate(1, "it is no X.509 certificate".to_owned()))?;
+        let facts = Self::first(certificate)?;
         Ok(Self { chain, key, facts })
     }
 }

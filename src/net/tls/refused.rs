@@ -32,9 +32,9 @@ impl Refused {
             rustls::Error::AlertReceived(alert) if said_of_ours(*alert).is_some() => {
                 Self::other(said_of_ours(*alert).unwrap_or_default())
             }
-            rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
-                Self::other("the server speaks TLS and HTTP, but no waybill: what answers there is something else")
-            }
+            rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Self::other(
+                "the server speaks TLS, but not this protocol of waybill's: it is something else, or enrols nobody now",
+            ),
             rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(_) => {
                 Self::other(format!("no agreement with the server, which must speak TLS 1.2 or 1.3: {tls}"))
             }

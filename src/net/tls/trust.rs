@@ -4,6 +4,7 @@
 //! checked is checked at every handshake, resumption being off, and whoever holds the certificate must prove its key.
 //! Errors say what is wrong with the certificate, and its thumbprint, so that it can be compared with the server's own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use super::facts::Facts;
 use super::own::{BadTls, Own, roots};
-use super::{ENROL, LINK, both_versions, refused::Refused};
+use super::protocol::{ENROL, LINK, both_versions};
+use super::refused::Refused;
 use crate::model::id::VmaName;
 use crate::net::error::{CallError, Phase};
 use crate::wire::peer::Peer;
@@ -61,9 +63,14 @@ impl Trust {
         Self::build(right, None, both_versions(true), None)
     }
 
-    /// Trusts the other side of a link, and shows it who we are.
-    pub fn of_link(authority: &[u8], own: &Own, expected: Expected) -> Result<Self, BadTls> {
-        let right = Right::Link { roots: roots(authority)?, expected };
+    /// Trusts the other side of a link, unless its certificate has a fingerprint that is revoked, and shows it who we are.
+    pub fn of_link(
+        authority: &[u8],
+        own: &Own,
+        expected: Expected,
+        revoked: BTreeSet<[u8; 32]>,
+    ) -> Result<Self, BadTls> {
+        let right = Right::Link { roots: roots(authority)?, expected, revoked };
         Self::build(right, Some(own), both_versions(false), Some(LINK))
     }
 
@@ -130,7 +137,7 @@ impl std::error::Error for Untrusted {}
 enum Right {
     Pinned(Thumbprint),
     Certified { roots: RootCertStore, pin: Option<Thumbprint> },
-    Link { roots: RootCertStore, expected: Expected },
+    Link { roots: RootCertStore, expected: Expected, revoked: BTreeSet<[u8; 32]> },
     Token([u8; 32]),
 }
 
@@ -170,8 +177,11 @@ impl Verifier {
                 self.is_certified(shown, roots)?;
                 Self::has_name(shown)
             }
-            Right::Link { roots, expected } => {
+            Right::Link { roots, expected, revoked } => {
                 self.is_certified(shown, roots)?;
+                if revoked.contains(&Facts::fingerprint_of(shown.certificate)) {
+                    return Err("is revoked: enrol its owner again".to_owned());
+                }
                 let peer = Facts::read(shown.certificate).and_then(|facts| facts.peer);
                 let peer = peer.ok_or("names nobody: it has neither a waybill URI nor a DNS name")?;
                 match (&peer, expected) {

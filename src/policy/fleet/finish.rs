@@ -52,13 +52,15 @@ impl Fleet {
         report: &ChangeIdReport,
         ended: Option<&Job>,
         correlation: Option<&CorrelationId>,
+        vma: Option<&VmaName>,
     ) {
         let ended = ended.filter(|job| job.status.is_final());
         let is_of_ended = correlation.is_some() && ended.is_some_and(|job| job.correlation.as_ref() == correlation);
-        let tracked = if is_of_ended { None } else { self.tracked_under(path) };
+        let tracked = if is_of_ended { None } else { self.tracked_under(path, vma) };
         let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &*tracked.job).or(ended);
         let vm_path = job.map(|job| job.vm.path.clone());
-        self.journal.push(Change::ChangeIdReceived(ReceivedChangeId::new(path, report, vm_path, now.wall)));
+        let received = ReceivedChangeId::new(path, report, vm_path, now.wall);
+        self.journal.push(Change::ChangeIdReceived(ReceivedChangeId { vma: vma.cloned(), ..received }));
         let Some(job) = job.cloned() else { return };
         let job = &job;
         // What has just been kept stays kept, whatever happens from here on.
@@ -85,31 +87,31 @@ impl Fleet {
         }
     }
 
-    /// The VMA of the tracked job that a caller means by a name.
-    pub fn vma_under(&self, path: &str) -> Option<&VmaName> {
-        self.tracked_under(path).and_then(|id| self.jobs.get(&id)).map(|tracked| &tracked.job.vma)
-    }
-
     /// The tracked job that a caller means by a name: the job of that id, else the present run of that id, else the
     /// one job that has it as another name.
-    fn tracked_under(&self, name: &str) -> Option<JobId> {
+    fn tracked_under(&self, name: &str, vma: Option<&VmaName>) -> Option<JobId> {
+        let is_theirs =
+            |id: &&JobId| vma.is_none_or(|vma| self.jobs.get(*id).is_some_and(|tracked| tracked.job.vma == *vma));
         let base = JobId::parse(name).ok()?;
         if self.jobs.contains_key(&base) {
-            return Some(base);
+            return Some(base).filter(|base| is_theirs(&base));
         }
         let runs = self.jobs.range(&base..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(name));
-        let numbered = runs.filter(|id| id.run_number(&base).is_some());
+        let numbered = runs.filter(|id| id.run_number(&base).is_some()).filter(is_theirs);
         if let Some(run) = numbered.max_by_key(|id| id.run_number(&base)) {
             return Some(run.clone());
         }
-        let mut named = self.jobs.iter().filter(|(_, tracked)| tracked.names.iter().any(|known| known == name));
+        let is_named = |tracked: &Tracked| tracked.names.iter().any(|known| known == name);
+        let mut named = self.jobs.iter().filter(|(_, tracked)| is_named(tracked)).map(|(id, _)| id).filter(is_theirs);
         let (only, None) = (named.next()?, named.next()) else { return None };
-        Some(only.0.clone())
+        Some(only.clone())
     }
 
     /// Change ids that the database has of a job that has just come under the OMA's eyes: they wait for their disks.
+    /// What another VMA handed over under this job's name is not this job's.
     pub fn recall(&mut self, id: &JobId, received: Vec<ReceivedChangeId>) {
-        for one in received {
+        let Some(vma) = self.jobs.get(id).map(|tracked| tracked.job.vma.clone()) else { return };
+        for one in received.into_iter().filter(|one| one.vma.as_ref().is_none_or(|from| *from == vma)) {
             let (disk, given) = (DiskId::parse(&one.disk).ok(), ChangeId::from_text(&one.change_id));
             let previous = one.previous_change_id.as_deref().and_then(ChangeId::from_text);
             if let (Some(disk), Some(given)) = (disk, given.filter(ChangeId::is_well_formed)) {

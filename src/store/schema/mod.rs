@@ -37,10 +37,11 @@ macro_rules! one_of {
 }
 
 mod first;
+mod fourth;
 mod second;
 mod third;
 
-const MIGRATIONS: [&str; 3] = [first::FIRST, second::SECOND, third::THIRD];
+const MIGRATIONS: [&str; 4] = [first::FIRST, second::SECOND, third::THIRD, fourth::FOURTH];
 
 /// The tables whose rows belong to a job and go with it, each with a column `job_id`. What movers sent
 /// (`received_change_ids`) and the history outlive it.

@@ -1,0 +1,62 @@
+//! The authority's nouns: what it has issued, whom it has invited, and what it has done.
+
+use super::time::Wall;
+
+/// A certificate that the authority has issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedCertificate {
+    /// SHA-256 of it, 64 hexadecimal digits.
+    pub fingerprint: String,
+    /// Whose it is, as its URI says.
+    pub owner: String,
+    /// When it was issued.
+    pub issued_at: Wall,
+    /// Until when it is valid.
+    pub not_after: Wall,
+    /// When it was revoked; whatever stands there, it is.
+    pub revoked_at: Option<String>,
+    /// Why.
+    pub revoked_reason: Option<String>,
+}
+
+/// A token, as the authority keeps it: without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its public half.
+    pub id: String,
+    /// Whom its certificate is for, as a URI.
+    pub owner: String,
+    /// SHA-256 of its secret, 64 hexadecimal digits.
+    pub secret_sha256: String,
+    /// When it was made.
+    pub created_at: Wall,
+    /// When it ends.
+    pub expires_at: Wall,
+}
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefusal {
+    /// No such token, or another secret: the two are not told apart.
+    #[error("this OMA has made no such token")]
+    Unknown,
+    /// It was used before.
+    #[error("the token was used already, and is good for one enrolment")]
+    Used,
+    /// Its time is over.
+    #[error("the token has expired")]
+    Expired,
+}
+
+/// Something that the authority has done, or refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PkiEvent {
+    /// When.
+    pub at: Wall,
+    /// What, in snake case.
+    pub event: &'static str,
+    /// About whom, as a URI; "" where nobody is known.
+    pub owner: String,
+    /// In words.
+    pub message: String,
+}

@@ -1,0 +1,51 @@
+//! What the daemon knows of the authority's books, and how a certificate is entered into them.
+
+use data_encoding::HEXLOWER;
+
+use super::links::Revoked;
+use crate::model::pki::{IssuedCertificate, PkiEvent};
+use crate::model::time::{Mono, Wall};
+use crate::net::tls::Facts;
+use crate::pki::authority::Issued;
+use crate::wire::peer::Peer;
+
+/// What the daemon knows of the books.
+#[derive(Default)]
+pub(super) struct Books {
+    pub(super) revoked: Revoked,
+    pub(super) enrols: bool,
+    /// The state of the database at the last look.
+    pub(super) seen: Option<i64>,
+    /// Our own certificate.
+    pub(super) own: Option<Facts>,
+    /// When it is renewed, where it was due and failed.
+    pub(super) renew_at: Mono,
+    pub(super) warn_at: Mono,
+    pub(super) refusals: u32,
+}
+
+/// A certificate's fingerprint as TLS has it.
+pub(super) fn fingerprint(certificate: &IssuedCertificate) -> Option<[u8; 32]> {
+    HEXLOWER.decode(certificate.fingerprint.as_bytes()).ok()?.try_into().ok()
+}
+
+/// An entry about somebody.
+pub(super) fn entry(at: Wall, event: &'static str, owner: &Peer, message: String) -> PkiEvent {
+    PkiEvent { at, event, owner: owner.uri().unwrap_or_default(), message }
+}
+
+/// A certificate as it is booked, and the entry about it.
+pub fn booked(at: Wall, owner: &Peer, issued: &Issued, event: &'static str) -> (IssuedCertificate, PkiEvent) {
+    let fingerprint = HEXLOWER.encode(&issued.facts.fingerprint);
+    let until = Facts::text_of(issued.facts.not_after);
+    let message = format!("{owner} has a certificate until {until}, SHA-256 {fingerprint}");
+    let certificate = IssuedCertificate {
+        fingerprint,
+        owner: owner.uri().unwrap_or_default(),
+        issued_at: at,
+        not_after: Wall::from_unix_millis(issued.facts.not_after.saturating_mul(1000)),
+        revoked_at: None,
+        revoked_reason: None,
+    };
+    (certificate, entry(at, event, owner, message))
+}

@@ -1,0 +1,101 @@
+//! How keys and certificates come into their files: whole or not at all, and never readable for others in between.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use crate::config::TlsFiles;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readable {
+    /// Its owner only: a private key.
+    ByOwner,
+    /// Everybody: a certificate.
+    ByAll,
+}
+
+/// Puts a text into a file, in place of what was there. It gets the owner of its folder, so that what root makes can be
+/// read by the daemon.
+///
+/// # Errors
+/// What is wrong, with the file's name; then it is as it was.
+pub fn put(file: &Path, text: &str, readable: Readable) -> Result<(), String> {
+    let stage = stage(file, text, readable).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    settle(&stage, file).map_err(|error| format!("cannot write {}: {error}", file.display()))
+}
+
+/// Puts certificate, key and authority down together: all three are written before the first takes its place, so that a
+/// full disk leaves the old ones.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn put_all(files: &TlsFiles, certificate: &str, key: &str, authority: &str) -> Result<(), String> {
+    let all = [
+        (&files.authority, authority, Readable::ByAll),
+        (&files.key, key, Readable::ByOwner),
+        (&files.certificate, certificate, Readable::ByAll),
+    ];
+    let failed = |file: &Path, error: io::Error| format!("cannot write {}: {error}", file.display());
+    let mut stages = Vec::new();
+    for (file, text, readable) in all {
+        stages.push((stage(file, text, readable).map_err(|error| failed(file, error))?, file));
+    }
+    for (stage, file) in stages {
+        settle(&stage, file).map_err(|error| failed(file, error))?;
+    }
+    Ok(())
+}
+
+fn stage(file: &Path, text: &str, readable: Readable) -> io::Result<PathBuf> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)?;
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    let stage = PathBuf::from(name);
+    // What an earlier attempt left may have other permissions.
+    match fs::remove_file(&stage) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mode = match readable {
+        Readable::ByOwner => 0o600,
+        Readable::ByAll => 0o644,
+    };
+    let mut opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(&stage)?;
+    opened.write_all(text.as_bytes())?;
+    let about = fs::metadata(folder)?;
+    let own = opened.metadata()?;
+    if (own.uid(), own.gid()) != (about.uid(), about.gid()) {
+        chown(&stage, Some(about.uid()), Some(about.gid()))?;
+    }
+    opened.sync_all()?;
+    Ok(stage)
+}
+
+fn settle(stage: &Path, file: &Path) -> io::Result<()> {
+    fs::rename(stage, file)?;
+    // The name is on the disk with the folder.
+    File::open(file.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Gives a database that root may just have made, with what SQLite keeps beside it, to the owner of its folder.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn give_to_folders_owner(database: &Path) -> Result<(), String> {
+    let failed = |file: &Path, error: io::Error| format!("{}: {error}", file.display());
+    let folder = database.parent().unwrap_or(Path::new("/"));
+    let owner = fs::metadata(folder).map_err(|error| failed(folder, error))?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        let file = PathBuf::from(name);
+        let Ok(about) = fs::metadata(&file) else { continue };
+        if (about.uid(), about.gid()) != (owner.uid(), owner.gid()) {
+            chown(&file, Some(owner.uid()), Some(owner.gid())).map_err(|error| failed(&file, error))?;
+        }
+    }
+    Ok(())
+}
