@@ -17,12 +17,22 @@ packages=(
   tmux:tmux
 )
 
-# What only the tests need: the vCenter simulator is a Go program, and it is held against a client of VMware's.
+# What only the tests need: the vCenter simulator is a Go program, and it is held against a client of VMware's; and what
+# may stand between two appliances.
 test_packages=(
   openssl:openssl
   golang-go:go
   golang-github-vmware-govmomi-dev:/usr/share/gocode/src/github.com/vmware/govmomi/simulator/simulator.go
   python3-pyvmomi:/usr/lib/python3/dist-packages/pyVmomi/__init__.py
+  squid:/usr/sbin/squid
+  haproxy:/usr/sbin/haproxy
+  microsocks:microsocks
+  stunnel4:stunnel4
+  openssh-server:/usr/sbin/sshd
+  openssh-client:ssh
+  nftables:/usr/sbin/nft
+  iproute2:/usr/sbin/ip
+  curl:curl
 )
 
 # Prints a line before each thing that is done.
