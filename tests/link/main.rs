@@ -18,6 +18,7 @@ mod http;
 mod mover;
 
 mod companion;
+mod enrolment;
 mod plant;
 mod run;
 mod ways;

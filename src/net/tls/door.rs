@@ -141,6 +141,9 @@ fn why(error: &io::Error) -> String {
         Some(tls @ rustls::Error::InvalidCertificate(_)) => {
             format!("its certificate {}", super::trust::doubt(tls))
         }
+        Some(rustls::Error::NoApplicationProtocol) => {
+            "it wants none of this port's protocols: a link, HTTP/1.1, or an enrolment while a token is open".to_owned()
+        }
         Some(rustls::Error::PeerIncompatible(how)) => format!("no common version or cipher suite: {how:?}"),
         Some(rustls::Error::AlertReceived(alert)) => format!("it does not accept our certificate: {alert:?}"),
         Some(other) => other.to_string(),

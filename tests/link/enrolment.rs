@@ -1,0 +1,238 @@
+//! Enrolment (R-63, F47). Goal: who was invited gets in, once; whoever was not, or no longer is, gets nothing; and the books
+//! say so. Method: `waybill pki` and `waybill enroll` as an operator runs them, beside daemons that run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Output, Stdio};
+
+use rustix::process::Signal;
+
+use crate::harness::{Daemon, FAST, SOON, Site, until, waybill};
+
+/// An OMA with an authority and a VMA that dials it.
+struct Office {
+    site: Site,
+}
+
+impl Office {
+    /// Certificates are valid for so long.
+    fn new(valid_for: &str) -> Self {
+        let site = Site::fast();
+        let host = site.address("oma").ip();
+        let files = |role: &str, ca: &str, ca_file: &str| {
+            let path = |name: &str| site.path(&format!("tls/{name}")).display().to_string();
+            format!(
+                "certificate = \"{}\"\nkey = \"{}\"\n{ca} = \"{}\"\n",
+                path(&format!("{role}.pem")),
+                path(&format!("{role}.key")),
+                path(ca_file)
+            )
+        };
+        let oma = format!(
+            "database = \"{}\"\nlisten = \"{}\"\n{FAST}[tls]\nlisten = \"{host}:9443\"\n{}[pki]\ndirectory = \"{}\"\n\
+             valid_for = \"{valid_for}\"\n[[vma]]\nname = \"site-a\"\ntunnel = true\n",
+            site.path("oma.db").display(),
+            site.address("oma"),
+            files("oma", "client_ca", "ca.pem"),
+            site.path("pki").display(),
+        );
+        fs::write(site.path("oma.toml"), oma).unwrap();
+        site.configure_vma(&format!("[tunnel]\noma = \"{host}:9443\"\n{}", files("vma", "ca_file", "vma-ca.pem")));
+        let office = Self { site };
+        office.succeeds(&["pki", "init"]);
+        office
+    }
+
+    /// Runs a command with the configuration that it takes, and this on its stdin.
+    fn run(&self, args: &[&str], stdin: &str) -> Output {
+        let config = self.site.path(if args[0] == "enroll" { "vma.toml" } else { "oma.toml" });
+        let mut command = waybill(args);
+        command.arg("--config").arg(config);
+        let input = self.site.path("stdin");
+        fs::write(&input, stdin).unwrap();
+        command.stdin(Stdio::from(fs::File::open(input).unwrap())).output().unwrap()
+    }
+    fn succeeds(&self, args: &[&str]) -> String {
+        let output = self.run(args, "");
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+    /// A token, and the OMA has seen that there is one.
+    fn token(&self, more: &[&str]) -> String {
+        self.succeeds(&[&["pki", "token"], more].concat()).trim().to_owned()
+    }
+    /// Exit code and what is said.
+    fn enroll(&self, token: &str) -> (Option<i32>, String) {
+        let output = self.run(&["enroll"], token);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+    /// Enrols as soon as the OMA has seen the token.
+    fn enrolled(&self, token: &str) {
+        until("enrolled", SOON, || (self.enroll(token).0 == Some(0)).then_some(()));
+    }
+    fn entries(&self, event: &str) -> Vec<String> {
+        self.site.rows(&format!("SELECT message FROM pki_events WHERE event = '{event}' ORDER BY id"))
+    }
+    fn track(&self, vma: &Daemon, oma: &Daemon, job: &str) {
+        oma.post("/api/v1/jobs", &format!(r#"{{"id":"{job}","vma":"site-a"}}"#), 201);
+        let push = r#"{"stage":"Transfer","status":"in_progress","bytes_transferred":10,"total_bytes":1000,"throughput_bps":1}"#;
+        vma.post(&format!("/api/v1/progress/{job}/update"), push, 200);
+        self.site.until_rows(&format!("SELECT status FROM replication_jobs WHERE id = '{job}'"), &["streaming"]);
+    }
+}
+
+fn logged(daemon: &Daemon, what: &str) {
+    until(what, SOON, || daemon.log().contains(what).then_some(()));
+}
+
+#[test]
+fn f47_a_token_is_good_once_and_only_whole_and_in_its_time_and_every_step_is_in_the_books() {
+    let office = Office::new("90d");
+    let oma = office.site.oma();
+
+    let (code, said) = office.enroll("hello");
+    assert!(code == Some(1) && said.contains("this is no token: one begins with \"waybill-\""), "{said}");
+    let token = office.token(&["--vma", "site-a"]);
+    let mut tampered = token.clone().into_bytes();
+    tampered[20] = if tampered[20] == b'A' { b'B' } else { b'A' };
+    let (code, said) = office.enroll(&String::from_utf8(tampered).unwrap());
+    assert!(code == Some(1) && said.contains("the token was damaged on its way"), "{said}");
+
+    office.enrolled(&token);
+    let keys = ["tls/oma.key", "tls/vma.key", "pki/ca.key"];
+    for key in keys {
+        assert_eq!(fs::metadata(office.site.path(key)).unwrap().permissions().mode() & 0o777, 0o600, "{key}");
+    }
+    let own = office.site.rows("SELECT owner, revoked_at IS NULL FROM certificates ORDER BY rowid");
+    assert_eq!(own, ["urn:waybill:oma|1", "urn:waybill:vma:site-a|1"]);
+
+    // Another token is open, so that the door for applicants is as well.
+    let other = office.token(&["--vma", "site-a"]);
+    until("the second use is refused by name", SOON, || {
+        let (code, said) = office.enroll(&token);
+        (code == Some(6) && said.contains("the token was used already")).then_some(())
+    });
+    let short = office.token(&["--vma", "site-a", "--expires", "1s"]);
+    let open = "SELECT count(*) FROM enrolment_tokens WHERE used_at IS NULL AND expires_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+    office.site.until_rows(open, &["1"]);
+    let (code, said) = office.enroll(&short);
+    assert!(code == Some(6) && said.contains("the token has expired"), "{said}");
+    assert_eq!(office.entries("enrolled").len(), 1);
+    office.enrolled(&other);
+    assert_eq!(office.entries("token_made").len(), 3);
+    assert!(office.entries("enrolment_refused").iter().any(|entry| entry.contains("used already")));
+
+    // No secret is anywhere but in the command's own output.
+    let secret = &token[24..56];
+    let database = fs::read(office.site.path("oma.db")).unwrap();
+    let wal = fs::read(office.site.path("oma.db-wal")).unwrap_or_default();
+    for (place, bytes) in [("the database", database), ("its log", wal), ("the log", oma.log().into_bytes())] {
+        assert!(!bytes.windows(secret.len()).any(|some| some == secret.as_bytes()), "the token is in {place}");
+    }
+}
+
+#[test]
+fn f47_an_oma_that_did_not_make_the_token_never_sees_it() {
+    let (office, stranger) = (Office::new("90d"), Office::new("90d"));
+    let _oma = office.site.oma();
+    let token = stranger.token(&["--vma", "site-a"]);
+    // Open for applicants, so that the handshake comes as far as the certificate.
+    office.token(&["--vma", "site-a"]);
+    until("the wrong OMA is named", SOON, || {
+        let (code, said) = office.enroll(&token);
+        assert_ne!(code, Some(0), "{said}");
+        said.contains("was not issued by the authority that the token names").then_some(())
+    });
+    assert!(office.entries("enrolment_refused").is_empty(), "it was not even asked");
+    assert!(!office.site.path("tls/vma.key").exists(), "and nothing was put down");
+}
+
+#[test]
+fn without_an_open_token_nobody_enrols_and_a_token_for_another_vma_is_refused_here() {
+    let office = Office::new("90d");
+    let oma = office.site.oma();
+    let token = office.token(&["--vma", "site-b"]);
+    until("it is for another", SOON, || {
+        let (code, said) = office.enroll(&token);
+        (code == Some(1) && said.contains("it is for the VMA \"site-b\", and this is the VMA \"site-a\"")).then_some(())
+    });
+    let (code, said) = office.enroll(&token);
+    assert!(code == Some(5) && said.contains("or enrols nobody now"), "{said}");
+    logged(&oma, "was not let in: ");
+}
+
+#[test]
+fn f47_who_is_revoked_is_cut_off_while_other_links_and_jobs_go_on() {
+    let office = Office::new("90d");
+    let oma = office.site.oma();
+    office.enrolled(&office.token(&["--vma", "site-a"]));
+    let vma = office.site.vma();
+    office.track(&vma, &oma, "job-1");
+    let said = office.succeeds(&["pki", "revoke", "--vma", "site-a", "--reason", "stolen"]);
+    assert!(said.contains("urn:waybill:vma:site-a: 1 revoked"), "{said}");
+    logged(&oma, "vma=site-a its certificate is revoked");
+    logged(&oma, "was not let in: its certificate is revoked");
+    logged(&vma, "the other side refuses our certificate: it is revoked. Enrol again");
+    office.site.until_rows("SELECT contact FROM replication_jobs WHERE id = 'job-1'", &["tunnel_down"]);
+    assert!(office.entries("revoked")[0].starts_with("revoked: stolen; SHA-256 "));
+    let listed = office.succeeds(&["pki", "list"]);
+    assert!(listed.lines().any(|line| line.starts_with("vma site-a ") && line.contains(" revoked ")), "{listed}");
+
+    // Invited again, the same job goes on.
+    office.enrolled(&office.token(&["--vma", "site-a"]));
+    office.site.until_rows("SELECT contact FROM replication_jobs WHERE id = 'job-1'", &["fresh"]);
+}
+
+#[test]
+fn a_certificate_that_comes_to_its_end_is_renewed_by_itself_and_jobs_do_not_notice() {
+    let office = Office::new("10s");
+    let oma = office.site.oma();
+    office.enrolled(&office.token(&["--vma", "site-a"]));
+    let vma = office.site.vma();
+    office.track(&vma, &oma, "job-1");
+    let renewed = "SELECT count(*) > 1 FROM pki_events WHERE event = 'renewed' AND owner = ";
+    for owner in ["urn:waybill:vma:site-a", "urn:waybill:oma"] {
+        until(owner, SOON * 3, || (office.site.rows(&format!("{renewed}'{owner}'")) == ["1"]).then_some(()));
+    }
+    assert_eq!(office.site.events("job-1", "contact_lost"), Vec::<String>::new());
+    assert_eq!(office.site.rows("SELECT status FROM replication_jobs"), ["streaming"]);
+    assert!(vma.log().contains("the certificate of this VMA was renewed, until 20"), "{}", vma.log());
+}
+
+#[test]
+fn a_vma_that_cannot_reach_its_oma_is_enrolled_by_hand() {
+    let office = Office::new("90d");
+    let request = office.site.path("site-a.csr");
+    let request = request.to_str().unwrap();
+    office.succeeds(&["enroll", "--request", request]);
+    let signed = office.succeeds(&["pki", "issue", "--vma", "site-a", "--request", request]);
+    let certificate = office.site.path("site-a.pem");
+    fs::write(&certificate, signed).unwrap();
+    office.succeeds(&["enroll", "--certificate", certificate.to_str().unwrap()]);
+    let (vma, oma) = (office.site.vma(), office.site.oma());
+    office.track(&vma, &oma, "job-1");
+
+    // A second time the key is not there any more.
+    let again = office.run(&["enroll", "--certificate", certificate.to_str().unwrap()], "");
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(again.status.code() == Some(1) && said.contains("make a request first"), "{said}");
+}
+
+#[test]
+fn a_reload_takes_new_certificates_and_keeps_the_old_ones_where_the_new_cannot_be_used() {
+    let office = Office::new("90d");
+    let oma = office.site.oma();
+    office.enrolled(&office.token(&["--vma", "site-a"]));
+    let vma = office.site.vma();
+    office.track(&vma, &oma, "job-1");
+    let certificate = office.site.path("tls/oma.pem");
+    let good = fs::read(&certificate).unwrap();
+    fs::write(&certificate, "garbage").unwrap();
+    oma.signal(Signal::HUP);
+    logged(&oma, "port 443 stays as it was: ");
+    assert!(oma.log().contains("tls/oma.pem"), "the file is named: {}", oma.log());
+    fs::write(&certificate, good).unwrap();
+    oma.signal(Signal::HUP);
+    until("reloaded twice", SOON, || (oma.log().matches("configuration reloaded").count() == 2).then_some(()));
+    assert_eq!(office.site.events("job-1", "contact_lost"), Vec::<String>::new());
+}
