@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -159,8 +159,8 @@ impl Gatekeeper for Gatehouse {
         Rc::clone(&self.door.borrow())
     }
 
-    fn refused(&self, stream: &TcpStream, why: &str) {
-        let from = stream.peer_addr().map_or_else(|_| "somebody".to_owned(), |from| from.to_string());
+    fn refused(&self, from: Option<SocketAddr>, why: &str) {
+        let from = from.map_or_else(|| "somebody".to_owned(), |from| from.to_string());
         self.refusals.tell(&from, why);
     }
 

@@ -20,5 +20,6 @@ mod mover;
 mod companion;
 mod enrolment;
 mod plant;
+mod refusals;
 mod run;
 mod ways;

@@ -48,6 +48,7 @@ pub struct Proxy {
 pub struct Plant {
     pub site: Site,
     pub places: Places,
+    pub authority: Authority,
     oma: Identity,
     vma: Identity,
     next_port: Cell<u16>,
@@ -70,7 +71,7 @@ impl Plant {
         };
         let (oma, vma) = (issue("URI:urn:waybill:oma"), issue("URI:urn:waybill:vma:site-a"));
         fs::write(site.path("ca.pem"), authority.pem()).unwrap();
-        Self { site, places, oma, vma, next_port: Cell::new(20_001) }
+        Self { site, places, authority, oma, vma, next_port: Cell::new(20_001) }
     }
 
     /// A place of the site where nobody listens yet.

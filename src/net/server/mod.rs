@@ -10,7 +10,7 @@ mod room;
 
 use std::future::Future;
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ pub trait Gatekeeper {
     /// Whom to let in, as it stands now.
     fn door(&self) -> Rc<Door>;
     /// Somebody did not get in.
-    fn refused(&self, stream: &TcpStream, why: &str);
+    fn refused(&self, from: Option<SocketAddr>, why: &str);
     /// Somebody came in. The connection ends with the future.
     fn receive(
         self: Rc<Self>,
@@ -80,8 +80,7 @@ pub async fn serve_secured<G>(
     let admit = |stream: Async<TcpStream>, seat: Seat| {
         let (keeper, patience) = (Rc::clone(&keeper), limits.head);
         async move {
-            // For the name of who was refused.
-            let Ok(outside) = stream.get_ref().try_clone() else { return };
+            let from = stream.get_ref().peer_addr().ok();
             let door = keeper.door();
             let admitted = {
                 let resting = seat.rest();
@@ -98,11 +97,8 @@ pub async fn serve_secured<G>(
                 Box::pin(future::or(handshake, future::or(elapsed, unwanted))).await
             };
             match admitted {
-                Ok((stream, visitor)) => {
-                    drop(outside);
-                    Box::pin(keeper.receive(stream, visitor, seat)).await;
-                }
-                Err(why) => keeper.refused(&outside, &why),
+                Ok((stream, visitor)) => Box::pin(keeper.receive(stream, visitor, seat)).await,
+                Err(why) => keeper.refused(from, &why),
             }
         }
     };

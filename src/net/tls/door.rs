@@ -138,6 +138,9 @@ fn why(error: &io::Error) -> String {
         Some(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
             "its certificate is genuine, but nobody whom this appliance serves has it".to_owned()
         }
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(_))) => {
+            "its certificate was issued by itself, or by nobody whom this appliance believes".to_owned()
+        }
         Some(tls @ rustls::Error::InvalidCertificate(_)) => {
             format!("its certificate {}", super::trust::doubt(tls))
         }
