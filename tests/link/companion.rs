@@ -1,5 +1,5 @@
-//! The programs of others that stand between two appliances. Each runs in the foreground as a child, says what it has to
-//! say into a file of the site, and ends with the test.
+//! The programs of others that stand between two appliances. Each runs in the foreground as a child, says what it has
+//! to say into a file of the site, and ends with the test.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};

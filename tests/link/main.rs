@@ -1,6 +1,6 @@
-//! The link as it stands between two sites. Goal: whatever is between the two appliances, and whatever it does,
-//! a job is tracked to its end. Method: the real binary at both ends, the programs that operators have on the way, and
-//! two network namespaces whose packets are dropped and refused by rules of the kernel's.
+//! The link as it stands between two sites. Goal: whatever is between the two appliances, and whatever it
+//! does, a job is tracked to its end. Method: the real binary at both ends, the programs that operators have on the
+//! way, and two network namespaces whose packets are dropped and refused by rules of the kernel's.
 #![expect(clippy::unwrap_used, reason = "a test may end where its world is not as it should be")]
 
 // Each test binary uses its own part of these.
@@ -17,9 +17,12 @@ mod http;
 #[path = "../appliances/mover.rs"]
 mod mover;
 
+mod away;
 mod companion;
 mod enrolment;
+mod namespaces;
 mod plant;
 mod refusals;
 mod run;
+mod strait;
 mod ways;

@@ -1,5 +1,5 @@
-//! Two appliances that are to find each other. Goal: a test says who dials and through what. Method: an authority with a
-//! certificate for each side, and both configurations written from where the two listen and what is on the way.
+//! Two appliances that are to find each other. Goal: a test says who dials and through what. Method: an authority with
+//! a certificate for each side, and both configurations written from where the two listen and what is on the way.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -32,6 +32,39 @@ impl Places {
     fn on(host: IpAddr) -> Self {
         let at = |port| SocketAddr::new(host, port);
         Self { movers: at(8081), spool: at(8083), oma: at(8082), vma_tls: at(8443), oma_tls: at(9443) }
+    }
+}
+
+/// Which side dials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dials {
+    Vma,
+    Oma,
+}
+
+impl Dials {
+    pub const BOTH: [Self; 2] = [Self::Vma, Self::Oma];
+
+    /// Where the other side listens.
+    pub fn target(self, plant: &Plant) -> SocketAddr {
+        match self {
+            Self::Vma => plant.places.oma_tls,
+            Self::Oma => plant.places.vma_tls,
+        }
+    }
+    /// Writes both configurations; `target` may be somebody on the way.
+    pub fn configure(self, plant: &Plant, target: SocketAddr, proxy: Option<&Proxy>) {
+        match self {
+            Self::Vma => plant.tunnel(&target.to_string(), proxy),
+            Self::Oma => plant.direct(&target.to_string(), proxy),
+        }
+    }
+    /// The one of the two that dials.
+    pub fn of(self, (vma, oma): &(Daemon, Daemon)) -> &Daemon {
+        match self {
+            Self::Vma => vma,
+            Self::Oma => oma,
+        }
     }
 }
 

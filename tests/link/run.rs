@@ -16,6 +16,7 @@ const DISKS: [&str; 2] = ["disk-2000", "disk-2001"];
 pub struct Run<'c> {
     calls: &'c dyn Calls,
     pub job: String,
+    vm: String,
     /// How long the OMA may take for what it is to learn.
     pub patience: Duration,
 }
@@ -23,10 +24,14 @@ pub struct Run<'c> {
 impl<'c> Run<'c> {
     /// Declares the job with both disks on the VMA and has it tracked by the OMA.
     pub fn begin(calls: &'c dyn Calls, job: &str) -> Self {
-        let run = Self { calls, job: job.to_owned(), patience: Duration::from_secs(20) };
+        Self::begin_again(calls, job, job)
+    }
+    /// The same for another job of a VM.
+    pub fn begin_again(calls: &'c dyn Calls, job: &str, vm: &str) -> Self {
+        let run = Self { calls, job: job.to_owned(), vm: vm.to_owned(), patience: Duration::from_secs(20) };
         let [first, second] = DISKS;
         let disks = format!(r#"[{{"id":"{first}","label":"Hard disk 1"}},{{"id":"{second}","label":"Hard disk 2"}}]"#);
-        let declared = format!(r#"{{"vm":{{"name":"{job}","path":"{}"}},"disks":{disks}}}"#, run.vm_path());
+        let declared = format!(r#"{{"vm":{{"name":"{vm}","path":"{}"}},"disks":{disks}}}"#, run.vm_path());
         run.expect(At::Movers, "PUT", &format!("/api/v1/jobs/{job}"), &declared, 201);
         run.expect(At::Oma, "POST", "/api/v1/jobs", &format!(r#"{{"id":"{job}","vma":"site-a"}}"#), 201);
         run
@@ -41,8 +46,8 @@ impl<'c> Run<'c> {
         run.ends();
     }
 
-    pub fn vm_path(&self) -> String {
-        format!("/DC0/vm/{}", self.job)
+    fn vm_path(&self) -> String {
+        format!("/DC0/vm/{}", self.vm)
     }
     /// The change id of a disk.
     pub fn change_id(disk: usize) -> String {
@@ -64,6 +69,10 @@ impl<'c> Run<'c> {
     /// Waits until the OMA's row has so many bytes, of all disks; how long that took.
     pub fn until_bytes(&self, bytes: u64) -> Duration {
         self.until_row("bytes_transferred", &bytes.to_string())
+    }
+    /// True where the OMA's row has so many bytes.
+    pub fn has_bytes(&self, bytes: u64) -> bool {
+        self.row("bytes_transferred") == [bytes.to_string()]
     }
     /// Reports a disk's end and hands its change id over.
     pub fn complete(&self, disk: usize) {
@@ -107,11 +116,13 @@ impl<'c> Run<'c> {
         let said = self.expect(At::Movers, "POST", &format!("/api/v1/progress/{}/update", self.job), body, 200);
         assert_eq!(said["status"], "success", "{said}");
     }
+    fn row(&self, column: &str) -> Vec<String> {
+        self.calls.site().rows(&format!("SELECT {column} FROM replication_jobs WHERE id = '{}'", self.job))
+    }
     fn until_row(&self, column: &str, expected: &str) -> Duration {
         let started = Instant::now();
-        let sql = format!("SELECT {column} FROM replication_jobs WHERE id = '{}'", self.job);
         let what = format!("{column} of {} is {expected}", self.job);
-        self.until(&what, || (self.calls.site().rows(&sql) == [expected]).then_some(()));
+        self.until(&what, || (self.row(column) == [expected]).then_some(()));
         started.elapsed()
     }
     fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {

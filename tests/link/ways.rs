@@ -10,8 +10,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::companion::Companion;
-use crate::harness::{Daemon, SOON, until};
-use crate::plant::{Plant, Proxy};
+use crate::harness::{SOON, until};
+use crate::plant::{Dials, Plant, Proxy};
 use crate::run::Run;
 
 const JOB: &str = "job-20250925-134230.513-8034ee";
@@ -19,37 +19,6 @@ const USER: &str = "waybill";
 const PASSWORD: &str = "correct: horse";
 const RIGHT: Option<(&str, &str)> = Some((USER, PASSWORD));
 const WRONG: Option<(&str, &str)> = Some((USER, "battery"));
-
-/// Which side dials.
-#[derive(Debug, Clone, Copy)]
-enum Dials {
-    Vma,
-    Oma,
-}
-
-impl Dials {
-    const BOTH: [Self; 2] = [Self::Vma, Self::Oma];
-
-    /// Where the other side listens.
-    fn target(self, plant: &Plant) -> SocketAddr {
-        match self {
-            Self::Vma => plant.places.oma_tls,
-            Self::Oma => plant.places.vma_tls,
-        }
-    }
-    fn configure(self, plant: &Plant, target: SocketAddr, proxy: Option<&Proxy>) {
-        match self {
-            Self::Vma => plant.tunnel(&target.to_string(), proxy),
-            Self::Oma => plant.direct(&target.to_string(), proxy),
-        }
-    }
-    fn of(self, (vma, oma): &(Daemon, Daemon)) -> &Daemon {
-        match self {
-            Self::Vma => vma,
-            Self::Oma => oma,
-        }
-    }
-}
 
 #[test]
 fn the_vma_dials() {
