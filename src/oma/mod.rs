@@ -42,10 +42,9 @@ use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Ledger, Reply, send};
-use crate::runtime::service::{
-    ask as ask_loop, certificate_failure, database_failure, forward, hold_database, listen, seed,
-};
+use crate::runtime::service::{ask as ask_loop, certificate_failure, database_failure, forward, hold_database, seed};
 use crate::runtime::signals::{reloads, termination};
+use crate::runtime::sockets::Sockets;
 use crate::store::{RefusedWhat, Store, StoreError};
 use crate::wire::peer::Caller;
 use crate::wire::problem::panicked;
@@ -440,8 +439,10 @@ pub async fn run(
 pub fn main(config: &OmaConfig, file: &Path) -> Result<(), Failure> {
     let executor = Rc::new(LocalExecutor::new());
     async_io::block_on(executor.run(async {
-        let listener = listen(config.listen)?;
-        let secured = config.tls.as_ref().map(|tls| listen(tls.listen)).transpose()?;
+        let mut sockets = Sockets::inherited()?;
+        let listener = sockets.listen(config.listen)?;
+        let secured = config.tls.as_ref().map(|tls| sockets.listen(tls.listen)).transpose()?;
+        sockets.tell_unused();
         let _held = hold_database(&config.database)?;
         let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), OmaConfig::parse)?)));
         let (stop, reloads) = signals.map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;

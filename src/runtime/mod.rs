@@ -9,3 +9,4 @@ pub mod log;
 pub mod secrets;
 pub mod service;
 pub mod signals;
+pub mod sockets;

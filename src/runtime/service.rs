@@ -2,10 +2,8 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use async_io::Async;
 use smol::channel::Sender;
 use smol::stream::{Stream, StreamExt};
 
@@ -15,17 +13,6 @@ use crate::policy::refusal::Refusal;
 use crate::store::StoreError;
 use crate::wire::http::{Request, Response};
 use crate::wire::problem::{Kind, Problem};
-
-/// Binds a listener.
-///
-/// # Errors
-/// Where the address is taken or not of this machine; says what to do.
-pub fn listen(address: SocketAddr) -> Result<Async<TcpListener>, Failure> {
-    Async::<TcpListener>::bind(address).map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot listen on {address}"), error)
-            .with_remedy("end whatever listens there (`ss -ltnp` names it), or change `listen`")
-    })
-}
 
 /// Holds a database for this daemon alone: two would poll and write beside each other. The hold ends with the process,
 /// however that ends.

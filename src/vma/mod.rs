@@ -39,9 +39,10 @@ use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::guard::guarded;
 use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{
-    alive, ask, certificate_failure, database_failure, forward, hold_database, listen, refuse, seed, unreadable,
+    alive, ask, certificate_failure, database_failure, forward, hold_database, refuse, seed, unreadable,
 };
 use crate::runtime::signals::{reloads, termination};
+use crate::runtime::sockets::Sockets;
 use crate::store::{Store, StoreError};
 use crate::wire::http::Response;
 use crate::wire::peer::Caller;
@@ -422,9 +423,11 @@ pub fn main(config: &VmaConfig, file: &Path) -> Result<(), Failure> {
     let executor = Rc::new(LocalExecutor::new());
     async_io::block_on(executor.run(async {
         let clock = Clock::start();
-        let movers = listen(config.listen)?;
-        let change_ids = config.changeid_spool.as_ref().map(|spool| listen(spool.listen)).transpose()?;
-        let secured = config.tls.as_ref().map(|tls| listen(tls.listen)).transpose()?;
+        let mut sockets = Sockets::inherited()?;
+        let movers = sockets.listen(config.listen)?;
+        let change_ids = config.changeid_spool.as_ref().map(|spool| sockets.listen(spool.listen)).transpose()?;
+        let secured = config.tls.as_ref().map(|tls| sockets.listen(tls.listen)).transpose()?;
+        sockets.tell_unused();
         let _held = hold_database(&config.database)?;
         let vma = Vma::open(config, clock.now(), seed()).map_err(|error| database_failure(&error))?;
         let signals = termination().and_then(|stop| Ok((stop, reloads(file.to_owned(), VmaConfig::parse)?)));

@@ -24,5 +24,6 @@ mod namespaces;
 mod plant;
 mod refusals;
 mod run;
+mod sockets;
 mod strait;
 mod ways;
