@@ -182,10 +182,29 @@ fn the_shipped_files_are_valid_and_show_the_true_defaults() {
     let (with_defaults, _) = VMA_FILE.split_once("#[vcenter]").expect("it is there");
     assert_eq!(VmaConfig::parse(&uncommented(with_defaults), "vma.toml"), Ok(shipped));
     let shipped = OmaConfig::parse(OMA_FILE, "oma.toml").expect("as shipped");
-    assert_eq!(OmaConfig::parse(&uncommented(OMA_FILE), "oma.toml"), Ok(shipped));
+    // The links have none either.
+    let (with_defaults, _) = OMA_FILE.split_once("#[[vma]]").expect("they are there");
+    assert_eq!(OmaConfig::parse(&uncommented(with_defaults), "oma.toml"), Ok(shipped));
     for key in ["database", "listen", "discover", "interval", "on_stall", "min_percent", "contact_refresh"] {
         assert!(uncommented(OMA_FILE).lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
     }
+}
+
+#[test]
+fn the_shipped_sections_for_links_are_taken_when_they_are_uncommented_and_show_the_true_defaults() {
+    let oma = OmaConfig::parse(&uncommented(OMA_FILE), "oma.toml").expect("valid");
+    assert_eq!(oma.vmas.len(), 3);
+    let bare = OmaConfig::parse("[tls]\n[pki]", "oma.toml").expect("valid");
+    assert_eq!((oma.tls, oma.pki), (bare.tls, bare.pki));
+    let (_, links) = VMA_FILE.split_once("#[tunnel]").expect("it is there");
+    let vma = VmaConfig::parse(&uncommented(&format!("name = 'site-a'\n[tunnel]{links}")), "vma.toml").expect("valid");
+    let bare =
+        VmaConfig::parse("name = 'a'\n[tls]\nclient_name = 'oma.example'\n[tunnel]\noma = 'oma.example'", "vma.toml");
+    let bare = bare.expect("valid");
+    assert_eq!(vma.tls, bare.tls);
+    let (written, bare) = (vma.tunnel.expect("a tunnel"), bare.tunnel.expect("a tunnel"));
+    assert_eq!((written.oma, written.files), (bare.oma, bare.files));
+    assert!(written.proxy.is_some_and(|proxy| proxy.credentials.is_some()));
 }
 
 /// The file with `#key = value` lines switched on; prose begins with `# `.

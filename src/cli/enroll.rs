@@ -179,6 +179,10 @@ fn finish(files: &TlsFiles, config: &VmaConfig, certificate: &str, key: &str, au
             return Err(failed("use the certificate", &why).with_remedy(remedy));
         }
     }
+    own.is_issued_by(authority.as_bytes()).map_err(|error| {
+        let remedy = "give all that `waybill pki issue` printed: the certificate, and the authority's behind it";
+        failed("use the certificate", &error).with_remedy(remedy)
+    })?;
     put_all(files, certificate, key, authority).map_err(|why| failed("put the certificate down", &why))?;
     output::print(&format!(
         "{}: certificate of {:?}, until {}; the daemon renews it\nnext: restart `waybill vma`\n",

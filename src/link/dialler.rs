@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
@@ -15,13 +16,14 @@ use crate::config::{ProxyConfig, TlsFiles};
 use crate::net::berth::Berth;
 use crate::net::client::{CallError, Phase};
 use crate::net::dial::{Via, dial};
+use crate::net::fair::Fair;
 use crate::net::session::{Session, Side};
-use crate::net::tls::{Expected, Trust};
+use crate::net::tls::{Expected, Facts, Trust};
 use crate::policy::redial::Redial;
 use crate::runtime::clock::Clock;
 use crate::runtime::secrets;
 use crate::wire::origin::Origin;
-use crate::wire::peer::Peer;
+use crate::wire::peer::{Caller, Peer};
 
 /// How long a dial may take, handshakes included.
 const DIAL_WITHIN: Duration = Duration::from_secs(10);
@@ -37,7 +39,7 @@ pub struct Target {
     pub proxy: Option<ProxyConfig>,
     /// Who has to answer.
     pub expected: Expected,
-    /// Fingerprints of certificates of theirs that are revoked.
+    /// Keys of theirs that are revoked.
     pub revoked: BTreeSet<[u8; 32]>,
 }
 
@@ -79,7 +81,9 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                     }
                     future::pending::<String>().await
                 };
-                let carried = Box::pin(carrier.carry(&session, stream, Side::Dialler, &peer));
+                let key = server_key(&stream);
+                let caller = Caller::Known(peer.clone(), key);
+                let carried = Box::pin(carrier.carry(&session, stream, Side::Dialler, &caller));
                 let why = future::or(accepted, carried).await;
                 let why = format!("the link to {} has ended: {why}", target.origin.authority());
                 if berth.take_out(&session, &why) {
@@ -97,8 +101,14 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
     }
 }
 
+/// The key that the server has proved to have.
+fn server_key(stream: &TlsStream<Fair<Async<TcpStream>>>) -> [u8; 32] {
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    certificate.and_then(|certificate| Facts::read(certificate)).map_or([0; 32], |facts| facts.key)
+}
+
 /// One dial.
-async fn open(target: &Target) -> Result<TlsStream<Async<std::net::TcpStream>>, CallError> {
+async fn open(target: &Target) -> Result<TlsStream<Fair<Async<TcpStream>>>, CallError> {
     let phase = Cell::new(Phase::Queue);
     let limit = async {
         Timer::after(DIAL_WITHIN).await;
@@ -113,7 +123,7 @@ async fn open(target: &Target) -> Result<TlsStream<Async<std::net::TcpStream>>, 
         let via = target.proxy.as_ref().map(via).transpose().map_err(unusable)?;
         let stream = dial(&target.origin, via.as_ref(), &phase).await?;
         phase.set(Phase::Tls);
-        trust.connect(&target.origin.host, stream).await
+        trust.connect(&target.origin.host, Fair::new(stream)).await
     };
     future::or(limit, Box::pin(opened)).await
 }

@@ -17,6 +17,7 @@ use super::streams::Carrier;
 use crate::config::TlsListener;
 use crate::model::time::Mono;
 use crate::net::berth::Berth;
+use crate::net::fair::Fair;
 use crate::net::server::{Gatekeeper, Seat, ServerLimits, converse};
 use crate::net::session::{Session, Side};
 use crate::net::tls::{Door, Entrance, Facts, IsServed, Visitor};
@@ -51,7 +52,7 @@ struct Inside {
 
 /// Whom the door lets in besides what the files say.
 pub struct Rules {
-    /// Fingerprints of certificates that are revoked.
+    /// Keys that are revoked.
     pub revoked: std::collections::BTreeSet<[u8; 32]>,
     /// Who is served.
     pub is_served: IsServed,
@@ -114,7 +115,13 @@ impl Gatehouse {
         (Entered { house: Rc::clone(self), number }, shown_out)
     }
 
-    async fn link(&self, stream: TlsStream<Async<TcpStream>>, peer: &Peer, shown_out: Receiver<&'static str>) {
+    async fn link(
+        &self,
+        stream: TlsStream<Fair<Async<TcpStream>>>,
+        peer: &Peer,
+        caller: &Caller,
+        shown_out: Receiver<&'static str>,
+    ) {
         let Some(berth) = (self.berth_of)(peer) else {
             return log::warn!("{peer} dialled a link, and nobody here has one with it");
         };
@@ -127,7 +134,7 @@ impl Gatehouse {
                 Err(_) => future::pending().await,
             }
         };
-        let why = future::or(left, self.carrier.carry(&session, stream, Side::Listener, peer)).await;
+        let why = future::or(left, self.carrier.carry(&session, stream, Side::Listener, caller)).await;
         session.close(&why);
         if berth.take_out(&session, &format!("the link of {peer} has ended: {why}")) {
             (self.news)(peer, News::Down(why));
@@ -136,7 +143,7 @@ impl Gatehouse {
 
     async fn serve(
         &self,
-        stream: TlsStream<Async<TcpStream>>,
+        stream: TlsStream<Fair<Async<TcpStream>>>,
         caller: Caller,
         seat: Seat,
         shown_out: Option<Receiver<&'static str>>,
@@ -164,16 +171,18 @@ impl Gatekeeper for Gatehouse {
         self.refusals.tell(&from, why);
     }
 
-    async fn receive(self: Rc<Self>, stream: TlsStream<Async<TcpStream>>, visitor: Visitor, seat: Seat) {
+    async fn receive(self: Rc<Self>, stream: TlsStream<Fair<Async<TcpStream>>>, visitor: Visitor, seat: Seat) {
         match visitor {
             Visitor::Applicant => self.serve(stream, Caller::Applicant, seat, None).await,
             Visitor::Http(peer, facts) => {
+                let caller = Caller::Known(peer, facts.key);
                 let (_entered, shown_out) = self.enter(facts);
-                self.serve(stream, Caller::Known(peer), seat, Some(shown_out)).await;
+                self.serve(stream, caller, seat, Some(shown_out)).await;
             }
             Visitor::Link(peer, facts) => {
+                let caller = Caller::Known(peer.clone(), facts.key);
                 let (_entered, shown_out) = self.enter(facts);
-                self.link(stream, &peer, shown_out).await;
+                self.link(stream, &peer, &caller, shown_out).await;
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::net::client::Client;
 use crate::net::server::{Crowd, Scratch, ServerLimits, converse};
 use crate::net::session::{Session, Side};
 use crate::wire::http::Method;
-use crate::wire::peer::{Caller, Peer};
+use crate::wire::peer::Caller;
 
 /// What is needed of the appliance to carry a link.
 #[derive(Clone)]
@@ -30,15 +30,15 @@ impl Carrier {
     }
 
     /// Carries a session until it ends; tells why.
-    pub(super) async fn carry<S>(&self, session: &Session, stream: S, side: Side, peer: &Peer) -> String
+    pub(super) async fn carry<S>(&self, session: &Session, stream: S, side: Side, caller: &Caller) -> String
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         // Those of the other side only, of whom each may have half of the streams.
         let crowd = Crowd::new(limits::STREAMS_PER_LINK / 2);
         let handler = {
-            let (answers, peer) = (Rc::clone(&self.answers), Caller::Known(peer.clone()));
-            Rc::new(async move |request| answers(peer.clone(), request).await)
+            let (answers, caller) = (Rc::clone(&self.answers), caller.clone());
+            Rc::new(async move |request| answers(caller.clone(), request).await)
         };
         let on_stream = |stream| {
             if crowd.is_full() {

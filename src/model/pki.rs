@@ -7,6 +7,8 @@ use super::time::Wall;
 pub struct IssuedCertificate {
     /// SHA-256 of it, 64 hexadecimal digits.
     pub fingerprint: String,
+    /// SHA-256 of its public key, by which it is known when it is revoked.
+    pub key_sha256: String,
     /// Whose it is, as its URI says.
     pub owner: String,
     /// When it was issued.

@@ -9,6 +9,7 @@ use async_io::Async;
 use futures_rustls::client::TlsStream;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
+use super::fair::Fair;
 use super::stream::Duplex;
 
 /// A connection.
@@ -88,7 +89,7 @@ impl Duplex for yamux::Stream {
     }
 }
 
-impl Duplex for futures_rustls::server::TlsStream<Async<TcpStream>> {
+impl Duplex for futures_rustls::server::TlsStream<Fair<Async<TcpStream>>> {
     async fn end_sending(&mut self) -> io::Result<()> {
         self.close().await
     }

@@ -6,6 +6,7 @@ pub mod berth;
 pub mod client;
 pub mod dial;
 mod error;
+pub mod fair;
 mod gate;
 mod link;
 mod pace;

@@ -21,6 +21,7 @@ use smol::future;
 use smol::io::{AsyncRead, AsyncWrite};
 use yamux::{Config, Connection, ConnectionError, Mode, Stream};
 
+use super::fair::Fair;
 use super::tls::Refused;
 use crate::limits;
 
@@ -132,7 +133,8 @@ impl Session {
             Side::Dialler => Mode::Client,
             Side::Listener => Mode::Server,
         };
-        let stream = Heard { stream, shared: Rc::clone(&self.0) };
+        // Frames are small, and a peer may send them without end.
+        let stream = Fair::new(Heard { stream, shared: Rc::clone(&self.0) });
         let mut connection = Connection::new(stream, config, mode);
         let moving = poll_fn(|context| self.turn(&mut connection, context, &mut on_stream));
         let why = future::or(moving, self.watch(knock)).await;

@@ -101,6 +101,7 @@ pub async fn write_all<S: AsyncWrite + Unpin>(
             yield_now().await;
         }
     }
-    // TLS may still hold the last of it back.
-    poll_fn(|context| Pin::new(&mut *stream).poll_flush(context)).await.map_err(Cut::Broken)
+    // TLS may still hold the last of it back, and the peer may not read.
+    let flushed = poll_fn(|context| Pin::new(&mut *stream).poll_flush(context).map_ok(|()| 1));
+    pace.step(flushed).await.map(drop)
 }

@@ -22,7 +22,13 @@ use super::links::vma_of;
 use super::routes::Call;
 
 impl Oma {
-    pub(super) fn answer(&mut self, now: Now, call: Call, vma: Option<VmaName>) -> Result<Answer, Problem> {
+    pub(super) fn answer(
+        &mut self,
+        now: Now,
+        call: Call,
+        caller: &Caller,
+        vma: Option<VmaName>,
+    ) -> Result<Answer, Problem> {
         match call {
             Call::Track(request) => {
                 let stored = self.ended(now, &request.job)?;
@@ -78,7 +84,7 @@ impl Oma {
                 Ok(Answer::WhenWritten(Response::json(200, changeid::render_stored(&job, &report))))
             }
             Call::Enrol(asked) => self.enrol(now, &asked),
-            Call::Renew(asked) => self.renew(now, vma, &asked),
+            Call::Renew(asked) => self.renew(now, vma, caller, &asked),
             Call::Health => Ok(Answer::AtOnce(alive())),
         }
     }
@@ -87,14 +93,14 @@ impl Oma {
     /// yet asks for one, and nothing else. Answers the VMA, where the caller is one.
     pub(super) fn may_ask(&mut self, now: Now, caller: &Caller, call: &Call) -> Result<Option<VmaName>, Problem> {
         let peer = match caller {
-            Caller::Local | Caller::Known(Peer::Operator(_)) => return Ok(None),
+            Caller::Local | Caller::Known(Peer::Operator(_), _) => return Ok(None),
             Caller::Applicant => {
                 return match call {
                     Call::Enrol(_) => Ok(None),
                     _ => Err(not_yours("whoever has no certificate", "not to be asked without one")),
                 };
             }
-            Caller::Known(peer) => peer,
+            Caller::Known(peer, _) => peer,
         };
         let vma = vma_of(&self.config, peer);
         let vma = vma.ok_or_else(|| not_yours(&peer.to_string(), "for the OMA's operators and configured VMAs"))?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Oma;
-use super::books::{booked, entry, fingerprint};
+use super::books::{booked, entry, key};
 use super::event::Answer;
 use super::links::Revoked;
 use crate::model::id::VmaName;
@@ -18,11 +18,13 @@ use crate::runtime::service::unreadable;
 use crate::store::StoreError;
 use crate::wire::enrolment::{EnrolDoc, IssuedDoc, render_issued};
 use crate::wire::http::Response;
-use crate::wire::peer::Peer;
+use crate::wire::peer::{Caller, Peer};
 use crate::wire::problem::{Kind, Problem};
 
 /// Refused enrolments that get an entry of their own in a daemon's life; the log has all of them.
 const REFUSALS: u32 = 1000;
+/// Certificates that a VMA gets within a third of their time: one, and some whose answer was lost on the way.
+const RENEWALS: usize = 5;
 /// From one warning about a certificate to the next.
 const WARN_EVERY: Duration = Duration::from_secs(86_400);
 
@@ -48,7 +50,7 @@ impl Oma {
         if self.books.seen != Some(version) {
             let certificates = store.certificates()?;
             let revoked = certificates.iter().filter(|one| one.revoked_at.is_some());
-            let revoked: Revoked = revoked.filter_map(|one| Some((fingerprint(one)?, one.owner.clone()))).collect();
+            let revoked: Revoked = revoked.filter_map(|one| Some((key(one)?, one.owner.clone()))).collect();
             self.books.seen = Some(version);
             if revoked != self.books.revoked {
                 is_new = true;
@@ -69,7 +71,7 @@ impl Oma {
         let seconds = now.wall.unix_millis().div_euclid(1000);
         let revoked = &self.books.revoked;
         self.links.show_out(|facts| match facts {
-            facts if revoked.contains_key(&facts.fingerprint) => Some("its certificate is revoked"),
+            facts if revoked.contains_key(&facts.key) => Some("its certificate is revoked"),
             facts if facts.not_after <= seconds => Some("its certificate has expired"),
             _ => None,
         });
@@ -137,10 +139,42 @@ impl Oma {
     }
 
     /// Gives a VMA that is in a new certificate.
-    pub(super) fn renew(&mut self, now: Now, vma: Option<VmaName>, asked: &EnrolDoc) -> Result<Answer, Problem> {
+    pub(super) fn renew(
+        &mut self,
+        now: Now,
+        vma: Option<VmaName>,
+        caller: &Caller,
+        asked: &EnrolDoc,
+    ) -> Result<Answer, Problem> {
+        let refuse = |why: &str| Problem::new(Kind::EnrolmentRefused, why);
+        let (Some(vma), Caller::Known(_, key)) = (vma, caller) else {
+            return Err(refuse("only a VMA's own certificate is renewed"));
+        };
+        // What was revoked since the last look must not outlive it by a new certificate.
+        if self.read_books(now).map_err(|error| unreadable(&error))? {
+            self.tell_door();
+        }
+        if self.books.revoked.contains_key(key) {
+            return Err(refuse("the certificate is revoked"));
+        }
+        let owner = Peer::Vma(vma);
+        if self.has_renewed_enough(now, &owner)? {
+            return Err(refuse("this VMA has renewed its certificate several times already: try again later"));
+        }
         let authority = self.authority()?;
-        let vma = vma.ok_or_else(|| Problem::new(Kind::EnrolmentRefused, "only a VMA's own certificate is renewed"))?;
-        self.issue(now, &authority, &Peer::Vma(vma), &asked.request, "renewed")
+        self.issue(now, &authority, &owner, &asked.request, "renewed")
+    }
+
+    /// The books only grow, and a certificate lasts.
+    fn has_renewed_enough(&self, now: Now, owner: &Peer) -> Result<bool, Problem> {
+        let certificates = self.ledger.store().certificates().map_err(|error| unreadable(&error))?;
+        let window = i64::try_from(self.valid_for().as_millis() / 3).unwrap_or(i64::MAX);
+        let since = now.wall.unix_millis().saturating_sub(window);
+        let uri = owner.uri();
+        let recent = certificates.iter().filter(|one| {
+            Some(&one.owner) == uri.as_ref() && one.issued_at.unix_millis() > since && one.issued_at <= now.wall
+        });
+        Ok(recent.count() >= RENEWALS)
     }
 
     fn issue(

@@ -24,9 +24,9 @@ pub(super) struct Books {
     pub(super) refusals: u32,
 }
 
-/// A certificate's fingerprint as TLS has it.
-pub(super) fn fingerprint(certificate: &IssuedCertificate) -> Option<[u8; 32]> {
-    HEXLOWER.decode(certificate.fingerprint.as_bytes()).ok()?.try_into().ok()
+/// A certificate's key as TLS has it.
+pub(super) fn key(certificate: &IssuedCertificate) -> Option<[u8; 32]> {
+    HEXLOWER.decode(certificate.key_sha256.as_bytes()).ok()?.try_into().ok()
 }
 
 /// An entry about somebody.
@@ -41,6 +41,7 @@ pub fn booked(at: Wall, owner: &Peer, issued: &Issued, event: &'static str) -> (
     let message = format!("{owner} has a certificate until {until}, SHA-256 {fingerprint}");
     let certificate = IssuedCertificate {
         fingerprint,
+        key_sha256: HEXLOWER.encode(&issued.facts.key),
         owner: owner.uri().unwrap_or_default(),
         issued_at: at,
         not_after: Wall::from_unix_millis(issued.facts.not_after.saturating_mul(1000)),

@@ -26,7 +26,7 @@ use crate::wire::peer::Peer;
 
 const NOT_YET: &str = "the VMA has not dialled this OMA yet";
 
-/// Fingerprints of certificates that are revoked, and whose they were, as a URI.
+/// Keys that are revoked ([`Facts::key`]), and whose they were, as a URI.
 pub(super) type Revoked = BTreeMap<[u8; 32], String>;
 
 /// All links.
@@ -95,7 +95,7 @@ impl Links {
                     files: files.clone(),
                     proxy: proxy.clone(),
                     expected,
-                    revoked: revoked.map(|(fingerprint, _)| *fingerprint).collect(),
+                    revoked: revoked.map(|(key, _)| *key).collect(),
                 };
                 Client::over_link(self.dial(&vma.name, target), timeout)
             }

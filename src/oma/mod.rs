@@ -319,7 +319,7 @@ impl Appliance for Oma {
                         self.ledger.check_room()?;
                     }
                     self.fleet.put_down();
-                    guarded(|| self.answer(now, call, vma)).unwrap_or_else(|place| {
+                    guarded(|| self.answer(now, call, &caller, vma)).unwrap_or_else(|place| {
                         self.go_on_after_panic(now, &place);
                         Err(panicked())
                     })

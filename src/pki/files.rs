@@ -48,8 +48,17 @@ pub fn put_all(files: &TlsFiles, certificate: &str, key: &str, authority: &str) 
     Ok(())
 }
 
+/// The folder of a file, whose path may be relative.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        Some(_) => Path::new("."),
+        None => Path::new("/"),
+    }
+}
+
 fn stage(file: &Path, text: &str, readable: Readable) -> io::Result<PathBuf> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
+    let folder = folder_of(file);
     fs::create_dir_all(folder)?;
     let mut name = file.as_os_str().to_owned();
     name.push(".new");
@@ -77,7 +86,7 @@ fn stage(file: &Path, text: &str, readable: Readable) -> io::Result<PathBuf> {
 fn settle(stage: &Path, file: &Path) -> io::Result<()> {
     fs::rename(stage, file)?;
     // The name is on the disk with the folder.
-    File::open(file.parent().unwrap_or(Path::new("/")))?.sync_all()
+    File::open(folder_of(file))?.sync_all()
 }
 
 /// Gives a database that root may just have made, with what SQLite keeps beside it, to the owner of its folder.
@@ -86,7 +95,7 @@ fn settle(stage: &Path, file: &Path) -> io::Result<()> {
 /// What is wrong, with the file's name.
 pub fn give_to_folders_owner(database: &Path) -> Result<(), String> {
     let failed = |file: &Path, error: io::Error| format!("{}: {error}", file.display());
-    let folder = database.parent().unwrap_or(Path::new("/"));
+    let folder = folder_of(database);
     let owner = fs::metadata(folder).map_err(|error| failed(folder, error))?;
     for suffix in ["", "-wal", "-shm"] {
         let mut name = database.as_os_str().to_owned();

@@ -66,8 +66,8 @@ impl Store {
     pub fn keep_certificate(&mut self, issued: &IssuedCertificate, entry: &PkiEvent) -> Result<(), StoreError> {
         self.book("keep a certificate in", |conn| {
             conn.execute(
-                "INSERT INTO certificates (fingerprint, owner, issued_at, not_after) VALUES (?1, ?2, ?3, ?4)",
-                params![issued.fingerprint, issued.owner, issued.issued_at.to_string(), issued.not_after.to_string()],
+                "INSERT INTO certificates (fingerprint, key_sha256, owner, issued_at, not_after) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![issued.fingerprint, issued.key_sha256, issued.owner, issued.issued_at.to_string(), issued.not_after.to_string()],
             )?;
             note(conn, entry)
         })
@@ -119,11 +119,12 @@ fn note(conn: &Connection, entry: &PkiEvent) -> rusqlite::Result<()> {
 impl Queries {
     /// All certificates that were issued, oldest first.
     pub fn certificates(&self) -> Result<Vec<IssuedCertificate>, StoreError> {
-        const SELECT: &str = "SELECT fingerprint, owner, issued_at, not_after, revoked_at, revoked_reason
+        const SELECT: &str = "SELECT fingerprint, key_sha256, owner, issued_at, not_after, revoked_at, revoked_reason
                               FROM certificates ORDER BY issued_at, rowid";
         self.rows("read the certificates in", "certificates", SELECT, [], |cells| {
             Ok(Some(IssuedCertificate {
                 fingerprint: cells.text()?.unwrap_or_default(),
+                key_sha256: cells.text()?.unwrap_or_default(),
                 owner: cells.text()?.unwrap_or_default(),
                 issued_at: cells.time()?.unwrap_or_default(),
                 not_after: cells.time()?.unwrap_or_default(),

@@ -348,10 +348,10 @@ fn may_ask(caller: &Caller, call: &Call) -> Result<(), Problem> {
     match (caller, call) {
         (Caller::Local, _) => Ok(()),
         (
-            Caller::Known(_),
+            Caller::Known(..),
             Call::Progress(_) | Call::List { .. } | Call::Log { .. } | Call::Finish(..) | Call::Health,
         ) => Ok(()),
-        (Caller::Known(peer), Call::Push(..) | Call::Declare(..)) => {
+        (Caller::Known(peer, _), Call::Push(..) | Call::Declare(..)) => {
             let detail = format!("{peer} asked for what is for the movers on the VMA, over its loopback port");
             Err(Problem::new(Kind::NotYours, detail))
         }

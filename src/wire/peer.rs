@@ -29,8 +29,8 @@ pub enum Peer {
 pub enum Caller {
     /// Somebody on this machine, over loopback.
     Local,
-    /// Somebody with a certificate.
-    Known(Peer),
+    /// Somebody with a certificate, and the SHA-256 of its public key.
+    Known(Peer, [u8; 32]),
     /// Somebody without one, who may have a token.
     Applicant,
 }

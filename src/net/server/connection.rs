@@ -213,10 +213,14 @@ async fn linger<S, H>(stream: &mut S, room: &Room<H>)
 where
     S: Duplex,
 {
-    if stream.end_sending().await.is_ok() {
-        let mut patience = Timer::after(room.limits.linger);
-        future::or(discard(stream, &room.scratch), elapsed(&mut patience)).await;
-    }
+    let mut patience = Timer::after(room.limits.linger);
+    let ended = async {
+        // With TLS this is a write, for which the peer may have no room.
+        if stream.end_sending().await.is_ok() {
+            discard(stream, &room.scratch).await;
+        }
+    };
+    future::or(ended, elapsed(&mut patience)).await;
 }
 
 async fn elapsed(timer: &mut Timer) {

@@ -23,6 +23,7 @@ pub use self::crowd::{Crowd, Seat};
 pub use self::room::ServerLimits;
 
 use self::room::Room;
+use super::fair::Fair;
 use super::stream::Duplex;
 pub use super::stream::Scratch;
 use super::tls::{Door, Visitor};
@@ -58,7 +59,7 @@ pub trait Gatekeeper {
     /// Somebody came in. The connection ends with the future.
     fn receive(
         self: Rc<Self>,
-        stream: TlsStream<Async<TcpStream>>,
+        stream: TlsStream<Fair<Async<TcpStream>>>,
         visitor: Visitor,
         seat: Seat,
     ) -> impl Future<Output = ()>;
@@ -84,7 +85,7 @@ pub async fn serve_secured<G>(
             let door = keeper.door();
             let admitted = {
                 let resting = seat.rest();
-                let handshake = async { door.admit(stream).await };
+                let handshake = async { door.admit(Fair::new(stream)).await };
                 let elapsed = async {
                     Timer::after(patience).await;
                     Err(format!("it has not said who it is within {} s", patience.as_secs()))

@@ -33,7 +33,7 @@ pub struct Entrance<'e> {
     pub authority: &'e [u8],
     /// True where TLS 1.2 is spoken besides 1.3.
     pub allow_tls12: bool,
-    /// Fingerprints of certificates that are revoked.
+    /// Keys that are revoked ([`Facts::key`]).
     pub revoked: BTreeSet<[u8; 32]>,
     /// Who of them is served.
     pub is_served: IsServed,
@@ -178,11 +178,11 @@ impl ClientCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let verified = self.by_authority.verify_client_cert(certificate, intermediates, now)?;
-        if self.revoked.contains(&Facts::fingerprint_of(certificate)) {
+        let facts = Facts::read(certificate).ok_or(CertificateError::BadEncoding)?;
+        if self.revoked.contains(&facts.key) {
             return Err(CertificateError::Revoked.into());
         }
-        let peer = Facts::read(certificate).and_then(|facts| facts.peer);
-        match peer {
+        match facts.peer {
             Some(peer) if (self.is_served)(&peer) => Ok(verified),
             _ => Err(CertificateError::ApplicationVerificationFailure.into()),
         }

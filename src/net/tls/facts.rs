@@ -21,8 +21,11 @@ pub struct Facts {
     pub not_after: i64,
     /// The DNS names and addresses under which it may be dialled.
     pub hosts: Vec<String>,
-    /// The SHA-256 of all of it.
+    /// The SHA-256 of all of it, for people.
     pub fingerprint: [u8; 32],
+    /// The SHA-256 of its public key (SubjectPublicKeyInfo). What is revoked is known by this: whoever holds a certificate
+    /// can write its signature in another way, so that its fingerprint is another one, and its key cannot be.
+    pub key: [u8; 32],
 }
 
 impl Facts {
@@ -56,13 +59,14 @@ impl Facts {
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
             fingerprint: Self::fingerprint_of(certificate),
+            key: Self::fingerprint_of(parsed.public_key().raw),
         })
     }
 
-    /// The SHA-256 of a certificate.
-    pub fn fingerprint_of(certificate: &[u8]) -> [u8; 32] {
+    /// The SHA-256 of a certificate, or of a part of it.
+    pub fn fingerprint_of(part: &[u8]) -> [u8; 32] {
         let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, certificate).as_ref());
+        bytes.copy_from_slice(digest(&SHA256, part).as_ref());
         bytes
     }
 

@@ -1,8 +1,10 @@
 //! Who we are: a certificate with its chain and the private key, as they lie in their files.
 
 use rustls::RootCertStore;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
 use super::facts::Facts;
@@ -64,6 +66,22 @@ impl Own {
         })?;
         let facts = Self::first(certificate)?;
         Ok(Self { chain, key, facts })
+    }
+}
+
+impl Own {
+    /// That the authority in this PEM file has issued it, and that it is valid now.
+    ///
+    /// # Errors
+    /// What is wrong with either.
+    pub fn is_issued_by(&self, authority: &[u8]) -> Result<(), BadTls> {
+        let roots = roots(authority)?;
+        let (own, between) = self.chain.split_first().ok_or(BadTls::NoCertificate)?;
+        let refuse = |error: rustls::Error| BadTls::BadCertificate(1, format!("{error}"));
+        let parsed = ParsedCertificate::try_from(own).map_err(refuse)?;
+        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, between, UnixTime::now(), algorithms.all)
+            .map_err(refuse)
     }
 }
 

@@ -63,7 +63,7 @@ impl Trust {
         Self::build(right, None, both_versions(true), None)
     }
 
-    /// Trusts the other side of a link, unless its certificate has a fingerprint that is revoked, and shows it who we are.
+    /// Trusts the other side of a link, unless its key is revoked, and shows it who we are.
     pub fn of_link(
         authority: &[u8],
         own: &Own,
@@ -179,11 +179,11 @@ impl Verifier {
             }
             Right::Link { roots, expected, revoked } => {
                 self.is_certified(shown, roots)?;
-                if revoked.contains(&Facts::fingerprint_of(shown.certificate)) {
+                let facts = Facts::read(shown.certificate).ok_or("cannot be read")?;
+                if revoked.contains(&facts.key) {
                     return Err("is revoked: enrol its owner again".to_owned());
                 }
-                let peer = Facts::read(shown.certificate).and_then(|facts| facts.peer);
-                let peer = peer.ok_or("names nobody: it has neither a waybill URI nor a DNS name")?;
+                let peer = facts.peer.ok_or("names nobody: it has neither a waybill URI nor a DNS name")?;
                 match (&peer, expected) {
                     (Peer::Oma, Expected::Oma) => Ok(()),
                     (Peer::Vma(name), Expected::Vma(wanted)) if name == wanted => Ok(()),

@@ -4,6 +4,7 @@
 pub(super) const FOURTH: &str = r"
 CREATE TABLE certificates (
     fingerprint    TEXT NOT NULL PRIMARY KEY CHECK (length(fingerprint) = 64),
+    key_sha256     TEXT NOT NULL CHECK (length(key_sha256) = 64),
     owner          TEXT NOT NULL CHECK (owner <> ''),
     issued_at      TEXT NOT NULL,
     not_after      TEXT NOT NULL,
@@ -14,7 +15,7 @@ CREATE TABLE certificates (
 CREATE TRIGGER certificates_stay BEFORE DELETE ON certificates
 BEGIN SELECT RAISE(ABORT, 'a certificate that was issued stays in the books: set revoked_at and revoked_reason'); END;
 CREATE TRIGGER certificates_only_get_revoked BEFORE UPDATE ON certificates
-WHEN OLD.revoked_at IS NOT NULL OR NEW.fingerprint <> OLD.fingerprint OR NEW.owner <> OLD.owner
+WHEN OLD.revoked_at IS NOT NULL OR NEW.fingerprint <> OLD.fingerprint OR NEW.key_sha256 <> OLD.key_sha256 OR NEW.owner <> OLD.owner
      OR NEW.issued_at <> OLD.issued_at OR NEW.not_after <> OLD.not_after
 BEGIN SELECT RAISE(ABORT, 'a certificate can be revoked, once, and nothing else of it changes'); END;
 
