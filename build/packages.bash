@@ -33,6 +33,8 @@ test_packages=(
   nftables:/usr/sbin/nft
   iproute2:/usr/sbin/ip
   curl:curl
+  sslscan:sslscan
+  systemd:systemd-socket-activate
 )
 
 # Prints a line before each thing that is done.

@@ -183,7 +183,7 @@ fn finish(files: &TlsFiles, config: &VmaConfig, certificate: &str, key: &str, au
         let remedy = "give all that `waybill pki issue` printed: the certificate, and the authority's behind it";
         failed("use the certificate", &error).with_remedy(remedy)
     })?;
-    put_all(files, certificate, key, authority).map_err(|why| failed("put the certificate down", &why))?;
+    put_all(files, certificate, key, Some(authority)).map_err(|why| failed("put the certificate down", &why))?;
     output::print(&format!(
         "{}: certificate of {:?}, until {}; the daemon renews it\nnext: restart `waybill vma`\n",
         files.certificate.display(),

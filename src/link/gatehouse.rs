@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::Async;
+use async_io::{Async, Timer};
 use futures_rustls::server::TlsStream;
 use smol::channel::{Receiver, Sender};
 use smol::future;
@@ -15,6 +15,7 @@ use super::credentials::Credentials;
 use super::port::News;
 use super::streams::Carrier;
 use crate::config::TlsListener;
+use crate::limits;
 use crate::model::time::Mono;
 use crate::net::berth::Berth;
 use crate::net::fair::Fair;
@@ -24,6 +25,8 @@ use crate::net::tls::{Door, Entrance, Facts, IsServed, Visitor};
 use crate::runtime::clock::Clock;
 use crate::wire::peer::{Caller, Peer};
 
+/// How long an enrolment may take.
+const ENROLS_WITHIN: Duration = Duration::from_secs(20);
 /// Refusals of one minute that are told one by one.
 const TOLD_PER_MINUTE: u32 = 20;
 
@@ -41,7 +44,17 @@ pub struct Gatehouse {
     news: NewsOf,
     inside: RefCell<BTreeMap<u64, Inside>>,
     next_number: Cell<u64>,
+    applicants: Cell<usize>,
     refusals: Refusals,
+}
+
+/// An applicant's stay.
+struct Leaves<'c>(&'c Cell<usize>);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// Somebody who is in.
@@ -88,6 +101,7 @@ impl Gatehouse {
             news,
             inside: RefCell::default(),
             next_number: Cell::default(),
+            applicants: Cell::default(),
             refusals: Refusals::new(),
         }
     }
@@ -105,6 +119,24 @@ impl Gatehouse {
                 let _ = inside.out.try_send(why);
             }
         }
+    }
+
+    /// Who has no certificate gets a moment, and there are few of them at a time.
+    async fn hear(&self, stream: TlsStream<Fair<Async<TcpStream>>>, seat: Seat) {
+        if self.applicants.get() >= limits::APPLICANTS {
+            return log::warn!("more than {} enrol at a time: one was sent away", limits::APPLICANTS);
+        }
+        self.applicants.set(self.applicants.get() + 1);
+        let _leaves = Leaves(&self.applicants);
+        let elapsed = async {
+            Timer::after(ENROLS_WITHIN).await;
+        };
+        future::or(self.serve(stream, Caller::Applicant, seat, None), elapsed).await;
+    }
+
+    fn has_enough(&self, facts: &Facts) -> bool {
+        let inside = self.inside.borrow();
+        inside.values().filter(|other| other.facts.key == facts.key).count() >= limits::CONNECTIONS_PER_KEY
     }
 
     fn enter(self: &Rc<Self>, facts: Facts) -> (Entered, Receiver<&'static str>) {
@@ -136,7 +168,8 @@ impl Gatehouse {
         };
         let why = future::or(left, self.carrier.carry(&session, stream, Side::Listener, caller)).await;
         session.close(&why);
-        if berth.take_out(&session, &format!("the link of {peer} has ended: {why}")) {
+        let why = format!("the link of {peer} has ended: {why}");
+        if berth.take_out(&session, &why) {
             (self.news)(peer, News::Down(why));
         }
     }
@@ -173,7 +206,10 @@ impl Gatekeeper for Gatehouse {
 
     async fn receive(self: Rc<Self>, stream: TlsStream<Fair<Async<TcpStream>>>, visitor: Visitor, seat: Seat) {
         match visitor {
-            Visitor::Applicant => self.serve(stream, Caller::Applicant, seat, None).await,
+            Visitor::Applicant => self.hear(stream, seat).await,
+            Visitor::Http(_, facts) | Visitor::Link(_, facts) if self.has_enough(&facts) => {
+                log::warn!("more than {} connections of one certificate: one was closed", limits::CONNECTIONS_PER_KEY);
+            }
             Visitor::Http(peer, facts) => {
                 let caller = Caller::Known(peer, facts.key);
                 let (_entered, shown_out) = self.enter(facts);

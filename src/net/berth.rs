@@ -1,7 +1,7 @@
 //! Where a link's session lies while there is one: whoever has something to ask over the link waits here for a moment,
 //! because a link that was cut is soon there again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -13,10 +13,12 @@ use smol::future;
 use yamux::Stream;
 
 use super::session::Session;
+use crate::model::time::Mono;
+use crate::runtime::clock::Clock;
 
-/// How long a call waits for a link that is down: longer than most redials, short enough that three calls tell of a dead
-/// link within 15 s.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long calls wait for a link that has just ended: longer than the first redial takes, and shorter than the limit of any
+/// call, so that what is told is why there is no link. Nobody waits for one that has been down for longer.
+const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// The place of one link; clones share it.
 #[derive(Clone)]
@@ -27,6 +29,9 @@ struct Inside {
     /// Why there is none.
     why: RefCell<String>,
     waiting: RefCell<Vec<Waker>>,
+    clock: Clock,
+    /// Since when there is none.
+    empty_since: Cell<Mono>,
 }
 
 impl fmt::Debug for Berth {
@@ -38,9 +43,14 @@ impl fmt::Debug for Berth {
 impl Berth {
     /// An empty one, and why it is empty.
     pub fn new(why: &str) -> Self {
-        let inside =
-            Inside { session: RefCell::default(), why: RefCell::new(why.to_owned()), waiting: RefCell::default() };
-        Self(Rc::new(inside))
+        let clock = Clock::start();
+        Self(Rc::new(Inside {
+            session: RefCell::default(),
+            why: RefCell::new(why.to_owned()),
+            waiting: RefCell::default(),
+            clock,
+            empty_since: Cell::new(clock.now().mono),
+        }))
     }
 
     /// Puts a session in. The one before it ends: the other side has dialled anew, so that it has given that one up,
@@ -59,6 +69,7 @@ impl Berth {
         let is_present = self.0.session.borrow().as_ref().is_some_and(|present| present.is(session));
         if is_present {
             self.0.session.replace(None);
+            self.0.empty_since.set(self.0.clock.now().mono);
             self.tell(why);
         }
         is_present
@@ -96,7 +107,11 @@ impl Berth {
             }
         };
         let elapsed = async {
-            Timer::after(PATIENCE).await;
+            let empty_for = match self.session() {
+                Some(_) => Duration::ZERO,
+                None => self.0.clock.now().mono.since(self.0.empty_since.get()),
+            };
+            Timer::after(PATIENCE.saturating_sub(empty_for)).await;
             Err(self.0.why.borrow().clone())
         };
         future::or(arrived, elapsed).await

@@ -108,7 +108,7 @@ impl Oma {
         let authority = Authority::open(&pki.folder)?;
         let made = request::make()?;
         let issued = authority.issue(&made.request, &Peer::Oma, &own.hosts, now.wall, pki.valid_for)?;
-        files::put_all(&tls.files, &issued.chain, &made.key, &authority.certificate)?;
+        files::put_all(&tls.files, &issued.chain, &made.key, None)?;
         self.keep(now, &Peer::Oma, &issued, "renewed").map_err(|error| error.to_string())
     }
 

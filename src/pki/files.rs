@@ -26,20 +26,18 @@ pub fn put(file: &Path, text: &str, readable: Readable) -> Result<(), String> {
     settle(&stage, file).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
-/// Puts certificate, key and authority down together: all three are written before the first takes its place, so that a
-/// full disk leaves the old ones.
+/// Puts certificate and key down together, with the authority where it is new here: all are written before the first takes
+/// its place, so that a full disk leaves the old ones. A renewal leaves the file of the authority alone, in which others may
+/// stand besides.
 ///
 /// # Errors
 /// What is wrong, with the file's name.
-pub fn put_all(files: &TlsFiles, certificate: &str, key: &str, authority: &str) -> Result<(), String> {
-    let all = [
-        (&files.authority, authority, Readable::ByAll),
-        (&files.key, key, Readable::ByOwner),
-        (&files.certificate, certificate, Readable::ByAll),
-    ];
+pub fn put_all(files: &TlsFiles, certificate: &str, key: &str, authority: Option<&str>) -> Result<(), String> {
+    let authority = authority.map(|authority| (&files.authority, authority, Readable::ByAll));
+    let own = [(&files.key, key, Readable::ByOwner), (&files.certificate, certificate, Readable::ByAll)];
     let failed = |file: &Path, error: io::Error| format!("cannot write {}: {error}", file.display());
     let mut stages = Vec::new();
-    for (file, text, readable) in all {
+    for (file, text, readable) in authority.into_iter().chain(own) {
         stages.push((stage(file, text, readable).map_err(|error| failed(file, error))?, file));
     }
     for (stage, file) in stages {

@@ -247,7 +247,7 @@ pub fn unasked(disk: &str, why: &str, known: Option<&KnownChangeId>) -> Note {
 }
 
 /// What to do while the OMA is out of reach.
-const REMEDY: &str = "it is tried again at least every 30 s: bring the OMA and the tunnel to it back, or correct `oma` in [changeid_spool]";
+const REMEDY: &str = "it is tried again at least every 30 s: bring the OMA and the way to it back, which is [tunnel], [tls] or `oma` in [changeid_spool]";
 
 #[cfg(test)]
 mod tests {

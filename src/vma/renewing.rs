@@ -83,6 +83,6 @@ async fn renew(client: &Client, files: &TlsFiles, old: &Facts) -> Result<String,
         return Err("the OMA signed for somebody else".to_owned());
     }
     own.is_issued_by(issued.authority.as_bytes()).map_err(|error| error.to_string())?;
-    files::put_all(files, &issued.certificate, &made.key, &issued.authority)?;
+    files::put_all(files, &issued.certificate, &made.key, None)?;
     Ok(Facts::text_of(own.facts.not_after))
 }

@@ -170,7 +170,7 @@ fn f47_who_is_revoked_is_cut_off_while_other_links_and_jobs_go_on() {
     office.track(&vma, &oma, "job-1");
     let said = office.succeeds(&["pki", "revoke", "--vma", "site-a", "--reason", "stolen"]);
     assert!(said.contains("urn:waybill:vma:site-a: 1 revoked"), "{said}");
-    logged(&oma, "vma=site-a its certificate is revoked");
+    logged(&oma, "vma=site-a the link of the VMA \"site-a\" has ended: its certificate is revoked");
     logged(&oma, "was not let in: its certificate is revoked");
     logged(&vma, "the other side refuses our certificate: it is revoked. Enrol again");
     office.site.until_rows("SELECT contact FROM replication_jobs WHERE id = 'job-1'", &["tunnel_down"]);

@@ -24,6 +24,7 @@ mod namespaces;
 mod plant;
 mod refusals;
 mod run;
+mod scan;
 mod sockets;
 mod strait;
 mod ways;

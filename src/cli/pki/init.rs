@@ -39,7 +39,9 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let own = request::make().map_err(|why| failed("make a key", &why))?;
     let issued = authority.issue(&own.request, &Peer::Oma, &hosts, now, office.pki.valid_for);
     let issued = issued.map_err(|why| failed("issue the OMA's certificate", &why))?;
-    files::put_all(&tls.files, &issued.chain, &own.key, &authority.certificate)
+    // Another authority that is believed already stays so.
+    let believed = std::fs::read_to_string(&tls.files.authority).unwrap_or_default() + &authority.certificate;
+    files::put_all(&tls.files, &issued.chain, &own.key, Some(&believed))
         .map_err(|why| failed("put the certificate down", &why))?;
     let (certificate, entry) = booked(now, &Peer::Oma, &issued, "issued");
     office.store.keep_certificate(&certificate, &entry).map_err(|error| failed("write to the books", &error))?;
