@@ -12,6 +12,7 @@ use crate::net::berth::Berth;
 use crate::net::client::Client;
 use crate::net::server::{Crowd, Scratch, ServerLimits, converse};
 use crate::net::session::{Session, Side};
+use crate::runtime::tasks::start;
 use crate::wire::http::Method;
 use crate::wire::peer::Caller;
 
@@ -56,7 +57,7 @@ impl Carrier {
                 // That it comes is heard; what it says does not matter.
                 client.call(Method::Get, "/health", &[], b"").await.ok();
             };
-            self.executor.spawn(asked).detach();
+            start(&self.executor, asked).detach();
         };
         if side == Side::Dialler {
             knock();

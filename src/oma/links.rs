@@ -22,6 +22,7 @@ use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve_secured};
 use crate::net::tls::{Expected, Facts};
 use crate::runtime::service::{ask, seed};
+use crate::runtime::tasks::start;
 use crate::wire::peer::Peer;
 
 const NOT_YET: &str = "the VMA has not dialled this OMA yet";
@@ -114,7 +115,7 @@ impl Links {
             let _ = events.try_send(Event::Link(vma.clone(), news));
         };
         let kept_up = keep_up(self.carrier.clone(), target.clone(), berth.clone(), news, seed());
-        let task = self.executor.spawn(kept_up);
+        let task = start(&self.executor, kept_up);
         self.diallers.insert(name.clone(), Dialled { target, berth: berth.clone(), _task: task });
         berth
     }
@@ -163,7 +164,7 @@ impl Links {
     /// Serves port 443 until the task is dropped.
     pub(super) fn serve(&self, listener: Option<Async<TcpListener>>) -> Option<Task<()>> {
         let (listener, house) = (listener?, self.house.clone()?);
-        Some(self.executor.spawn(serve_secured(self.executor.clone(), listener, ServerLimits::default(), house)))
+        Some(start(&self.executor, serve_secured(self.executor.clone(), listener, ServerLimits::default(), house)))
     }
 
     /// Shows out whoever there is something against; what is said is the reason.

@@ -45,6 +45,7 @@ use crate::runtime::ledger::{Ledger, Reply, send};
 use crate::runtime::service::{ask as ask_loop, certificate_failure, database_failure, forward, hold_database, seed};
 use crate::runtime::signals::{reloads, termination};
 use crate::runtime::sockets::Sockets;
+use crate::runtime::tasks::start;
 use crate::store::{RefusedWhat, Store, StoreError};
 use crate::wire::peer::Caller;
 use crate::wire::problem::panicked;
@@ -259,7 +260,7 @@ impl Oma {
             // The loop has ended where nobody takes it.
             events.send(event).await.ok();
         };
-        self.executor.spawn(asked).detach();
+        start(&self.executor, asked).detach();
     }
 }
 
@@ -332,7 +333,7 @@ impl Appliance for Oma {
                             let response = ask::finish(&client, &id, &outcome).await;
                             send(Reply { to, response });
                         };
-                        self.executor.spawn(asked).detach();
+                        start(&self.executor, asked).detach();
                     }
                 }
             }
@@ -421,11 +422,11 @@ pub async fn run(
     let mut oma = oma.map_err(|error| database_failure(&error))?;
     oma.open_books(clock.now()).map_err(|why| certificate_failure(&why))?;
     let at_443 = oma.links.serve(secured);
-    let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
+    let reloading = start(&executor, forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
     let handler = Rc::new(async move |request| {
         ask_loop(&events, request, |request, to| Event::Asked(Caller::Local, request, to)).await
     });
-    let server = executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler));
+    let server = start(&executor, serve(executor.clone(), listener, ServerLimits::default(), handler));
     drive(&mut oma, clock, inbox, stop).await;
     drop((server, at_443, reloading));
     oma.ledger.close(clock.now());

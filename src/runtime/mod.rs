@@ -10,3 +10,4 @@ pub mod secrets;
 pub mod service;
 pub mod signals;
 pub mod sockets;
+pub mod tasks;

@@ -43,6 +43,7 @@ use crate::runtime::service::{
 };
 use crate::runtime::signals::{reloads, termination};
 use crate::runtime::sockets::Sockets;
+use crate::runtime::tasks::start;
 use crate::store::{Store, StoreError};
 use crate::wire::http::Response;
 use crate::wire::peer::Caller;
@@ -390,7 +391,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let Listeners { movers, change_ids, secured } = listeners;
     let (events, inbox) = smol::channel::bounded(limits::EVENTS_PER_WAKEUP);
-    let reloading = executor.spawn(forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
+    let reloading = start(&executor, forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
     let mut uplink = Uplink::new(executor.clone(), events.clone(), vma.berth.clone());
     uplink.apply(&vma.config).map_err(|why| certificate_failure(&why))?;
     let at_443 = uplink.serve(secured);
@@ -399,13 +400,13 @@ pub async fn run(
         vma.open_spool(&executor, &events);
         let events = events.clone();
         let handler = Rc::new(async move |request| ask(&events, request, Event::AskedSpool).await);
-        executor.spawn(serve(executor.clone(), listener, ServerLimits::default(), handler))
+        start(&executor, serve(executor.clone(), listener, ServerLimits::default(), handler))
     });
     vma.planner = Some(Planner::new(vma.config.vcenter.clone(), executor.clone(), events.clone()));
     let handler = Rc::new(async move |request| {
         ask(&events, request, |request, to| Event::Asked(Caller::Local, request, to)).await
     });
-    let server = executor.spawn(serve(executor.clone(), movers, ServerLimits::default(), handler));
+    let server = start(&executor, serve(executor.clone(), movers, ServerLimits::default(), handler));
     drive(&mut vma, clock, inbox, stop).await;
     drop((server, at_443, spool_server, reloading, vma.uplink.take()));
     vma.ledger.close(clock.now());

@@ -16,6 +16,7 @@ use crate::model::plan::{PlanRequest, Planned};
 use crate::model::stage::Stage;
 use crate::model::vmware::{Fault, FaultKind};
 use crate::policy::baseline::VmPlanning;
+use crate::runtime::tasks::start;
 use crate::vsphere::{DiskRef, Vcenter};
 use crate::wire::soap::request::Ref;
 
@@ -86,7 +87,7 @@ impl Planner {
         self.keeper = None;
         if let Some(before) = self.vcenter.take() {
             before.close();
-            self.executor.spawn(end_when_free(before)).detach();
+            start(&self.executor, end_when_free(before)).detach();
         }
         self.vcenter = config.map(|config| Rc::new(Vcenter::new(config)));
     }
@@ -110,7 +111,7 @@ impl Planner {
             });
             events.send(Event::Planned(Box::new((request, planned)))).await.ok();
         };
-        self.executor.spawn(planned).detach();
+        start(&self.executor, planned).detach();
     }
 
     /// Holds the session while a job waits for a plan, and ends it when none does.
@@ -118,7 +119,7 @@ impl Planner {
         let Some(vcenter) = self.vcenter.clone() else { return };
         match (is_wanted, &self.keeper) {
             (true, None) => {
-                self.keeper = Some(self.executor.spawn(async move {
+                self.keeper = Some(start(&self.executor, async move {
                     loop {
                         Timer::after(KEEP_ALIVE_EVERY).await;
                         if let Err(fault) = vcenter.keep_alive().await {
@@ -129,7 +130,7 @@ impl Planner {
             }
             (false, Some(_)) => {
                 self.keeper = None;
-                self.executor.spawn(async move { vcenter.log_out().await }).detach();
+                start(&self.executor, async move { vcenter.log_out().await }).detach();
             }
             (true, Some(_)) | (false, None) => {}
         }

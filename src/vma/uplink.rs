@@ -20,6 +20,7 @@ use crate::net::berth::Berth;
 use crate::net::server::{ServerLimits, serve_secured};
 use crate::net::tls::Expected;
 use crate::runtime::service::{ask, seed};
+use crate::runtime::tasks::start;
 use crate::wire::peer::Peer;
 
 /// The link.
@@ -66,7 +67,7 @@ impl Uplink {
         if self.renewing.as_ref().map(|(files, _)| files) != files {
             self.renewing = files.map(|files| {
                 let renewing = keep_valid(files.clone(), self.berth.clone(), self.events.clone());
-                (files.clone(), self.executor.spawn(renewing))
+                (files.clone(), start(&self.executor, renewing))
             });
         }
         let Some(listener) = &config.tls else { return Ok(()) };
@@ -89,18 +90,18 @@ impl Uplink {
         let (events, executor) = (self.events.clone(), self.executor.clone());
         move |news| {
             let events = events.clone();
-            executor.spawn(async move { drop(events.send(Event::Link(news)).await) }).detach();
+            start(&executor, async move { drop(events.send(Event::Link(news)).await) }).detach();
         }
     }
 
     fn dial(&self, target: Target) -> Task<()> {
         let kept_up = keep_up(self.carrier.clone(), target, self.berth.clone(), self.news(), seed());
-        self.executor.spawn(kept_up)
+        start(&self.executor, kept_up)
     }
 
     /// Serves the listener of `[tls]` until the task is dropped.
     pub(super) fn serve(&self, listener: Option<Async<TcpListener>>) -> Option<Task<()>> {
         let (listener, house) = (listener?, self.house.clone()?);
-        Some(self.executor.spawn(serve_secured(self.executor.clone(), listener, ServerLimits::default(), house)))
+        Some(start(&self.executor, serve_secured(self.executor.clone(), listener, ServerLimits::default(), house)))
     }
 }

@@ -25,10 +25,9 @@ enum Lost {
 }
 
 /// Serves a connection to its end.
-pub async fn converse<S, H>(mut stream: S, room: &Room<H>, seat: Seat)
+pub async fn converse<S>(mut stream: S, room: &Room, seat: Seat)
 where
     S: Duplex,
-    H: AsyncFn(Request) -> Response,
 {
     let mut input = Vec::new();
     while wait_for_request(&mut stream, room, &seat, &mut input).await {
@@ -56,7 +55,7 @@ where
 }
 
 /// Waits for the first byte of a request; false when there will be none.
-async fn wait_for_request<S, H>(stream: &mut S, room: &Room<H>, seat: &Seat, input: &mut Vec<u8>) -> bool
+async fn wait_for_request<S>(stream: &mut S, room: &Room, seat: &Seat, input: &mut Vec<u8>) -> bool
 where
     S: Duplex,
 {
@@ -95,7 +94,7 @@ fn skip_empty_lines(input: &mut Vec<u8>) -> usize {
 }
 
 /// Reads one request; what came after it stays in `input`.
-async fn read_request<S, H>(stream: &mut S, room: &Room<H>, input: &mut Vec<u8>) -> Result<(Request, Closing), Lost>
+async fn read_request<S>(stream: &mut S, room: &Room, input: &mut Vec<u8>) -> Result<(Request, Closing), Lost>
 where
     S: Duplex,
 {
@@ -117,7 +116,7 @@ where
     Ok((Request { body, ..head.request }, closing))
 }
 
-async fn read_head<S, H>(stream: &mut S, room: &Room<H>, input: &mut Vec<u8>) -> Result<Head, Lost>
+async fn read_head<S>(stream: &mut S, room: &Room, input: &mut Vec<u8>) -> Result<Head, Lost>
 where
     S: Duplex,
 {
@@ -134,9 +133,9 @@ where
     }
 }
 
-async fn read_length<S, H>(
+async fn read_length<S>(
     stream: &mut S,
-    room: &Room<H>,
+    room: &Room,
     pace: &mut Pace,
     input: &mut Vec<u8>,
     length: usize,
@@ -156,12 +155,7 @@ where
     Ok(body)
 }
 
-async fn read_chunks<S, H>(
-    stream: &mut S,
-    room: &Room<H>,
-    pace: &mut Pace,
-    input: &mut Vec<u8>,
-) -> Result<Vec<u8>, Lost>
+async fn read_chunks<S>(stream: &mut S, room: &Room, pace: &mut Pace, input: &mut Vec<u8>) -> Result<Vec<u8>, Lost>
 where
     S: Duplex,
 {
@@ -189,10 +183,7 @@ impl From<Cut> for Lost {
 }
 
 /// Asks the handler; tells the answer, whether its body is kept back, and what becomes of the connection.
-async fn answer<H>(room: &Room<H>, mut request: Request, closing: Closing) -> (Response, bool, Closing)
-where
-    H: AsyncFn(Request) -> Response,
-{
+async fn answer(room: &Room, mut request: Request, closing: Closing) -> (Response, bool, Closing) {
     let to_head = request.method == Method::Head;
     if to_head {
         request.method = Method::Get;
@@ -209,7 +200,7 @@ where
 
 /// Closes the sending side and reads on for a while: closing with bytes unread would make the kernel send a reset,
 /// which can destroy the answer before the peer has read it (RFC 9112, 9.6).
-async fn linger<S, H>(stream: &mut S, room: &Room<H>)
+async fn linger<S>(stream: &mut S, room: &Room)
 where
     S: Duplex,
 {

@@ -10,6 +10,8 @@ use std::task::{Poll, Waker};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{LocalExecutor, Task};
 
+use crate::runtime::tasks::start;
+
 /// All connections of one listener. When it is cleared they are cancelled.
 pub struct Crowd {
     most: usize,
@@ -49,7 +51,7 @@ impl Crowd {
             inside.open += 1;
             inside.number()
         };
-        let task = executor.spawn(converse(Seat { crowd: Rc::clone(self), number }));
+        let task = start(executor, converse(Seat { crowd: Rc::clone(self), number }));
         self.inside.borrow_mut().tasks.insert(number, task);
     }
 

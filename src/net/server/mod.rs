@@ -110,7 +110,7 @@ pub async fn serve_secured<G>(
 pub async fn converse<S, H>(stream: S, limits: ServerLimits, scratch: Rc<Scratch>, handler: Rc<H>, seat: Seat)
 where
     S: Duplex,
-    H: AsyncFn(Request) -> Response,
+    H: AsyncFn(Request) -> Response + 'static,
 {
     connection::converse(stream, &Room::new(limits, scratch, handler), seat).await;
 }

@@ -1,11 +1,14 @@
 //! What the connections of a listener share: limits, the scratch space, the handler.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::limits;
 use crate::net::stream::Scratch;
 use crate::runtime::clock::Clock;
+use crate::wire::http::{Request, Response};
 
 /// How long and how much a listener bears. The defaults are for movers and pollers; tests shorten them.
 #[derive(Debug, Clone)]
@@ -39,17 +42,27 @@ impl Default for ServerLimits {
     }
 }
 
+/// Who answers. Its kind is not known to the connections, so that their code is there once.
+pub type Handler = Rc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Response>>>>;
+
 /// What all connections of a listener share.
-pub struct Room<H> {
+pub struct Room {
     pub limits: ServerLimits,
     pub scratch: Rc<Scratch>,
-    pub handler: Rc<H>,
+    pub handler: Handler,
     /// For the Date of every answer.
     pub clock: Clock,
 }
 
-impl<H> Room<H> {
-    pub fn new(limits: ServerLimits, scratch: Rc<Scratch>, handler: Rc<H>) -> Self {
+impl Room {
+    pub fn new<H>(limits: ServerLimits, scratch: Rc<Scratch>, handler: Rc<H>) -> Self
+    where
+        H: AsyncFn(Request) -> Response + 'static,
+    {
+        let handler: Handler = Rc::new(move |request| {
+            let handler = Rc::clone(&handler);
+            Box::pin(async move { handler(request).await })
+        });
         Self { limits, scratch, handler, clock: Clock::start() }
     }
 }

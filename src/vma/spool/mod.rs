@@ -16,6 +16,7 @@ use crate::model::id::CorrelationId;
 use crate::model::time::{Mono, Now};
 use crate::policy::spool::Forwarding;
 use crate::runtime::ledger::Reply;
+use crate::runtime::tasks::start;
 use crate::store::Unsent;
 use crate::wire::http::Response;
 
@@ -69,7 +70,7 @@ impl Spool {
             // The loop has ended where nobody takes it.
             events.send(Event::Looked(look, looked, to)).await.ok();
         };
-        self.executor.spawn(asked).detach();
+        start(&self.executor, asked).detach();
     }
 
     /// Hands a change id to the OMA while the loop goes on.
@@ -80,6 +81,6 @@ impl Spool {
             let handed = oma.hand_over(&unsent, &job, correlation.as_ref()).await;
             events.send(Event::HandedOver(Box::new(unsent), handed)).await.ok();
         };
-        self.executor.spawn(sent).detach();
+        start(&self.executor, sent).detach();
     }
 }
