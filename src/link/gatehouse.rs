@@ -21,7 +21,7 @@ use crate::net::berth::Berth;
 use crate::net::fair::Fair;
 use crate::net::server::{Gatekeeper, Seat, ServerLimits, converse};
 use crate::net::session::{Session, Side};
-use crate::net::tls::{Door, Entrance, Facts, IsServed, Visitor};
+use crate::net::tls::{Door, Entrance, Facts, Judge, Visitor};
 use crate::runtime::clock::Clock;
 use crate::wire::peer::{Caller, Peer};
 
@@ -44,6 +44,7 @@ pub struct Gatehouse {
     news: NewsOf,
     inside: RefCell<BTreeMap<u64, Inside>>,
     next_number: Cell<u64>,
+    enrols: Cell<bool>,
     applicants: Cell<usize>,
     refusals: Refusals,
 }
@@ -63,30 +64,14 @@ struct Inside {
     out: Sender<&'static str>,
 }
 
-/// Whom the door lets in besides what the files say.
-pub struct Rules {
-    /// Keys that are revoked.
-    pub revoked: std::collections::BTreeSet<[u8; 32]>,
-    /// Who is served.
-    pub is_served: IsServed,
-    /// True while somebody may enrol.
-    pub enrols: bool,
-}
-
 /// Makes a door of the files as they are now.
 ///
 /// # Errors
 /// What is wrong with which file.
-pub fn door(listener: &TlsListener, rules: Rules) -> Result<(Door, Facts), String> {
+pub fn door(listener: &TlsListener, judge: Judge) -> Result<(Door, Facts), String> {
     let credentials = Credentials::read(&listener.files)?;
-    let entrance = Entrance {
-        own: &credentials.own,
-        authority: &credentials.authority,
-        allow_tls12: listener.allow_tls12,
-        revoked: rules.revoked,
-        is_served: rules.is_served,
-        enrols: rules.enrols,
-    };
+    let entrance =
+        Entrance { own: &credentials.own, authority: &credentials.authority, allow_tls12: listener.allow_tls12, judge };
     let door = Door::new(entrance).map_err(|error| format!("{}: {error}", listener.files.authority.display()))?;
     Ok((door, credentials.own.facts))
 }
@@ -101,6 +86,7 @@ impl Gatehouse {
             news,
             inside: RefCell::default(),
             next_number: Cell::default(),
+            enrols: Cell::default(),
             applicants: Cell::default(),
             refusals: Refusals::new(),
         }
@@ -109,6 +95,11 @@ impl Gatehouse {
     /// From now on this is the door.
     pub fn replace_door(&self, door: Door) {
         self.door.replace(Rc::new(door));
+    }
+
+    /// From now on somebody may enrol, or nobody.
+    pub fn let_enrol(&self, enrols: bool) {
+        self.enrols.set(enrols);
     }
 
     /// Shows out everybody of whom there is something to say; at once, whatever they are doing.
@@ -197,6 +188,10 @@ impl Gatehouse {
 impl Gatekeeper for Gatehouse {
     fn door(&self) -> Rc<Door> {
         Rc::clone(&self.door.borrow())
+    }
+
+    fn enrols(&self) -> bool {
+        self.enrols.get()
     }
 
     fn refused(&self, from: Option<SocketAddr>, why: &str) {

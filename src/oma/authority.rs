@@ -31,7 +31,10 @@ const WARN_EVERY: Duration = Duration::from_secs(86_400);
 impl Oma {
     /// Lets those in at port 443 who may come in by the configuration, the files and the books as they are now.
     pub(super) fn open_door(&mut self) -> Result<(), String> {
-        self.books.own = self.links.open_door(&self.config, &self.books.revoked, self.books.enrols)?;
+        let opened = self.links.open_door(&self.config);
+        // Who is revoked stays out whatever has become of the files.
+        self.links.admit(&self.config, &self.books.revoked, self.books.enrols);
+        self.books.own = opened?;
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 //! gatehouse of port 443 for those that dial.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_io::Async;
 use smol::channel::Sender;
@@ -14,13 +14,13 @@ use smol::{LocalExecutor, Task};
 use super::event::Event;
 use crate::config::{OmaConfig, VmaEntry, VmaWay};
 use crate::link::dialler::{Target, keep_up};
-use crate::link::gatehouse::{Gatehouse, Rules, door};
+use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
 use crate::model::id::VmaName;
 use crate::net::berth::Berth;
 use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve_secured};
-use crate::net::tls::{Expected, Facts};
+use crate::net::tls::{Expected, Facts, Verdict};
 use crate::runtime::service::{ask, seed};
 use crate::runtime::tasks::start;
 use crate::wire::peer::Peer;
@@ -29,6 +29,28 @@ const NOT_YET: &str = "the VMA has not dialled this OMA yet";
 
 /// Keys that are revoked ([`Facts::key`]), and whose they were, as a URI.
 pub(super) type Revoked = BTreeMap<[u8; 32], String>;
+
+/// Who comes in at port 443. Behind a lock because TLS wants it so; there is one thread.
+#[derive(Default)]
+struct Guests {
+    vmas: Vec<VmaName>,
+    revoked: BTreeSet<[u8; 32]>,
+}
+
+impl Guests {
+    fn judge(&self, peer: &Peer, key: &[u8; 32]) -> Verdict {
+        let is_served = match peer {
+            Peer::Oma => false,
+            Peer::Operator(_) => true,
+            Peer::Vma(_) | Peer::Named(_) => self.vmas.iter().any(|name| peer.is_vma(name)),
+        };
+        match is_served {
+            _ if self.revoked.contains(key) => Verdict::Revoked,
+            true => Verdict::Served,
+            false => Verdict::Foreign,
+        }
+    }
+}
 
 /// All links.
 pub(super) struct Links {
@@ -40,6 +62,7 @@ pub(super) struct Links {
     /// Those that are dialled.
     diallers: BTreeMap<VmaName, Dialled>,
     house: Option<Rc<Gatehouse>>,
+    guests: Arc<Mutex<Guests>>,
 }
 
 /// A VMA that is dialled until this is dropped.
@@ -57,7 +80,15 @@ impl Links {
             Box::pin(async move { ask(&events, request, |request, to| Event::Asked(caller, request, to)).await })
         });
         let carrier = Carrier::new(executor.clone(), answers);
-        Self { executor, events, carrier, berths: Rc::default(), diallers: BTreeMap::new(), house: None }
+        Self {
+            executor,
+            events,
+            carrier,
+            berths: Rc::default(),
+            diallers: BTreeMap::new(),
+            house: None,
+            guests: Arc::default(),
+        }
     }
 
     /// Takes a configuration over: new links begin, those that nobody wants any more end, all others stay as they are.
@@ -120,25 +151,28 @@ impl Links {
         berth
     }
 
-    /// Opens port 443, or the door anew with the files and the configuration as they are now.
+    /// Who comes in at port 443 from now on, also by the door that stands: the configured VMAs and operators, but none whose
+    /// key is revoked.
+    pub(super) fn admit(&self, config: &OmaConfig, revoked: &Revoked, enrols: bool) {
+        let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+        guests.vmas = config.vmas.iter().map(|vma| vma.name.clone()).collect();
+        guests.revoked = revoked.keys().copied().collect();
+        if let Some(house) = &self.house {
+            house.let_enrol(enrols);
+        }
+    }
+
+    /// Opens port 443, or the door anew with the files as they are now.
     ///
     /// # Errors
-    /// What is wrong with which file; then everything stays as it was.
-    pub(super) fn open_door(
-        &mut self,
-        config: &OmaConfig,
-        revoked: &Revoked,
-        enrols: bool,
-    ) -> Result<Option<Facts>, String> {
+    /// What is wrong with which file; then the door stays as it was.
+    pub(super) fn open_door(&mut self, config: &OmaConfig) -> Result<Option<Facts>, String> {
         let Some(listener) = &config.tls else { return Ok(None) };
-        let names: Vec<VmaName> = config.vmas.iter().map(|vma| vma.name.clone()).collect();
-        let is_served = Arc::new(move |peer: &Peer| match peer {
-            Peer::Oma => false,
-            Peer::Operator(_) => true,
-            Peer::Vma(_) | Peer::Named(_) => names.iter().any(|name| peer.is_vma(name)),
+        let guests = Arc::clone(&self.guests);
+        let judge = Arc::new(move |peer: &Peer, key: &[u8; 32]| {
+            guests.lock().unwrap_or_else(PoisonError::into_inner).judge(peer, key)
         });
-        let revoked = revoked.keys().copied().collect();
-        let (door, facts) = door(listener, Rules { revoked, is_served, enrols })?;
+        let (door, facts) = door(listener, judge)?;
         match &self.house {
             Some(house) => house.replace_door(door),
             None => {

@@ -14,11 +14,11 @@ use super::event::Event;
 use super::renewing::keep_valid;
 use crate::config::{TlsFiles, VmaConfig};
 use crate::link::dialler::{Target, keep_up};
-use crate::link::gatehouse::{Gatehouse, Rules, door};
+use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
 use crate::net::berth::Berth;
 use crate::net::server::{ServerLimits, serve_secured};
-use crate::net::tls::Expected;
+use crate::net::tls::{Expected, Verdict};
 use crate::runtime::service::{ask, seed};
 use crate::runtime::tasks::start;
 use crate::wire::peer::Peer;
@@ -72,8 +72,11 @@ impl Uplink {
         }
         let Some(listener) = &config.tls else { return Ok(()) };
         let known_as = listener.client_name.clone();
-        let is_served = Arc::new(move |peer: &Peer| peer.is_oma(known_as.as_deref()));
-        let (door, _) = door(listener, Rules { revoked: BTreeSet::new(), is_served, enrols: false })?;
+        let judge = Arc::new(move |peer: &Peer, _: &[u8; 32]| match peer.is_oma(known_as.as_deref()) {
+            true => Verdict::Served,
+            false => Verdict::Foreign,
+        });
+        let (door, _) = door(listener, judge)?;
         match &self.house {
             Some(house) => house.replace_door(door),
             None => {

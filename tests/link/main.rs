@@ -20,6 +20,7 @@ mod mover;
 mod away;
 mod companion;
 mod enrolment;
+mod hundred;
 mod namespaces;
 mod plant;
 mod refusals;

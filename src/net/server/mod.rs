@@ -52,8 +52,10 @@ pub async fn serve<H>(
 
 /// Who keeps the gate of a listener with TLS.
 pub trait Gatekeeper {
-    /// Whom to let in, as it stands now.
+    /// The door, as it stands now.
     fn door(&self) -> Rc<Door>;
+    /// True while somebody may enrol.
+    fn enrols(&self) -> bool;
     /// Somebody did not get in.
     fn refused(&self, from: Option<SocketAddr>, why: &str);
     /// Somebody came in. The connection ends with the future.
@@ -82,10 +84,10 @@ pub async fn serve_secured<G>(
         let (keeper, patience) = (Rc::clone(&keeper), limits.head);
         async move {
             let from = stream.get_ref().peer_addr().ok();
-            let door = keeper.door();
+            let (door, enrols) = (keeper.door(), keeper.enrols());
             let admitted = {
                 let resting = seat.rest();
-                let handshake = async { door.admit(Fair::new(stream)).await };
+                let handshake = async { door.admit(Fair::new(stream), enrols).await };
                 let elapsed = async {
                     Timer::after(patience).await;
                     Err(format!("it has not said who it is within {} s", patience.as_secs()))

@@ -2,7 +2,6 @@
 //! revoked, and that of somebody who is served here. Everybody else gets an alert and nothing more. An applicant, who has
 //! a token and no certificate, names the enrolment's protocol, and gets in only while there is a token to be redeemed.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -22,8 +21,20 @@ use super::protocol::{ENROL, HTTP, LINK, both_versions};
 use super::refused::tls_of;
 use crate::wire::peer::Peer;
 
-/// Decides whether somebody with a genuine certificate is served.
-pub type IsServed = Arc<dyn Fn(&Peer) -> bool + Send + Sync>;
+/// What is decided of somebody with a genuine certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are served.
+    Served,
+    /// Nobody here serves them.
+    Foreign,
+    /// Their key is revoked.
+    Revoked,
+}
+
+/// Decides about somebody with a genuine certificate, by who they are and by their key ([`Facts::key`]). It is asked at
+/// every handshake, so that what it says holds at once, whatever has become of the files that the door was made of.
+pub type Judge = Arc<dyn Fn(&Peer, &[u8; 32]) -> Verdict + Send + Sync>;
 
 /// What a door is made of.
 pub struct Entrance<'e> {
@@ -33,18 +44,14 @@ pub struct Entrance<'e> {
     pub authority: &'e [u8],
     /// True where TLS 1.2 is spoken besides 1.3.
     pub allow_tls12: bool,
-    /// Keys that are revoked ([`Facts::key`]).
-    pub revoked: BTreeSet<[u8; 32]>,
     /// Who of them is served.
-    pub is_served: IsServed,
-    /// True while somebody may enrol.
-    pub enrols: bool,
+    pub judge: Judge,
 }
 
 /// A door as it stands now; what follows from a new configuration is a new door.
 pub struct Door {
     for_known: Arc<ServerConfig>,
-    for_applicants: Option<Arc<ServerConfig>>,
+    for_applicants: Arc<ServerConfig>,
 }
 
 /// Who came in, and what for.
@@ -70,7 +77,7 @@ impl Door {
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots(entrance.authority)?), Arc::clone(&provider))
                 .build()
                 .map_err(|error| bad(&error))?;
-        let verifier = Arc::new(Verifier { by_authority, revoked: entrance.revoked, is_served: entrance.is_served });
+        let verifier = Arc::new(Verifier { by_authority, judge: entrance.judge });
         let config = |with_old: bool| {
             let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
             builder.with_protocol_versions(both_versions(with_old)).map_err(|error| bad(&error))
@@ -84,32 +91,23 @@ impl Door {
         let (chain, key) = (&entrance.own.chain, &entrance.own.key);
         let known = config(entrance.allow_tls12)?.with_client_cert_verifier(verifier);
         let known = known.with_single_cert(chain.clone(), key.clone_key()).map_err(|error| bad(&error))?;
-        let for_applicants = match entrance.enrols {
-            true => {
-                let open = config(false)?.with_no_client_auth();
-                let open = open.with_single_cert(chain.clone(), key.clone_key()).map_err(|error| bad(&error))?;
-                Some(finish(open, &[ENROL]))
-            }
-            false => None,
-        };
-        Ok(Self { for_known: finish(known, &[LINK, HTTP]), for_applicants })
+        let open = config(false)?.with_no_client_auth();
+        let open = open.with_single_cert(chain.clone(), key.clone_key()).map_err(|error| bad(&error))?;
+        Ok(Self { for_known: finish(known, &[LINK, HTTP]), for_applicants: finish(open, &[ENROL]) })
     }
 
-    /// Lets a connection in, or says why not.
+    /// Lets a connection in, or says why not; `enrols` is true while somebody may enrol.
     ///
     /// # Errors
     /// What is wrong with whoever stands outside, in words; the connection is closed.
-    pub async fn admit<S>(&self, stream: S) -> Result<(TlsStream<S>, Visitor), String>
+    pub async fn admit<S>(&self, stream: S, enrols: bool) -> Result<(TlsStream<S>, Visitor), String>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(|error| why(&error))?;
         let wishes_to_enrol = start.client_hello().alpn().is_some_and(|mut names| names.all(|name| name == ENROL));
-        let config = match &self.for_applicants {
-            Some(open) if wishes_to_enrol => open,
-            // Without a token to redeem an applicant is a client without a certificate, and of a protocol unknown here.
-            _ => &self.for_known,
-        };
+        // Without a token to redeem an applicant is a client without a certificate, and of a protocol unknown here.
+        let config = if enrols && wishes_to_enrol { &self.for_applicants } else { &self.for_known };
         let stream = start.into_stream(Arc::clone(config)).await.map_err(|error| why(&error))?;
         let visitor = visitor(&stream).ok_or("its certificate names nobody")?;
         Ok((stream, visitor))
@@ -156,8 +154,7 @@ fn why(error: &io::Error) -> String {
 
 struct Verifier {
     by_authority: Arc<dyn ClientCertVerifier>,
-    revoked: BTreeSet<[u8; 32]>,
-    is_served: IsServed,
+    judge: Judge,
 }
 
 impl fmt::Debug for Verifier {
@@ -179,12 +176,10 @@ impl ClientCertVerifier for Verifier {
     ) -> Result<ClientCertVerified, rustls::Error> {
         let verified = self.by_authority.verify_client_cert(certificate, intermediates, now)?;
         let facts = Facts::read(certificate).ok_or(CertificateError::BadEncoding)?;
-        if self.revoked.contains(&facts.key) {
-            return Err(CertificateError::Revoked.into());
-        }
-        match facts.peer {
-            Some(peer) if (self.is_served)(&peer) => Ok(verified),
-            _ => Err(CertificateError::ApplicationVerificationFailure.into()),
+        match facts.peer.map(|peer| (self.judge)(&peer, &facts.key)) {
+            Some(Verdict::Served) => Ok(verified),
+            Some(Verdict::Revoked) => Err(CertificateError::Revoked.into()),
+            Some(Verdict::Foreign) | None => Err(CertificateError::ApplicationVerificationFailure.into()),
         }
     }
 
