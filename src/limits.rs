@@ -71,9 +71,9 @@ pub const CONNECTIONS: usize = 512;
 pub const KEPT_CONNECTIONS_PER_VMA: usize = 4;
 /// Polls on the way to one VMA at a time; further ones wait their turn inside their own time limit.
 pub const CONNECTIONS_PER_VMA: usize = 32;
-/// Connections at port 443 of whoever has one certificate: a few of an operator's, and the links of a VMA that replace each
+/// Connections at port 443 of one owner of certificates: a few of an operator's, and the links of a VMA that replace each
 /// other. The rest of [`CONNECTIONS`] is for all others.
-pub const CONNECTIONS_PER_KEY: usize = 32;
+pub const CONNECTIONS_PER_PEER: usize = 32;
 /// Connections at a time of those who have a token and no certificate.
 pub const APPLICANTS: usize = 16;
 /// Streams of one link at a time, of both sides: [`CONNECTIONS_PER_VMA`] one way, the change-id calls the other.

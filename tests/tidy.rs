@@ -20,7 +20,7 @@ const USES: &[(&str, &[&str])] = &[
     ("runtime", &["store", "policy", "wire", "config", "exit", "model", "limits"]),
     ("net", &["wire", "model", "runtime", "limits"]),
     ("vsphere", &["net", "wire", "config", "runtime", "model", "limits"]),
-    ("link", &["net", "policy", "wire", "config", "runtime", "model", "limits"]),
+    ("link", &["net", "pki", "policy", "wire", "config", "runtime", "model", "limits"]),
     ("pki", &["net", "wire", "config", "runtime", "model", "limits"]),
     ("mover", &["net", "view", "wire", "model", "runtime", "limits"]),
     ("exit", &["config", "net", "store", "wire", "model", "limits"]),

@@ -3,7 +3,8 @@
 
 use crate::config::TlsFiles;
 use crate::limits;
-use crate::net::tls::Own;
+use crate::net::tls::{BadTls, Own};
+use crate::pki;
 use crate::runtime::secrets;
 
 /// What stands in the files.
@@ -24,8 +25,23 @@ impl Credentials {
         let certificate = secrets::read_public(&files.certificate, limits::AUTHORITY_BYTES)?;
         let authority = secrets::read_public(&files.authority, limits::AUTHORITY_BYTES)?;
         let key = secrets::read_key(&files.key).map_err(|error| error.to_string())?;
-        let own = Own::read(&certificate, key.expose())
-            .map_err(|error| format!("{} with {}: {error}", files.certificate.display(), files.key.display()))?;
+        let own = match Own::read(&certificate, key.expose()) {
+            // A renewal that was cut off between its two renames.
+            Err(BadTls::Apart) => finish(files, key.expose()).unwrap_or(Err(BadTls::Apart)),
+            read => read,
+        };
+        let own =
+            own.map_err(|error| format!("{} with {}: {error}", files.certificate.display(), files.key.display()))?;
         Ok(Self { own, authority })
     }
+}
+
+/// The certificate that waits beside its file, where it is the key's: it is put into its place.
+fn finish(files: &TlsFiles, key: &[u8]) -> Option<Result<Own, BadTls>> {
+    let waiting = pki::files::waiting(&files.certificate);
+    let certificate = secrets::read_public(&waiting, limits::AUTHORITY_BYTES).ok()?;
+    let own = Own::read(&certificate, key).ok()?;
+    std::fs::rename(&waiting, &files.certificate).ok()?;
+    log::warn!("{}: a renewal was cut off, and is completed now", files.certificate.display());
+    Some(Ok(own))
 }

@@ -71,6 +71,7 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
             }
             Ok(stream) => {
                 let session = Session::unopened();
+                let _ends = Ends { berth: &berth, session: &session };
                 let stood = Cell::new(None);
                 let accepted = async {
                     if session.is_accepted().await {
@@ -98,6 +99,20 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
             }
         };
         Timer::after(redial.wait_after(lived)).await;
+    }
+}
+
+/// Ends a session with the dialling: nobody may wait for streams of a link that nobody carries.
+struct Ends<'d> {
+    berth: &'d Berth,
+    session: &'d Session,
+}
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        let why = "nobody dials this link any more";
+        self.session.close(why);
+        self.berth.take_out(self.session, why);
     }
 }
 

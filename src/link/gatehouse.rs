@@ -1,7 +1,7 @@
 //! The listener's side: who comes in by port 443, what is said to whom, and who is shown out again.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
@@ -45,17 +45,9 @@ pub struct Gatehouse {
     inside: RefCell<BTreeMap<u64, Inside>>,
     next_number: Cell<u64>,
     enrols: Cell<bool>,
-    applicants: Cell<usize>,
+    /// In the order in which they came.
+    applicants: RefCell<VecDeque<Sender<()>>>,
     refusals: Refusals,
-}
-
-/// An applicant's stay.
-struct Leaves<'c>(&'c Cell<usize>);
-
-impl Drop for Leaves<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
 }
 
 /// Somebody who is in.
@@ -87,7 +79,7 @@ impl Gatehouse {
             inside: RefCell::default(),
             next_number: Cell::default(),
             enrols: Cell::default(),
-            applicants: Cell::default(),
+            applicants: RefCell::default(),
             refusals: Refusals::new(),
         }
     }
@@ -114,20 +106,29 @@ impl Gatehouse {
 
     /// Who has no certificate gets a moment, and there are few of them at a time.
     async fn hear(&self, stream: TlsStream<Fair<Async<TcpStream>>>, seat: Seat) {
-        if self.applicants.get() >= limits::APPLICANTS {
-            return log::warn!("more than {} enrol at a time: one was sent away", limits::APPLICANTS);
-        }
-        self.applicants.set(self.applicants.get() + 1);
-        let _leaves = Leaves(&self.applicants);
+        let (pushes_out, pushed_out) = smol::channel::bounded::<()>(1);
+        let oldest = {
+            let mut applicants = self.applicants.borrow_mut();
+            applicants.push_back(pushes_out);
+            if applicants.len() > limits::APPLICANTS { applicants.pop_front() } else { None }
+        };
+        // Whoever waits longest has had the most time.
+        drop(oldest);
         let elapsed = async {
             Timer::after(ENROLS_WITHIN).await;
         };
-        future::or(self.serve(stream, Caller::Applicant, seat, None), elapsed).await;
+        let pushed = async {
+            // Nothing is ever sent: it is closed when its sender is dropped.
+            let _ = pushed_out.recv().await;
+        };
+        future::or(self.serve(stream, Caller::Applicant, seat, None), future::or(elapsed, pushed)).await;
+        pushed_out.close();
+        self.applicants.borrow_mut().retain(|one| !one.is_closed());
     }
 
     fn has_enough(&self, facts: &Facts) -> bool {
         let inside = self.inside.borrow();
-        inside.values().filter(|other| other.facts.key == facts.key).count() >= limits::CONNECTIONS_PER_KEY
+        inside.values().filter(|other| other.facts.peer == facts.peer).count() >= limits::CONNECTIONS_PER_PEER
     }
 
     fn enter(self: &Rc<Self>, facts: Facts) -> (Entered, Receiver<&'static str>) {
@@ -203,7 +204,7 @@ impl Gatekeeper for Gatehouse {
         match visitor {
             Visitor::Applicant => self.hear(stream, seat).await,
             Visitor::Http(_, facts) | Visitor::Link(_, facts) if self.has_enough(&facts) => {
-                log::warn!("more than {} connections of one certificate: one was closed", limits::CONNECTIONS_PER_KEY);
+                self.refusals.tell("one of many", "others with the same certificate hold as many places as one may");
             }
             Visitor::Http(peer, facts) => {
                 let caller = Caller::Known(peer, facts.key);

@@ -37,7 +37,7 @@ pub struct Token {
 }
 
 /// Why a token is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefusal {
     /// No such token, or another secret: the two are not told apart.
     #[error("this OMA has made no such token")]
@@ -48,6 +48,9 @@ pub enum TokenRefusal {
     /// Its time is over.
     #[error("the token has expired")]
     Expired,
+    /// No certificate can be made; the token is as good as before.
+    #[error("{0}")]
+    NotIssued(String),
 }
 
 /// Something that the authority has done, or refused.

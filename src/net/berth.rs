@@ -2,6 +2,7 @@
 //! because a link that was cut is soon there again.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -28,7 +29,8 @@ struct Inside {
     session: RefCell<Option<Session>>,
     /// Why there is none.
     why: RefCell<String>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: RefCell<BTreeMap<u64, Waker>>,
+    next_number: Cell<u64>,
     clock: Clock,
     /// Since when there is none.
     empty_since: Cell<Mono>,
@@ -48,6 +50,7 @@ impl Berth {
             session: RefCell::default(),
             why: RefCell::new(why.to_owned()),
             waiting: RefCell::default(),
+            next_number: Cell::default(),
             clock,
             empty_since: Cell::new(clock.now().mono),
         }))
@@ -59,7 +62,7 @@ impl Berth {
         if let Some(before) = self.0.session.replace(Some(session)) {
             before.close("the other side has dialled anew");
         }
-        for waiting in self.0.waiting.take() {
+        for waiting in self.0.waiting.take().into_values() {
             waiting.wake();
         }
     }
@@ -90,12 +93,14 @@ impl Berth {
     /// # Errors
     /// Why there is no link, where none came within [`PATIENCE`].
     pub(super) async fn open(&self) -> Result<Stream, String> {
+        let waits = Waits { inside: &self.0, number: self.0.next_number.get() };
+        self.0.next_number.set(waits.number + 1);
         let arrived = async {
             loop {
                 let session = poll_fn(|context| match self.session() {
                     Some(session) => Poll::Ready(session),
                     None => {
-                        self.0.waiting.borrow_mut().push(context.waker().clone());
+                        self.0.waiting.borrow_mut().insert(waits.number, context.waker().clone());
                         Poll::Pending
                     }
                 })
@@ -115,5 +120,17 @@ impl Berth {
             Err(self.0.why.borrow().clone())
         };
         future::or(arrived, elapsed).await
+    }
+}
+
+/// Somebody who waits, and leaves the list when they give up.
+struct Waits<'b> {
+    inside: &'b Inside,
+    number: u64,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.inside.waiting.borrow_mut().remove(&self.number);
     }
 }

@@ -107,8 +107,9 @@ impl Oma {
         match call {
             Call::Health | Call::LastChangeId { .. } | Call::Renew(_) => Ok(Some(vma)),
             Call::ChangeId { job, .. } => {
-                let ended = JobId::parse(job).ok().and_then(|id| self.ended(now, &id).ok().flatten());
-                let tracked = JobId::parse(job).ok().and_then(|id| self.fleet.job(&id)).map(|job| job.vma.clone());
+                let id = JobId::parse(job).ok();
+                let ended = id.as_ref().map(|id| self.ended(now, id)).transpose()?.flatten();
+                let tracked = id.and_then(|id| self.fleet.job(&id)).map(|job| job.vma.clone());
                 let owner = tracked.or(ended.map(|job| job.vma));
                 match owner {
                     Some(owner) if owner != vma => Err(not_yours(

@@ -21,7 +21,7 @@ use crate::wire::http::Response;
 use crate::wire::peer::{Caller, Peer};
 use crate::wire::problem::{Kind, Problem};
 
-/// Refused enrolments that get an entry of their own in a daemon's life; the log has all of them.
+/// Refused enrolments that are told in a daemon's life: whoever has no certificate must not fill its disk.
 const REFUSALS: u32 = 1000;
 /// Certificates that a VMA gets within a third of their time: one, and some whose answer was lost on the way.
 const RENEWALS: usize = 5;
@@ -49,7 +49,6 @@ impl Oma {
         let version = store.data_version()?;
         let enrols = self.config.pki.is_some() && store.has_open_token(now.wall)?;
         let mut is_new = enrols != self.books.enrols;
-        self.books.enrols = enrols;
         if self.books.seen != Some(version) {
             let certificates = store.certificates()?;
             let revoked = certificates.iter().filter(|one| one.revoked_at.is_some());
@@ -61,6 +60,7 @@ impl Oma {
                 self.clients = self.links.apply(&self.config, &self.books.revoked);
             }
         }
+        self.books.enrols = enrols;
         Ok(is_new)
     }
 
@@ -118,27 +118,26 @@ impl Oma {
     /// Turns a token into a certificate.
     pub(super) fn enrol(&mut self, now: Now, asked: &EnrolDoc) -> Result<Answer, Problem> {
         let authority = self.authority()?;
-        // What cannot be signed uses no token up.
-        let kept = token::kept(&asked.secret);
-        if let Err(why) = Authority::check(&asked.request) {
-            return Err(self.refuse_enrolment(now, &why));
-        }
-        let used =
-            self.ledger.store_mut().use_token(&asked.token, &kept, now.wall).map_err(|error| unreadable(&error))?;
-        let owner = match used {
-            Ok(owner) => owner,
-            Err(refusal) => {
-                return Err(self.refuse_enrolment(now, &format!("{refusal}: make a new one with `waybill pki token`")));
-            }
+        let (valid_for, mut made) = (self.valid_for(), None);
+        let issue = |owner: &str| {
+            let owner = Peer::from_names([owner].into_iter(), std::iter::empty());
+            let owner = owner.ok_or("the token is for nobody that waybill knows")?;
+            let issued = authority.issue(&asked.request, &owner, &[], now.wall, valid_for)?;
+            let (certificate, entry) = booked(now.wall, &owner, &issued, "enrolled");
+            made = Some((owner, issued, entry.message.clone()));
+            Ok((certificate, entry))
         };
-        let owner = Peer::from_names([owner.as_str()].into_iter(), std::iter::empty());
-        let owner = owner.ok_or_else(|| self.refuse_enrolment(now, "the token is for nobody that waybill knows"))?;
-        let answer = self.issue(now, &authority, &owner, &asked.request, "enrolled");
+        let kept = token::kept(&asked.secret);
+        let redeemed = self.ledger.store_mut().redeem(&asked.token, &kept, now.wall, issue);
+        let redeemed = redeemed.map_err(|error| unreadable(&error))?;
+        redeemed.map_err(|refusal| self.refuse_enrolment(now, &refusal.to_string()))?;
+        let Some((owner, issued, message)) = made else { return Err(self.refuse_enrolment(now, "nothing was issued")) };
+        log::info!("enrolled: {message}");
         // The token is used up, so that the door for applicants may close.
         if matches!(self.read_books(now), Ok(true)) {
             self.tell_door();
         }
-        answer
+        Ok(answer(&authority, &owner, issued))
     }
 
     /// Gives a VMA that is in a new certificate.
@@ -165,7 +164,10 @@ impl Oma {
             return Err(refuse("this VMA has renewed its certificate several times already: try again later"));
         }
         let authority = self.authority()?;
-        self.issue(now, &authority, &owner, &asked.request, "renewed")
+        let issued = authority.issue(&asked.request, &owner, &[], now.wall, self.valid_for());
+        let issued = issued.map_err(|why| self.refuse_enrolment(now, &why))?;
+        self.keep(now, &owner, &issued, "renewed").map_err(|error| unreadable(&error))?;
+        Ok(answer(&authority, &owner, issued))
     }
 
     /// The books only grow, and a certificate lasts.
@@ -180,40 +182,21 @@ impl Oma {
         Ok(recent.count() >= RENEWALS)
     }
 
-    fn issue(
-        &mut self,
-        now: Now,
-        authority: &Authority,
-        owner: &Peer,
-        request: &str,
-        event: &'static str,
-    ) -> Result<Answer, Problem> {
-        let issued = authority.issue(request, owner, &[], now.wall, self.valid_for());
-        let issued = issued.map_err(|why| self.refuse_enrolment(now, &why))?;
-        self.keep(now, owner, &issued, event).map_err(|error| unreadable(&error))?;
-        let doc = IssuedDoc {
-            certificate: issued.chain,
-            authority: authority.certificate.clone(),
-            owner: owner.uri().unwrap_or_default(),
-            not_after: Facts::text_of(issued.facts.not_after),
-        };
-        Ok(Answer::AtOnce(Response::json(200, render_issued(&doc))))
-    }
-
     fn keep(&mut self, now: Now, owner: &Peer, issued: &Issued, event: &'static str) -> Result<(), StoreError> {
         let (certificate, entry) = booked(now.wall, owner, issued, event);
+        self.ledger.store_mut().keep_certificate(&certificate, &entry)?;
         log::info!("{}: {}", entry.event, entry.message);
-        self.ledger.store_mut().keep_certificate(&certificate, &entry)
+        Ok(())
     }
 
     fn refuse_enrolment(&mut self, now: Now, why: &str) -> Problem {
-        log::warn!("an enrolment was refused: {why}");
         self.books.refusals = self.books.refusals.saturating_add(1);
         if self.books.refusals <= REFUSALS {
+            log::warn!("an enrolment was refused: {why}");
             let message = format!("an enrolment was refused: {why}");
             self.note_pki(&PkiEvent { at: now.wall, event: "enrolment_refused", owner: String::new(), message });
         }
-        Problem::new(Kind::EnrolmentRefused, why)
+        Problem::new(Kind::EnrolmentRefused, why).with_remedy("make a new token on the OMA with `waybill pki token`")
     }
 
     fn note_pki(&mut self, entry: &PkiEvent) {
@@ -234,4 +217,14 @@ impl Oma {
     fn valid_for(&self) -> Duration {
         self.config.pki.as_ref().map_or(Duration::ZERO, |pki| pki.valid_for)
     }
+}
+
+fn answer(authority: &Authority, owner: &Peer, issued: Issued) -> Answer {
+    let doc = IssuedDoc {
+        certificate: issued.chain,
+        authority: authority.certificate.clone(),
+        owner: owner.uri().unwrap_or_default(),
+        not_after: Facts::text_of(issued.facts.not_after),
+    };
+    Answer::AtOnce(Response::json(200, render_issued(&doc)))
 }

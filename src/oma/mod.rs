@@ -232,11 +232,10 @@ impl Oma {
     }
 
     fn reload(&mut self, now: Now, config: OmaConfig) {
-        let fixed = |config: &OmaConfig| {
-            (config.database.clone(), config.listen, config.tls.as_ref().map(|tls| tls.listen), config.pki.clone())
-        };
+        let fixed =
+            |config: &OmaConfig| (config.database.clone(), config.listen, config.tls.as_ref().map(|tls| tls.listen));
         if fixed(&config) != fixed(&self.config) {
-            log::warn!("database, listen, the listen of [tls] and [pki] are taken over at the next start only");
+            log::warn!("database, listen and the listen of [tls] are taken over at the next start only");
         }
         self.clients = self.links.apply(&config, &self.books.revoked);
         self.fleet.reconfigure(settings(&config, seed()), now);

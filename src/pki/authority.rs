@@ -94,14 +94,6 @@ impl Authority {
         Ok(Self { issuer, certificate, fingerprint: own.facts.fingerprint })
     }
 
-    /// Whether a request is one, and proves to have its key.
-    ///
-    /// # Errors
-    /// Where it does not.
-    pub fn check(request: &str) -> Result<(), String> {
-        read_request(request).map(drop)
-    }
-
     /// Signs a request for somebody. Of the request only the key counts; `hosts` are DNS names and addresses under which
     /// it is dialled.
     ///

@@ -55,12 +55,17 @@ fn folder_of(file: &Path) -> &Path {
     }
 }
 
+/// Where what is to become a file lies until then.
+pub fn waiting(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
 fn stage(file: &Path, text: &str, readable: Readable) -> io::Result<PathBuf> {
     let folder = folder_of(file);
     fs::create_dir_all(folder)?;
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    let stage = PathBuf::from(name);
+    let stage = waiting(file);
     // What an earlier attempt left may have other permissions.
     match fs::remove_file(&stage) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -74,7 +79,8 @@ fn stage(file: &Path, text: &str, readable: Readable) -> io::Result<PathBuf> {
     opened.write_all(text.as_bytes())?;
     let about = fs::metadata(folder)?;
     let own = opened.metadata()?;
-    if (own.uid(), own.gid()) != (about.uid(), about.gid()) {
+    // Nobody else may give files away, nor needs to: the daemon makes its own.
+    if own.uid() == 0 && (own.uid(), own.gid()) != (about.uid(), about.gid()) {
         chown(&stage, Some(about.uid()), Some(about.gid()))?;
     }
     opened.sync_all()?;

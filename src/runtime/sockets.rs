@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use async_io::Async;
 use listenfd::ListenFd;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::exit::{Exit, Failure};
 
@@ -20,6 +21,7 @@ impl Sockets {
     /// # Errors
     /// Where something else than a listening TCP socket was given.
     pub fn inherited() -> Result<Self, Failure> {
+        raise_limit();
         let mut given = ListenFd::from_env();
         let mut listeners = Vec::new();
         for index in 0..given.len() {
@@ -65,6 +67,14 @@ impl Sockets {
         for at in self.0.iter().filter_map(|listener| listener.local_addr().ok()) {
             log::warn!("systemd has opened {at}, and nothing in the configuration listens there");
         }
+    }
+}
+
+/// Lets the process have as many files open as the system permits: a crowd at port 443 must not cost the others theirs.
+fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        log::warn!("the limit of open files stays at {:?}: {error}", limit.current);
     }
 }
 

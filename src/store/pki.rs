@@ -23,24 +23,23 @@ impl Store {
         })
     }
 
-    /// Takes a token that somebody shows: at most once, not after its time, and only with its secret. Answers whose it is.
+    /// Takes a token that somebody shows: at most once, not after its time, and only with its secret. The certificate that
+    /// `issue` makes for the token's owner, and the entry about it, are kept in the same transaction: a token is used up by
+    /// what it has brought, and by nothing else.
     ///
     /// Errors: as [`Store::commit`].
-    pub fn use_token(
+    pub fn redeem(
         &mut self,
         id: &str,
         secret_sha256: &str,
         now: Wall,
-    ) -> Result<Result<String, TokenRefusal>, StoreError> {
+        issue: impl FnOnce(&str) -> Result<(IssuedCertificate, PkiEvent), String>,
+    ) -> Result<Result<(), TokenRefusal>, StoreError> {
         self.book("use a token of", |conn| {
             let select = "SELECT owner, secret_sha256, expires_at, used_at FROM enrolment_tokens WHERE id = ?1";
             let found = conn.query_row(select, [id], |row| {
-                Ok((
-                    row.get::<_, String>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, String>(2)?,
-                    row.get::<_, Option<String>>(3)?,
-                ))
+                let text = |at| row.get::<_, String>(at);
+                Ok((text(0)?, text(1)?, text(2)?, row.get::<_, Option<String>>(3)?))
             });
             let Some((owner, kept, expires_at, used_at)) = found.optional()? else {
                 return Ok(Err(TokenRefusal::Unknown));
@@ -55,8 +54,14 @@ impl Store {
             if Wall::parse(&expires_at).is_none_or(|expires_at| expires_at <= now) {
                 return Ok(Err(TokenRefusal::Expired));
             }
+            let (issued, entry) = match issue(&owner) {
+                Ok(issued) => issued,
+                Err(why) => return Ok(Err(TokenRefusal::NotIssued(why))),
+            };
             conn.execute("UPDATE enrolment_tokens SET used_at = ?2 WHERE id = ?1", params![id, now.to_string()])?;
-            Ok(Ok(owner))
+            keep(conn, &issued)?;
+            note(conn, &entry)?;
+            Ok(Ok(()))
         })
     }
 
@@ -65,15 +70,12 @@ impl Store {
     /// Errors: as [`Store::commit`].
     pub fn keep_certificate(&mut self, issued: &IssuedCertificate, entry: &PkiEvent) -> Result<(), StoreError> {
         self.book("keep a certificate in", |conn| {
-            conn.execute(
-                "INSERT INTO certificates (fingerprint, key_sha256, owner, issued_at, not_after) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![issued.fingerprint, issued.key_sha256, issued.owner, issued.issued_at.to_string(), issued.not_after.to_string()],
-            )?;
+            keep(conn, issued)?;
             note(conn, entry)
         })
     }
 
-    /// Revokes certificates that are not revoked yet; tells how many.
+    /// Revokes certificates that are not revoked yet, and the open tokens of their owner; tells how many certificates.
     ///
     /// Errors: as [`Store::commit`].
     pub fn revoke(&mut self, fingerprints: &[String], reason: &str, entry: &PkiEvent) -> Result<usize, StoreError> {
@@ -86,6 +88,9 @@ impl Store {
                 )?;
             }
             if count > 0 {
+                // An invitation that is still open would bring them back.
+                let close = "UPDATE enrolment_tokens SET expires_at = ?2 WHERE owner = ?1 AND used_at IS NULL AND expires_at > ?2";
+                conn.execute(close, params![entry.owner, entry.at.to_string()])?;
                 note(conn, entry)?;
             }
             Ok(count)
@@ -106,6 +111,20 @@ impl Store {
     ) -> Result<T, StoreError> {
         self.transact(Durability::OnDisk, write).map_err(|error| self.failure(operation, &error))
     }
+}
+
+fn keep(conn: &Connection, issued: &IssuedCertificate) -> rusqlite::Result<()> {
+    conn.execute(
+        "INSERT INTO certificates (fingerprint, key_sha256, owner, issued_at, not_after) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            issued.fingerprint,
+            issued.key_sha256,
+            issued.owner,
+            issued.issued_at.to_string(),
+            issued.not_after.to_string()
+        ],
+    )
+    .map(drop)
 }
 
 fn note(conn: &Connection, entry: &PkiEvent) -> rusqlite::Result<()> {

@@ -32,6 +32,8 @@ pub(super) async fn keep_valid(files: TlsFiles, link: Berth, events: Sender<Even
     let clock = Clock::start();
     let client = Client::over_link(link, SIGNED_WITHIN);
     let mut warn_at = clock.now().mono;
+    // Clocks of the two appliances may differ by more than a certificate's time: no renewal follows another at once.
+    let mut rest_until = warn_at;
     loop {
         let now = clock.now();
         let seconds = now.wall.unix_millis().div_euclid(1000);
@@ -45,10 +47,13 @@ pub(super) async fn keep_valid(files: TlsFiles, link: Berth, events: Sender<Even
         let is_ours = matches!(facts.peer, Some(Peer::Vma(_)));
         let due = renewal::renew_at(facts.not_before, facts.not_after);
         let mut pause = LOOK_EVERY.min(Duration::from_secs(u64::try_from(due - seconds).unwrap_or(0)));
-        if is_ours && due <= seconds {
+        if is_ours && due <= seconds && rest_until <= now.mono {
             match renew(&client, &files, &facts).await {
-                Ok(until) => {
+                Ok(renewed) => {
+                    let until = Facts::text_of(renewed.not_after);
                     log::info!("the certificate of this VMA was renewed, until {until}");
+                    let time = u64::try_from(renewed.not_after - renewed.not_before).unwrap_or(0);
+                    rest_until = now.mono + Duration::from_secs(time / 3);
                     // Closed where the daemon ends.
                     events.send(Event::Renewed).await.ok();
                     pause = Duration::from_secs(1);
@@ -68,7 +73,7 @@ pub(super) async fn keep_valid(files: TlsFiles, link: Berth, events: Sender<Even
     }
 }
 
-async fn renew(client: &Client, files: &TlsFiles, old: &Facts) -> Result<String, String> {
+async fn renew(client: &Client, files: &TlsFiles, old: &Facts) -> Result<Facts, String> {
     let made = request::make()?;
     let asked = EnrolDoc { token: String::new(), secret: String::new(), request: made.request };
     let body = enrolment::render_request(&asked);
@@ -84,5 +89,5 @@ async fn renew(client: &Client, files: &TlsFiles, old: &Facts) -> Result<String,
     }
     own.is_issued_by(issued.authority.as_bytes()).map_err(|error| error.to_string())?;
     files::put_all(files, &issued.certificate, &made.key, None)?;
-    Ok(Facts::text_of(own.facts.not_after))
+    Ok(own.facts)
 }

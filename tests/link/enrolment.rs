@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
+use data_encoding::BASE64;
 use rustix::process::Signal;
 
 use crate::harness::{Daemon, FAST, SOON, Site, until, waybill};
@@ -235,4 +236,95 @@ fn a_reload_takes_new_certificates_and_keeps_the_old_ones_where_the_new_cannot_b
     oma.signal(Signal::HUP);
     until("reloaded twice", SOON, || (oma.log().matches("configuration reloaded").count() == 2).then_some(()));
     assert_eq!(office.site.events("job-1", "contact_lost"), Vec::<String>::new());
+}
+
+/// Key and certificate are two files, and a process may end between them.
+#[test]
+fn a_renewal_that_was_cut_off_between_its_two_files_is_completed() {
+    let office = Office::new("90d");
+    let oma = office.site.oma();
+    office.enrolled(&office.token(&["--vma", "site-a"]));
+    let (certificate, waiting) = (office.site.path("tls/vma.pem"), office.site.path("tls/vma.pem.new"));
+    let old = fs::read(&certificate).unwrap();
+    office.enrolled(&office.token(&["--vma", "site-a"]));
+    fs::rename(&certificate, &waiting).unwrap();
+    fs::write(&certificate, old).unwrap();
+    let vma = office.site.vma();
+    office.track(&vma, &oma, "job-1");
+    assert!(vma.log().contains("a renewal was cut off, and is completed now"), "{}", vma.log());
+    assert!(!waiting.exists());
+}
+
+/// Whoever holds a certificate can write its ECDSA signature (r, s) as (r, n - s), which is as valid: another fingerprint.
+#[test]
+fn f47_a_revoked_certificate_stays_revoked_however_its_signature_is_written() {
+    let office = Office::new("90d");
+    let oma = office.site.oma();
+    office.enrolled(&office.token(&["--vma", "site-a"]));
+    let certificate = office.site.path("tls/vma.pem");
+    let pem = fs::read_to_string(&certificate).unwrap();
+    let (own, authority) = pem.split_at(pem.rfind("-----BEGIN").unwrap());
+    let fingerprint = |text: &str| {
+        let file = office.site.path("shown.pem");
+        fs::write(&file, text).unwrap();
+        let mut shown = Command::new("openssl");
+        shown.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(file);
+        String::from_utf8(shown.output().unwrap().stdout).unwrap()
+    };
+    let other = rewritten(own);
+    assert_ne!(fingerprint(&other), fingerprint(own));
+    fs::write(&certificate, other + authority).unwrap();
+    let vma = office.site.vma();
+    office.track(&vma, &oma, "job-1");
+    office.succeeds(&["pki", "revoke", "--vma", "site-a", "--reason", "stolen"]);
+    logged(&oma, "has ended: its certificate is revoked");
+    logged(&vma, "the other side refuses our certificate: it is revoked");
+}
+
+/// A certificate of P-256 with its signature in the other way.
+fn rewritten(pem: &str) -> String {
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
+        0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = BASE64.decode(body.as_bytes()).unwrap();
+    let content = |der: &[u8]| if der[1] & 0x80 == 0 { 2 } else { 2 + usize::from(der[1] & 0x7f) };
+    let length = |der: &[u8]| {
+        content(der)
+            + der[2..content(der)]
+                .iter()
+                .fold(usize::from(der[1] & 0x7f) * usize::from(der[1] & 0x80 == 0), |sum, byte| {
+                    sum << 8 | usize::from(*byte)
+                })
+    };
+    // The three parts: what is signed, the algorithm, the signature as a bit string of SEQUENCE { r, s }.
+    let inside = &der[content(&der)..];
+    let (signed, rest) = inside.split_at(length(inside));
+    let (algorithm, signature) = rest.split_at(length(rest));
+    let pair = &signature[3..];
+    let numbers = &pair[content(pair)..];
+    let (r, s) = numbers.split_at(length(numbers));
+    let mut other = ORDER;
+    let mut borrow = 0_i16;
+    let s: Vec<u8> = [vec![0; 33], s[2..].to_vec()].concat();
+    for (place, byte) in other.iter_mut().rev().zip(s.iter().rev()) {
+        let difference = i16::from(*place) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *place = u8::try_from(difference.rem_euclid(256)).unwrap();
+    }
+    let number = if other[0] & 0x80 == 0 { other.to_vec() } else { [vec![0], other.to_vec()].concat() };
+    let sequence = |tag: u8, content: Vec<u8>| {
+        let size = content.len();
+        let head = match size {
+            ..128 => vec![tag, size as u8],
+            128..256 => vec![tag, 0x81, size as u8],
+            _ => vec![tag, 0x82, (size >> 8) as u8, size as u8],
+        };
+        [head, content].concat()
+    };
+    let pair = sequence(0x30, [r.to_vec(), sequence(2, number)].concat());
+    let signature = sequence(3, [vec![0], pair].concat());
+    let der = sequence(0x30, [signed.to_vec(), algorithm.to_vec(), signature].concat());
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(&der))
 }

@@ -28,6 +28,11 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         let why = "the configuration has no section [tls], which names the files of the OMA's certificate";
         return Err(failed("make a certificate", &why).with_remedy("write one, as the shipped oma.toml shows"));
     };
+    if tls.files.authority.exists() {
+        let why = "it is there already, and whoever it names would be let in besides";
+        let remedy = "move it away; append to the new one what else is to be believed";
+        return Err(failed(&format!("write {}", tls.files.authority.display()), &why).with_remedy(remedy));
+    }
     let authority = Authority::init(&office.pki.folder, now);
     let authority = authority.map_err(|why| {
         failed("make an authority", &why)
@@ -39,9 +44,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let own = request::make().map_err(|why| failed("make a key", &why))?;
     let issued = authority.issue(&own.request, &Peer::Oma, &hosts, now, office.pki.valid_for);
     let issued = issued.map_err(|why| failed("issue the OMA's certificate", &why))?;
-    // Another authority that is believed already stays so.
-    let believed = std::fs::read_to_string(&tls.files.authority).unwrap_or_default() + &authority.certificate;
-    files::put_all(&tls.files, &issued.chain, &own.key, Some(&believed))
+    files::put_all(&tls.files, &issued.chain, &own.key, Some(&authority.certificate))
         .map_err(|why| failed("put the certificate down", &why))?;
     let (certificate, entry) = booked(now, &Peer::Oma, &issued, "issued");
     office.store.keep_certificate(&certificate, &entry).map_err(|error| failed("write to the books", &error))?;

@@ -44,6 +44,11 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         failed("issue a certificate", &why).with_remedy("`waybill enroll --request FILE` on the VMA makes one")
     })?;
     let (certificate, entry) = booked(now, &owner, &issued, "issued");
+    let known = office.store.certificates().map_err(|error| failed("read the books", &error))?;
+    if known.iter().any(|one| one.key_sha256 == certificate.key_sha256 && one.revoked_at.is_some()) {
+        let failure = failed("issue a certificate", &"the key of this request was revoked");
+        return Err(failure.with_remedy("have a new key made: `waybill enroll --request FILE` does so"));
+    }
     office.store.keep_certificate(&certificate, &entry).map_err(|error| failed("write to the books", &error))?;
     output::message(&entry.message);
     output::print(&issued.chain)
