@@ -7,7 +7,7 @@ use super::dice::Dice;
 
 /// The first wait, at most.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest wait: a network that is back is found again within it.
+/// The longest wait: a network that is back is found again within it, and what a dial needs that began before.
 const LONGEST: Duration = Duration::from_secs(10);
 /// A link that has lived for less than this counts as a failure: two appliances with one name would otherwise push each
 /// other out without a pause.

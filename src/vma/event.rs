@@ -28,6 +28,8 @@ pub enum Event {
     PlanReached(JobId, Stage),
     /// What came of asking vCenter about a job.
     Planned(Box<(PlanRequest, Planned)>),
+    /// The certificate of this VMA will end, or has, in words.
+    CertificateExpires(String),
     /// This VMA has a new certificate.
     Renewed,
     /// What has become of the link to the OMA.

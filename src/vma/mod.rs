@@ -27,6 +27,7 @@ use crate::limits;
 use crate::link::News;
 use crate::model::id::JobId;
 use crate::model::job::SyncKind;
+use crate::model::pki::PkiEvent;
 use crate::model::plan::{PlanRequest, Planned};
 use crate::model::time::{Mono, Now};
 use crate::net::berth::Berth;
@@ -46,7 +47,7 @@ use crate::runtime::sockets::Sockets;
 use crate::runtime::tasks::start;
 use crate::store::{Store, StoreError};
 use crate::wire::http::Response;
-use crate::wire::peer::Caller;
+use crate::wire::peer::{Caller, Peer};
 use crate::wire::problem::{Kind, Problem, panicked};
 use crate::wire::{job, log as wire_log, progress, update};
 
@@ -209,6 +210,16 @@ impl Vma {
         };
     }
 
+    /// In the log, and in the table that outlives it.
+    fn note_expiry(&mut self, now: Now, message: String) {
+        log::warn!("{message}");
+        let owner = Peer::Vma(self.config.name.clone()).uri().unwrap_or_default();
+        let entry = PkiEvent { at: now.wall, event: "certificate_expires", owner, message };
+        if let Err(error) = self.ledger.store_mut().note_pki(&entry) {
+            log::error!("{error}");
+        }
+    }
+
     /// A new certificate is shown from now on, by the link that takes the place of this one too.
     fn renewed(&mut self) {
         self.apply_links(&self.config.clone());
@@ -303,6 +314,7 @@ impl Appliance for Vma {
             }
             Event::PlanReached(job, stage) => return self.source.planning_reached(now, &job, stage),
             Event::Planned(plan) => return self.take_plan(now, &plan.0, &plan.1),
+            Event::CertificateExpires(message) => return self.note_expiry(now, message),
             Event::Renewed => return self.renewed(),
             Event::Link(news) => return self.link_changed(&news),
             Event::Reloaded(config) => return self.reload(now, *config),

@@ -67,7 +67,8 @@ pub(super) async fn keep_valid(files: TlsFiles, link: Berth, events: Sender<Even
         let warning = renewal::warning(seconds, facts.not_before, facts.not_after, is_ours);
         if let Some(warning) = warning.filter(|_| warn_at <= now.mono) {
             warn_at = now.mono + WARN_EVERY;
-            log::warn!("the certificate of this VMA, {}, {warning}", files.certificate.display());
+            let message = format!("the certificate of this VMA, {}, {warning}", files.certificate.display());
+            events.send(Event::CertificateExpires(message)).await.ok();
         }
         Timer::after(pause.max(Duration::from_millis(500))).await;
     }

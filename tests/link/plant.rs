@@ -107,6 +107,14 @@ impl Plant {
         Self { site, places, authority, oma, vma, next_port: Cell::new(20_001) }
     }
 
+    /// Gives both sides other certificates.
+    pub fn reissue(&mut self, names: &str, times: (&str, &str)) {
+        for identity in [&mut self.oma, &mut self.vma] {
+            *identity = self.authority.issue(names, times);
+            fs::set_permissions(&identity.key, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+
     /// A place of the site where nobody listens yet.
     pub fn free_place(&self) -> SocketAddr {
         let port = self.next_port.replace(self.next_port.get() + 1);

@@ -259,3 +259,24 @@ fn a_key_that_everybody_may_read_is_refused_by_name() {
     assert_eq!(said.status.code(), Some(3), "{text}");
     assert!(text.contains("may be read by everybody (mode 644): `chmod 600` it"), "{text}");
 }
+
+/// Thirty days ahead, of a certificate that does not renew itself: in the log and in the table of each side.
+#[test]
+fn a_certificate_that_ends_within_thirty_days_is_announced_on_both_sides() {
+    let mut plant = Plant::new();
+    // With a DNS name only, as a company's own authority issues them.
+    let in_20_days = Command::new("date").args(["-u", "-d", "+20 days 1 hour", "+%Y%m%d%H%M%SZ"]).output().unwrap();
+    let until_then = String::from_utf8(in_20_days.stdout).unwrap();
+    plant.reissue("DNS:localhost,DNS:site-a", ("20200101000000Z", until_then.trim()));
+    plant.tunnel(&plant.places.oma_tls.to_string(), None);
+    let (vma, oma) = plant.start();
+    for (daemon, database, whose) in [(&vma, "vma.db", "of this VMA, "), (&oma, "oma.db", "of this OMA")] {
+        until("it is announced", SOON, || {
+            let log = daemon.log();
+            (log.contains(&format!("the certificate {whose}")) && log.contains("expires in 20 days")).then_some(())
+        });
+        let entries =
+            plant.site.rows_of(database, "SELECT message FROM pki_events WHERE event = 'certificate_expires'");
+        assert!(entries.len() == 1 && entries[0].ends_with("expires in 20 days"), "{entries:?}");
+    }
+}

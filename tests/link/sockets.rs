@@ -1,4 +1,4 @@
-//! Socket activation (R-81's way to a port below 1024 without a privilege). Method: systemd's own tool opens the sockets and
+//! Socket activation, the way to a port below 1024 without a privilege. Method: systemd's own tool opens the sockets and
 //! starts the daemon with them.
 
 use std::process::Command;

@@ -54,13 +54,13 @@ impl Authority {
         let number = self.issued.get();
         let path = |file: &str| self.directory.path().join(file);
         fs::write(path("ext"), format!("subjectAltName = {names}\n")).unwrap();
-        openssl(&self.directory, &format!("req -new {EC} -nodes -keyout {number}.key -out s.csr -subj /CN=server"));
-        let files = format!("-in s.csr -out {number}.pem -extfile ext");
+        openssl(&self.directory, &format!("req -new {EC} -nodes -keyout own{number}.key -out s.csr -subj /CN=server"));
+        let files = format!("-in s.csr -out own{number}.pem -extfile ext");
         openssl(
             &self.directory,
             &format!("ca -config ca.cnf -batch -notext {files} -startdate {from} -enddate {until}"),
         );
-        let (certificate, key) = (path(&format!("{number}.pem")), path(&format!("{number}.key")));
+        let (certificate, key) = (path(&format!("own{number}.pem")), path(&format!("own{number}.key")));
         Identity { certificate, key, _directory: Rc::clone(&self.directory) }
     }
 
