@@ -57,16 +57,14 @@ impl Target {
 pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl Fn(News), seed: u64) {
     let (clock, mut redial) = (Clock::start(), Redial::new(seed));
     let peer = target.peer();
-    let mut is_told = false;
+    // The last failure that was told: a dead link says the same at every dial, and the calls that wait tell it too. Another
+    // one is news, as where a reset is followed by the alert that it had swallowed.
+    let mut told = String::new();
     loop {
         let lived = match open(&target).await {
             Err(error) => {
                 let why = format!("{} is not reached: {error}", target.origin.authority());
-                // Once: what follows is the same in most cases, and the calls that wait tell it too.
-                if !std::mem::replace(&mut is_told, true) {
-                    log::warn!("{why}");
-                }
-                berth.tell(&why);
+                tell(&mut told, &berth, why);
                 None
             }
             Ok(stream) => {
@@ -76,7 +74,7 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                 let accepted = async {
                     if session.is_accepted().await {
                         stood.set(Some(clock.now().mono));
-                        is_told = false;
+                        told.clear();
                         berth.put(session.clone());
                         news(News::Up);
                     }
@@ -89,16 +87,21 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                 let why = format!("the link to {} has ended: {why}", target.origin.authority());
                 if berth.take_out(&session, &why) {
                     news(News::Down(why));
-                } else if !std::mem::replace(&mut is_told, true) {
-                    log::warn!("{why}");
-                    berth.tell(&why);
                 } else {
-                    berth.tell(&why);
+                    tell(&mut told, &berth, why);
                 }
                 stood.get().map(|since| clock.now().mono.since(since))
             }
         };
         Timer::after(redial.wait_after(lived)).await;
+    }
+}
+
+fn tell(told: &mut String, berth: &Berth, why: String) {
+    berth.tell(&why);
+    if *told != why {
+        log::warn!("{why}");
+        *told = why;
     }
 }
 

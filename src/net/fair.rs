@@ -10,21 +10,29 @@ use smol::io::{AsyncRead, AsyncWrite};
 /// Reads in a row after which the others have their turn: of frames of a link this is a fraction of a millisecond.
 const READS: u32 = 64;
 
-/// A connection that pauses within the reading.
+/// A connection that pauses within the reading, and tells somebody whenever bytes have come.
 #[derive(Debug)]
-pub struct Fair<S> {
+pub struct Fair<S, F = fn()> {
     stream: S,
     reads: u32,
+    on_bytes: F,
 }
 
 impl<S> Fair<S> {
-    /// The same, fair.
+    /// The same, fair; nobody is told.
     pub fn new(stream: S) -> Self {
-        Self { stream, reads: 0 }
+        Self::telling(stream, || {})
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
+impl<S, F: FnMut()> Fair<S, F> {
+    /// The same, fair, and telling.
+    pub fn telling(stream: S, on_bytes: F) -> Self {
+        Self { stream, reads: 0, on_bytes }
+    }
+}
+
+impl<S: AsyncRead + Unpin, F: FnMut() + Unpin> AsyncRead for Fair<S, F> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.reads >= READS {
             self.reads = 0;
@@ -33,11 +41,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
         }
         let read = Pin::new(&mut self.stream).poll_read(context, space);
         self.reads = if read.is_pending() { 0 } else { self.reads + 1 };
+        if let Poll::Ready(Ok(1..)) = read {
+            (self.on_bytes)();
+        }
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
+impl<S: AsyncWrite + Unpin, F: Unpin> AsyncWrite for Fair<S, F> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

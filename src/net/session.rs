@@ -9,8 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -56,6 +55,14 @@ struct Shared {
     heard: Cell<u64>,
     /// Has something in it once something was heard; closed at the end.
     first: (Sender<()>, Receiver<()>),
+}
+
+impl Shared {
+    fn hears(&self) {
+        self.heard.set(self.heard.get() + 1);
+        // Full after the first time.
+        let _ = self.first.0.try_send(());
+    }
 }
 
 impl fmt::Debug for Session {
@@ -134,7 +141,8 @@ impl Session {
             Side::Listener => Mode::Server,
         };
         // Frames are small, and a peer may send them without end.
-        let stream = Fair::new(Heard { stream, shared: Rc::clone(&self.0) });
+        let shared = Rc::clone(&self.0);
+        let stream = Fair::telling(stream, move || shared.hears());
         let mut connection = Connection::new(stream, config, mode);
         let moving = poll_fn(|context| self.turn(&mut connection, context, &mut on_stream));
         let why = future::or(moving, self.watch(knock)).await;
@@ -201,42 +209,5 @@ fn words(error: &ConnectionError) -> String {
         }
         ConnectionError::Closed => "the other side closed it".to_owned(),
         other => format!("what came is no link: {other}"),
-    }
-}
-
-/// A connection that counts what is heard.
-struct Heard<S> {
-    stream: S,
-    shared: Rc<Shared>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
-        let read = Pin::new(&mut self.stream).poll_read(context, space);
-        if let Poll::Ready(Ok(1..)) = read {
-            self.shared.heard.set(self.shared.heard.get() + 1);
-            // Full after the first time.
-            let _ = self.shared.first.0.try_send(());
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(context)
     }
 }

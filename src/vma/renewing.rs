@@ -46,7 +46,11 @@ pub(super) async fn keep_valid(files: TlsFiles, link: Berth, events: Sender<Even
         };
         let is_ours = matches!(facts.peer, Some(Peer::Vma(_)));
         let due = renewal::renew_at(facts.not_before, facts.not_after);
-        let mut pause = LOOK_EVERY.min(Duration::from_secs(u64::try_from(due - seconds).unwrap_or(0)));
+        let mut pause = match u64::try_from(due - seconds) {
+            Ok(left @ 1..) => Duration::from_secs(left),
+            _ if is_ours => rest_until.since(now.mono),
+            _ => LOOK_EVERY,
+        };
         if is_ours && due <= seconds && rest_until <= now.mono {
             match renew(&client, &files, &facts).await {
                 Ok(renewed) => {
@@ -60,7 +64,7 @@ pub(super) async fn keep_valid(files: TlsFiles, link: Berth, events: Sender<Even
                 }
                 Err(why) => {
                     log::warn!("the certificate of this VMA could not be renewed: {why}");
-                    pause = renewal::retry_after(seconds, facts.not_after).min(LOOK_EVERY);
+                    pause = renewal::retry_after(seconds, facts.not_after);
                 }
             }
         }
@@ -70,7 +74,7 @@ pub(super) async fn keep_valid(files: TlsFiles, link: Berth, events: Sender<Even
             let message = format!("the certificate of this VMA, {}, {warning}", files.certificate.display());
             events.send(Event::CertificateExpires(message)).await.ok();
         }
-        Timer::after(pause.max(Duration::from_millis(500))).await;
+        Timer::after(pause.clamp(Duration::from_millis(500), LOOK_EVERY)).await;
     }
 }
 

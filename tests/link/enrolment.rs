@@ -313,6 +313,8 @@ fn rewritten(pem: &str) -> String {
         borrow = i16::from(difference < 0);
         *place = u8::try_from(difference.rem_euclid(256)).unwrap();
     }
+    let zeros = other.iter().take_while(|byte| **byte == 0).count();
+    let other = &other[zeros..];
     let number = if other[0] & 0x80 == 0 { other.to_vec() } else { [vec![0], other.to_vec()].concat() };
     let sequence = |tag: u8, content: Vec<u8>| {
         let size = content.len();
