@@ -34,6 +34,7 @@ test_packages=(
   iproute2:/usr/sbin/ip
   curl:curl
   sslscan:sslscan
+  prometheus:promtool
   systemd:systemd-socket-activate
 )
 

@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::limits;
 use crate::link::dialler::via;
 use crate::net::client::{Answer, CallError, Client};
-use crate::net::tls::{Facts, Own, Trust};
+use crate::net::tls::{Own, Trust};
 use crate::pki::files::{Readable, put, put_all};
 use crate::pki::request;
 use crate::pki::token::Token;
@@ -188,7 +188,7 @@ fn finish(files: &TlsFiles, config: &VmaConfig, certificate: &str, key: &str, au
         "{}: certificate of {:?}, until {}; the daemon renews it\nnext: restart `waybill vma`\n",
         files.certificate.display(),
         config.name.as_str(),
-        Facts::text_of(own.facts.not_after)
+        own.facts.validity.until
     ))
     .map(drop)
 }

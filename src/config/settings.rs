@@ -70,6 +70,12 @@ pub enum SpoolWay {
 }
 
 impl VmaConfig {
+    /// The files of the certificates that this appliance shows.
+    pub fn shown(&self) -> impl Iterator<Item = &TlsFiles> {
+        let of_tunnel = self.tunnel.as_ref().map(|tunnel| &tunnel.files);
+        of_tunnel.into_iter().chain(self.tls.as_ref().map(|listener| &listener.files))
+    }
+
     /// The OMA that the spool forwards to, in words: what it said is remembered under this name.
     pub fn oma_of_spool(&self) -> Option<String> {
         Some(match (&self.changeid_spool.as_ref()?.oma, &self.tunnel) {
@@ -152,6 +158,17 @@ pub struct OmaConfig {
     pub throttle: ThrottleRules,
     /// `[[vma]]`, in the file's order; names are unique. May be empty: a fresh installation knows no VMA.
     pub vmas: Vec<VmaEntry>,
+}
+
+impl OmaConfig {
+    /// The files of the certificates that this appliance shows.
+    pub fn shown(&self) -> impl Iterator<Item = &TlsFiles> {
+        let of_dialled = self.vmas.iter().filter_map(|vma| match &vma.way {
+            VmaWay::Direct { files, .. } => Some(files),
+            VmaWay::Forward(_) | VmaWay::Tunnel => None,
+        });
+        self.tls.as_ref().map(|listener| &listener.files).into_iter().chain(of_dialled)
+    }
 }
 
 /// `[poll]`: how often a job is asked for, and when its silence means something.

@@ -60,12 +60,11 @@ struct Inside {
 ///
 /// # Errors
 /// What is wrong with which file.
-pub fn door(listener: &TlsListener, judge: Judge) -> Result<(Door, Facts), String> {
+pub fn door(listener: &TlsListener, judge: Judge) -> Result<Door, String> {
     let credentials = Credentials::read(&listener.files)?;
     let entrance =
         Entrance { own: &credentials.own, authority: &credentials.authority, allow_tls12: listener.allow_tls12, judge };
-    let door = Door::new(entrance).map_err(|error| format!("{}: {error}", listener.files.authority.display()))?;
-    Ok((door, credentials.own.facts))
+    Door::new(entrance).map_err(|error| format!("{}: {error}", listener.files.authority.display()))
 }
 
 impl Gatehouse {

@@ -1,6 +1,29 @@
 //! The authority's nouns: what it has issued, whom it has invited, and what it has done.
 
+use std::time::Duration;
+
 use super::time::Wall;
+
+/// When a certificate is valid, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// From then on.
+    pub from: Wall,
+    /// Until then.
+    pub until: Wall,
+}
+
+impl Validity {
+    /// How long it is valid in all.
+    pub fn length(self) -> Duration {
+        self.left(self.from)
+    }
+    /// How much of that is left; nothing where it has ended.
+    pub fn left(self, at: Wall) -> Duration {
+        let millis = self.until.unix_millis().saturating_sub(at.unix_millis());
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    }
+}
 
 /// A certificate that the authority has issued.
 #[derive(Debug, Clone, PartialEq, Eq)]

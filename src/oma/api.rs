@@ -10,7 +10,7 @@ use crate::policy::fleet::{Admitted, Input};
 use crate::policy::refusal::Refusal;
 use crate::runtime::guard::guarded;
 use crate::runtime::service::{alive, refuse, unreadable};
-use crate::view::json;
+use crate::view::{json, metrics};
 use crate::wire::http::Response;
 use crate::wire::peer::{Caller, Peer};
 use crate::wire::problem::{Kind, Problem};
@@ -86,6 +86,11 @@ impl Oma {
             Call::Enrol(asked) => self.enrol(now, &asked),
             Call::Renew(asked) => self.renew(now, vma, caller, &asked),
             Call::Health => Ok(Answer::AtOnce(alive())),
+            Call::Metrics => {
+                let (links, certificates) = (self.links.states(), self.shown.ends());
+                let page = metrics::page(&metrics::Figures { appliance: "oma", links, certificates });
+                Ok(Answer::AtOnce(Response::page(metrics::CONTENT_TYPE, page)))
+            }
         }
     }
 
@@ -119,9 +124,13 @@ impl Oma {
                     _ => Ok(Some(vma)),
                 }
             }
-            Call::Track(_) | Call::Jobs | Call::Job(_) | Call::Cancel(..) | Call::Finish(..) | Call::Enrol(_) => {
-                Err(not_yours(&format!("the VMA {:?}", vma.as_str()), "for the OMA's operators"))
-            }
+            Call::Track(_)
+            | Call::Jobs
+            | Call::Job(_)
+            | Call::Cancel(..)
+            | Call::Finish(..)
+            | Call::Enrol(_)
+            | Call::Metrics => Err(not_yours(&format!("the VMA {:?}", vma.as_str()), "for the OMA's operators")),
         }
     }
 

@@ -1,5 +1,5 @@
 //! The authority at work in the daemon: enrols and renews, keeps the door in step with the books that
-//! `waybill pki` writes too, shows out whoever was revoked, and renews this OMA's own certificate.
+//! `waybill pki` writes too, shows out whoever was revoked, and keeps this OMA's own certificates valid.
 
 use std::time::Duration;
 
@@ -7,13 +7,15 @@ use super::Oma;
 use super::books::{booked, entry, key};
 use super::event::Answer;
 use super::links::Revoked;
+use crate::config::TlsFiles;
+use crate::link::shown::Found;
 use crate::model::id::VmaName;
-use crate::model::pki::PkiEvent;
+use crate::model::pki::{PkiEvent, Validity};
 use crate::model::time::Now;
 use crate::net::tls::Facts;
 use crate::pki::authority::{Authority, Issued};
 use crate::pki::{files, request, token};
-use crate::policy::renewal;
+use crate::policy::renewal::Duty;
 use crate::runtime::service::unreadable;
 use crate::store::StoreError;
 use crate::wire::enrolment::{EnrolDoc, IssuedDoc, render_issued};
@@ -25,8 +27,6 @@ use crate::wire::problem::{Kind, Problem};
 const REFUSALS: u32 = 1000;
 /// Certificates that a VMA gets within a third of their time: one, and some whose answer was lost on the way.
 const RENEWALS: usize = 5;
-/// From one warning about a certificate to the next.
-const WARN_EVERY: Duration = Duration::from_secs(86_400);
 
 impl Oma {
     /// Lets those in at port 443 who may come in by the configuration, the files and the books as they are now.
@@ -34,13 +34,13 @@ impl Oma {
         let opened = self.links.open_door(&self.config);
         // Who is revoked stays out whatever has become of the files.
         self.links.admit(&self.config, &self.books.revoked, self.books.enrols);
-        self.books.own = opened?;
-        Ok(())
+        opened
     }
 
     /// Reads the books, and opens the door for the first time.
     pub(super) fn open_books(&mut self, now: Now) -> Result<(), String> {
         self.read_books(now).map_err(|error| error.to_string())?;
+        self.shown.watch(now.mono, self.config.shown());
         self.open_door()
     }
 
@@ -71,14 +71,12 @@ impl Oma {
             Ok(false) => {}
             Err(error) => log::error!("{error}"),
         }
-        let seconds = now.wall.unix_millis().div_euclid(1000);
         let revoked = &self.books.revoked;
         self.links.show_out(|facts| match facts {
             facts if revoked.contains_key(&facts.key) => Some("its certificate is revoked"),
-            facts if facts.not_after <= seconds => Some("its certificate has expired"),
+            facts if facts.validity.until <= now.wall => Some("its certificate has expired"),
             _ => None,
         });
-        self.look_at_own(now, seconds);
     }
 
     pub(super) fn tell_door(&mut self) {
@@ -87,32 +85,43 @@ impl Oma {
         }
     }
 
-    /// Renews our own certificate where the authority is ours, and warns of one that will end.
-    fn look_at_own(&mut self, now: Now, seconds: i64) {
-        let Some(own) = self.books.own.clone() else { return };
-        let is_ours = self.config.pki.is_some() && own.peer == Some(Peer::Oma);
-        if is_ours && renewal::renew_at(own.not_before, own.not_after) <= seconds && self.books.renew_at <= now.mono {
-            self.books.renew_at = now.mono + renewal::retry_after(seconds, own.not_after);
-            match self.renew_own(now, &own) {
-                Ok(()) => self.tell_door(),
-                Err(why) => log::error!("this OMA's certificate could not be renewed: {why}"),
+    /// The certificates that this OMA shows: those of its own authority are renewed, all are warned about, and what lies in
+    /// place of one that was shown is shown from now on.
+    pub(super) fn look_at_shown(&mut self, now: Now) {
+        let has_authority = self.config.pki.is_some();
+        let found = self.shown.look(now, |facts| has_authority && facts.peer == Some(Peer::Oma));
+        for (files, facts, found) in found {
+            let file = files.certificate.display();
+            match found {
+                Found::Another => {
+                    log::info!("{file}: another certificate is shown from now on, until {}", facts.validity.until);
+                    self.tell_door();
+                    self.links.show_anew(&files);
+                }
+                Found::Due(Duty::Renew) => {
+                    let renewed = self.renew_own(now, &files, &facts);
+                    if let Err(why) = &renewed {
+                        log::error!("the certificate of this OMA, {file}, could not be renewed: {why}");
+                    }
+                    self.shown.renewed(now, &files, renewed.ok());
+                }
+                Found::Due(Duty::Warn(warning)) => {
+                    let message = format!("the certificate of this OMA, {file}, {warning}");
+                    log::warn!("{message}");
+                    self.note_pki(&entry(now.wall, "certificate_expires", &Peer::Oma, message));
+                }
             }
-        }
-        let warning = renewal::warning(seconds, own.not_before, own.not_after, is_ours);
-        if let Some(warning) = warning.filter(|_| self.books.warn_at <= now.mono) {
-            self.books.warn_at = now.mono + WARN_EVERY;
-            log::warn!("the certificate of this OMA {warning}");
-            self.note_pki(&entry(now.wall, "certificate_expires", &Peer::Oma, format!("the OMA's own {warning}")));
         }
     }
 
-    fn renew_own(&mut self, now: Now, own: &Facts) -> Result<(), String> {
-        let (Some(pki), Some(tls)) = (&self.config.pki, &self.config.tls) else { return Ok(()) };
+    fn renew_own(&mut self, now: Now, files: &TlsFiles, old: &Facts) -> Result<Validity, String> {
+        let pki = self.config.pki.as_ref().ok_or("there is no [pki]")?;
         let authority = Authority::open(&pki.folder)?;
         let made = request::make()?;
-        let issued = authority.issue(&made.request, &Peer::Oma, &own.hosts, now.wall, pki.valid_for)?;
-        files::put_all(&tls.files, &issued.chain, &made.key, None)?;
-        self.keep(now, &Peer::Oma, &issued, "renewed").map_err(|error| error.to_string())
+        let issued = authority.issue(&made.request, &Peer::Oma, &old.hosts, now.wall, pki.valid_for)?;
+        files::put_all(files, &issued.chain, &made.key, None)?;
+        self.keep(now, &Peer::Oma, &issued, "renewed").map_err(|error| error.to_string())?;
+        Ok(issued.facts.validity)
     }
 
     /// Turns a token into a certificate.
@@ -224,7 +233,7 @@ fn answer(authority: &Authority, owner: &Peer, issued: Issued) -> Answer {
         certificate: issued.chain,
         authority: authority.certificate.clone(),
         owner: owner.uri().unwrap_or_default(),
-        not_after: Facts::text_of(issued.facts.not_after),
+        not_after: issued.facts.validity.until.to_string(),
     };
     Answer::AtOnce(Response::json(200, render_issued(&doc)))
 }

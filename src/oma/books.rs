@@ -4,8 +4,7 @@ use data_encoding::HEXLOWER;
 
 use super::links::Revoked;
 use crate::model::pki::{IssuedCertificate, PkiEvent};
-use crate::model::time::{Mono, Wall};
-use crate::net::tls::Facts;
+use crate::model::time::Wall;
 use crate::pki::authority::Issued;
 use crate::wire::peer::Peer;
 
@@ -16,11 +15,6 @@ pub(super) struct Books {
     pub(super) enrols: bool,
     /// The state of the database at the last look.
     pub(super) seen: Option<i64>,
-    /// Our own certificate.
-    pub(super) own: Option<Facts>,
-    /// When it is renewed, where it was due and failed.
-    pub(super) renew_at: Mono,
-    pub(super) warn_at: Mono,
     pub(super) refusals: u32,
 }
 
@@ -37,14 +31,14 @@ pub(super) fn entry(at: Wall, event: &'static str, owner: &Peer, message: String
 /// A certificate as it is booked, and the entry about it.
 pub fn booked(at: Wall, owner: &Peer, issued: &Issued, event: &'static str) -> (IssuedCertificate, PkiEvent) {
     let fingerprint = HEXLOWER.encode(&issued.facts.fingerprint);
-    let until = Facts::text_of(issued.facts.not_after);
+    let until = issued.facts.validity.until;
     let message = format!("{owner} has a certificate until {until}, SHA-256 {fingerprint}");
     let certificate = IssuedCertificate {
         fingerprint,
         key_sha256: HEXLOWER.encode(&issued.facts.key),
         owner: owner.uri().unwrap_or_default(),
         issued_at: at,
-        not_after: Wall::from_unix_millis(issued.facts.not_after.saturating_mul(1000)),
+        not_after: until,
         revoked_at: None,
         revoked_reason: None,
     };

@@ -12,7 +12,7 @@ use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::event::Event;
-use crate::config::{OmaConfig, VmaEntry, VmaWay};
+use crate::config::{OmaConfig, TlsFiles, VmaEntry, VmaWay};
 use crate::link::dialler::{Target, keep_up};
 use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
@@ -166,13 +166,13 @@ impl Links {
     ///
     /// # Errors
     /// What is wrong with which file; then the door stays as it was.
-    pub(super) fn open_door(&mut self, config: &OmaConfig) -> Result<Option<Facts>, String> {
-        let Some(listener) = &config.tls else { return Ok(None) };
+    pub(super) fn open_door(&mut self, config: &OmaConfig) -> Result<(), String> {
+        let Some(listener) = &config.tls else { return Ok(()) };
         let guests = Arc::clone(&self.guests);
         let judge = Arc::new(move |peer: &Peer, key: &[u8; 32]| {
             guests.lock().unwrap_or_else(PoisonError::into_inner).judge(peer, key)
         });
-        let (door, facts) = door(listener, judge)?;
+        let door = door(listener, judge)?;
         match &self.house {
             Some(house) => house.replace_door(door),
             None => {
@@ -192,7 +192,24 @@ impl Links {
                 self.house = Some(Rc::new(Gatehouse::new(self.carrier.clone(), door, berth_of, Box::new(news))));
             }
         }
-        Ok(Some(facts))
+        Ok(())
+    }
+
+    /// Each VMA that has a link, and whether it stands.
+    pub(super) fn states(&self) -> Vec<(String, bool)> {
+        let berths = self.berths.borrow();
+        let dialled = self.diallers.iter().map(|(name, dialled)| (name, &dialled.berth));
+        let state = |(name, berth): (&VmaName, &Berth)| (name.to_string(), berth.session().is_some());
+        berths.iter().chain(dialled).map(state).collect()
+    }
+
+    /// Dials those anew to whom a certificate was shown that has been replaced.
+    pub(super) fn show_anew(&self, files: &TlsFiles) {
+        for dialled in self.diallers.values().filter(|dialled| dialled.target.files == *files) {
+            if let Some(session) = dialled.berth.session() {
+                session.close("the OMA has a new certificate");
+            }
+        }
     }
 
     /// Serves port 443 until the task is dropped.

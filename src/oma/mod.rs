@@ -27,6 +27,7 @@ use self::links::{Links, Revoked};
 use crate::config::{OmaConfig, OnStall as OnStallRule};
 use crate::exit::{Exit, Failure};
 use crate::link::News;
+use crate::link::shown::Shown;
 use crate::model::change::{CbtEntry, Change};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
@@ -57,6 +58,7 @@ pub struct Oma {
     ledger: Ledger,
     links: Links,
     books: Books,
+    shown: Shown,
     clients: BTreeMap<VmaName, Client>,
     executor: Rc<LocalExecutor<'static>>,
     events: Sender<Event>,
@@ -92,6 +94,7 @@ impl Oma {
         let mut oma = Self {
             links,
             books: Books::default(),
+            shown: Shown::default(),
             config: config.clone(),
             fleet: Fleet::resume(settings(config, seed), jobs, now),
             ledger: Ledger::new(store, true),
@@ -240,6 +243,7 @@ impl Oma {
         self.clients = self.links.apply(&config, &self.books.revoked);
         self.fleet.reconfigure(settings(&config, seed()), now);
         self.config = config;
+        self.shown.watch(now.mono, self.config.shown());
         self.tell_door();
         log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
     }
@@ -341,6 +345,7 @@ impl Appliance for Oma {
 
     fn elapse(&mut self, now: Now) {
         self.tell(now, Input::Elapsed);
+        self.look_at_shown(now);
         if self.look_at <= now.mono {
             self.look_at = now.mono + self.config.poll.interval;
             if let Err(error) = self.look_for_others(now) {
@@ -397,7 +402,8 @@ impl Appliance for Oma {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        let deadlines = [self.fleet.next_deadline(), self.ledger.next_deadline(), Some(self.look_at)];
+        let (of_fleet, of_ledger) = (self.fleet.next_deadline(), self.ledger.next_deadline());
+        let deadlines = [of_fleet, of_ledger, self.shown.next_deadline(), Some(self.look_at)];
         deadlines.into_iter().flatten().min()
     }
 }

@@ -31,6 +31,8 @@ pub(super) enum Call {
     Renew(EnrolDoc),
     /// Is the daemon alive?
     Health,
+    /// What Prometheus reads.
+    Metrics,
 }
 
 impl Call {
@@ -69,8 +71,9 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
             Ok(Call::Renew(enrolment::parse_request(&request.body).map_err(bad_body)?))
         }
         (Method::Get, ["health"]) => Ok(Call::Health),
+        (Method::Get, ["metrics"]) => Ok(Call::Metrics),
         (_, ["api", "v1", "jobs"]) => Err(not_allowed("GET, HEAD, POST")),
-        (_, ["api", "v1", "jobs", _] | ["api", "v1", "replications", "changeid"] | ["health"]) => {
+        (_, ["api", "v1", "jobs", _] | ["api", "v1", "replications", "changeid"] | ["health"] | ["metrics"]) => {
             Err(not_allowed("GET, HEAD"))
         }
         (_, ["api", "v1", "jobs", _, "cancel" | "finish"] | ["api", "v1", "replications", _, "changeid"]) => {

@@ -1,42 +1,85 @@
-//! When a certificate is renewed, and when its end is worth a warning. Times are seconds since 1970, as a
-//! certificate has them.
+//! The upkeep of a certificate that this appliance shows: when it is renewed, when that is tried again, and
+//! when its end is worth a warning.
 
 use std::time::Duration;
 
+use crate::model::pki::Validity;
+use crate::model::time::{Mono, Now};
+
 /// How long before its end a certificate is warned about.
-pub const WARN_AHEAD: Duration = Duration::from_secs(30 * 86_400);
+const WARN_AHEAD: Duration = Duration::from_secs(30 * 86_400);
+/// From one warning about a certificate to the next.
+const WARN_EVERY: Duration = Duration::from_secs(86_400);
+/// The pauses after a renewal that failed: short against the time that is left, and never a burden.
+const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
-/// From this moment on a certificate is renewed: when a third of its time is left.
-pub fn renew_at(not_before: i64, not_after: i64) -> i64 {
-    let time = not_after.saturating_sub(not_before).max(0);
-    not_after.saturating_sub(time / 3)
+/// What is to be done about a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Duty {
+    /// It is to be renewed; how that ends is told to [`Upkeep::renewed`] or [`Upkeep::failed`].
+    Renew,
+    /// People are to be told this of it.
+    Warn(String),
 }
 
-/// The pause after a renewal that failed: short against the time that is left, and never a burden.
-pub fn retry_after(now: i64, not_after: i64) -> Duration {
-    let left = u64::try_from(not_after.saturating_sub(now)).unwrap_or(0);
-    Duration::from_secs((left / 20).clamp(1, 3600))
+/// The upkeep of one certificate.
+#[derive(Debug, Clone)]
+pub struct Upkeep {
+    /// No renewal begins earlier. Clocks of the two appliances may differ by more than a certificate's time, so that a
+    /// renewed one may look as if it were due at once.
+    renews_from: Mono,
+    warns_from: Mono,
+    is_renewing: bool,
 }
 
-/// Why a certificate is worth a warning; `None` where it is not. One that renews itself is only warned about when that has
-/// been due for a while and has not happened.
-pub fn warning(now: i64, not_before: i64, not_after: i64, renews_itself: bool) -> Option<String> {
-    let left = not_after.saturating_sub(now);
-    let ahead = i64::try_from(WARN_AHEAD.as_secs()).unwrap_or(i64::MAX);
-    let begin = if renews_itself {
-        let due = renew_at(not_before, not_after);
-        due.saturating_add(not_after.saturating_sub(due) / 2)
-    } else {
-        not_after.saturating_sub(ahead)
-    };
-    match left {
-        ..=0 => Some("has expired".to_owned()),
-        _ if now >= begin => Some(format!("expires in {}", rough(left))),
-        _ => None,
+impl Upkeep {
+    /// Of a certificate that was seen for the first time.
+    pub fn new(now: Mono) -> Self {
+        Self { renews_from: now, warns_from: now, is_renewing: false }
+    }
+
+    /// What is due now. A certificate that renews itself does so when a third of its time is left, and is warned about only
+    /// where that has been due for a while and has not happened; any other is warned about 30 days ahead, once a day.
+    pub fn due(&mut self, now: Now, validity: Validity, renews_itself: bool) -> Vec<Duty> {
+        let left = validity.left(now.wall);
+        let mut duties = Vec::new();
+        if renews_itself && !self.is_renewing && left <= validity.length() / 3 && self.renews_from <= now.mono {
+            self.is_renewing = true;
+            duties.push(Duty::Renew);
+        }
+        let is_close = left <= if renews_itself { validity.length() / 6 } else { WARN_AHEAD };
+        if is_close && self.warns_from <= now.mono {
+            self.warns_from = now.mono + WARN_EVERY;
+            duties.push(Duty::Warn(if left.is_zero() {
+                "has expired".to_owned()
+            } else {
+                format!("expires in {}", rough(left.as_secs()))
+            }));
+        }
+        duties
+    }
+
+    /// It was renewed, and is valid so now.
+    pub fn renewed(&mut self, now: Mono, validity: Validity) {
+        self.is_renewing = false;
+        self.renews_from = now + validity.length() / 3;
+    }
+
+    /// It could not be renewed.
+    pub fn failed(&mut self, now: Now, validity: Validity) {
+        self.is_renewing = false;
+        let (shortest, longest) = RETRIES;
+        self.renews_from = now.mono + (validity.left(now.wall) / 20).clamp(shortest, longest);
+    }
+
+    /// How long until a renewal is due.
+    pub fn renews_in(&self, now: Now, validity: Validity) -> Duration {
+        let early = validity.left(now.wall).saturating_sub(validity.length() / 3);
+        early.max(self.renews_from.since(now.mono))
     }
 }
 
-fn rough(seconds: i64) -> String {
+fn rough(seconds: u64) -> String {
     match seconds / 60 {
         ..2 => format!("{seconds} s"),
         minutes @ 2..120 => format!("{minutes} minutes"),
@@ -48,24 +91,58 @@ fn rough(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::Wall;
 
-    const DAY: i64 = 86_400;
+    const DAY: u64 = 86_400;
+
+    fn at(seconds: u64) -> Now {
+        let millis = i64::try_from(seconds * 1000).expect("a time");
+        Now { mono: Mono::from_millis(seconds * 1000), wall: Wall::from_unix_millis(millis) }
+    }
+    fn days(days: u64) -> Validity {
+        Validity { from: at(0).wall, until: at(days * DAY).wall }
+    }
+    fn warn(text: &str) -> Vec<Duty> {
+        vec![Duty::Warn(text.to_owned())]
+    }
 
     #[test]
     fn a_certificate_of_90_days_is_renewed_when_30_are_left_and_tried_every_hour_or_oftener() {
-        assert_eq!(renew_at(0, 90 * DAY), 60 * DAY);
-        assert_eq!(retry_after(60 * DAY, 90 * DAY), Duration::from_secs(3600));
-        assert_eq!(retry_after(90 * DAY - 40, 90 * DAY), Duration::from_secs(2));
-        assert_eq!(retry_after(91 * DAY, 90 * DAY), Duration::from_secs(1));
+        let (mut upkeep, validity) = (Upkeep::new(at(0).mono), days(90));
+        assert_eq!(upkeep.due(at(60 * DAY - 1), validity, true), []);
+        assert_eq!(upkeep.renews_in(at(60 * DAY - 1), validity), Duration::from_secs(1));
+        assert_eq!(upkeep.due(at(60 * DAY), validity, true), [Duty::Renew]);
+        assert_eq!(upkeep.due(at(60 * DAY + 1), validity, true), [], "one at a time");
+        upkeep.failed(at(60 * DAY + 1), validity);
+        assert_eq!(upkeep.renews_in(at(60 * DAY + 1), validity), Duration::from_secs(3600));
+        assert_eq!(upkeep.due(at(60 * DAY + 3601), validity, true), [Duty::Renew]);
+        upkeep.failed(at(90 * DAY - 40), validity);
+        assert_eq!(upkeep.renews_in(at(90 * DAY - 40), validity), Duration::from_secs(2));
+        upkeep.failed(at(91 * DAY), validity);
+        assert_eq!(upkeep.renews_in(at(91 * DAY), validity), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_renewed_certificate_rests_for_a_third_of_its_time_whatever_the_clock_says() {
+        let (mut upkeep, validity) = (Upkeep::new(at(0).mono), days(90));
+        assert_eq!(upkeep.due(at(89 * DAY), validity, true)[0], Duty::Renew);
+        // The OMA's clock is months behind ours.
+        upkeep.renewed(at(89 * DAY).mono, validity);
+        assert!(!upkeep.due(at(119 * DAY - 1), validity, true).contains(&Duty::Renew));
+        assert!(upkeep.due(at(119 * DAY), validity, true).contains(&Duty::Renew));
     }
 
     #[test]
     fn a_warning_comes_30_days_ahead_and_of_one_that_renews_itself_only_where_it_did_not() {
-        let of_a_company = |now| warning(now, 0, 365 * DAY, false);
-        assert_eq!((of_a_company(334 * DAY), of_a_company(335 * DAY)), (None, Some("expires in 30 days".to_owned())));
-        let of_our_own = |now| warning(now, 0, 90 * DAY, true);
-        assert_eq!((of_our_own(74 * DAY), of_our_own(75 * DAY)), (None, Some("expires in 15 days".to_owned())));
-        assert_eq!(of_our_own(90 * DAY - 60), Some("expires in 60 s".to_owned()));
-        assert_eq!(of_our_own(90 * DAY), Some("has expired".to_owned()));
+        let (mut of_a_company, validity) = (Upkeep::new(at(0).mono), days(365));
+        assert_eq!(of_a_company.due(at(335 * DAY - 1), validity, false), []);
+        assert_eq!(of_a_company.due(at(335 * DAY), validity, false), warn("expires in 30 days"));
+        assert_eq!(of_a_company.due(at(336 * DAY - 1), validity, false), [], "once a day");
+        assert_eq!(of_a_company.due(at(336 * DAY), validity, false), warn("expires in 29 days"));
+        let (mut of_ours, validity) = (Upkeep::new(at(0).mono), days(90));
+        assert_eq!(of_ours.due(at(75 * DAY - 1), validity, true), [Duty::Renew]);
+        assert_eq!(of_ours.due(at(75 * DAY), validity, true), warn("expires in 15 days"));
+        assert_eq!(of_ours.due(at(90 * DAY - 60), validity, true), warn("expires in 60 s"));
+        assert_eq!(of_ours.due(at(91 * DAY), validity, true), warn("has expired"));
     }
 }

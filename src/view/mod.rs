@@ -1,4 +1,4 @@
-//! Renderers: nouns to text for people and to JSON for programs. Pure: `now`, width and colour are arguments.
+//! Renderers: nouns to text for people, and to JSON or metrics for programs. Pure: `now`, width and colour are arguments.
 //!
 //! Nothing here fails. What is unknown is shown as unknown, never as zero (F2, F22), and texts from outside are stripped
 //! of control characters, so that no error message can steer a terminal.
@@ -12,6 +12,7 @@ pub mod history;
 pub mod json;
 pub mod line;
 pub mod live;
+pub mod metrics;
 pub mod note;
 pub mod paint;
 pub mod plan;

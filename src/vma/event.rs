@@ -3,9 +3,10 @@
 use smol::channel::Sender;
 
 use super::spool::oma::{Look, Looked};
-use crate::config::VmaConfig;
+use crate::config::{TlsFiles, VmaConfig};
 use crate::link::News;
 use crate::model::id::JobId;
+use crate::model::pki::Validity;
 use crate::model::plan::{PlanRequest, Planned};
 use crate::model::stage::Stage;
 use crate::policy::spool::Handed;
@@ -28,10 +29,8 @@ pub enum Event {
     PlanReached(JobId, Stage),
     /// What came of asking vCenter about a job.
     Planned(Box<(PlanRequest, Planned)>),
-    /// The certificate of this VMA will end, or has, in words.
-    CertificateExpires(String),
-    /// This VMA has a new certificate.
-    Renewed,
+    /// How the renewal of a certificate of this VMA has ended.
+    Renewed(TlsFiles, Result<Validity, String>),
     /// What has become of the link to the OMA.
     Link(News),
     /// The configuration was read again.

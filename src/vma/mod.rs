@@ -25,9 +25,9 @@ use crate::config::VmaConfig;
 use crate::exit::{Exit, Failure};
 use crate::limits;
 use crate::link::News;
+use crate::link::shown::Shown;
 use crate::model::id::JobId;
 use crate::model::job::SyncKind;
-use crate::model::pki::PkiEvent;
 use crate::model::plan::{PlanRequest, Planned};
 use crate::model::time::{Mono, Now};
 use crate::net::berth::Berth;
@@ -46,8 +46,9 @@ use crate::runtime::signals::{reloads, termination};
 use crate::runtime::sockets::Sockets;
 use crate::runtime::tasks::start;
 use crate::store::{Store, StoreError};
+use crate::view::metrics::{self, Figures};
 use crate::wire::http::Response;
-use crate::wire::peer::{Caller, Peer};
+use crate::wire::peer::Caller;
 use crate::wire::problem::{Kind, Problem, panicked};
 use crate::wire::{job, log as wire_log, progress, update};
 
@@ -64,6 +65,7 @@ pub struct Vma {
     /// Where the session of the link to the OMA lies, while there is one.
     berth: Berth,
     uplink: Option<Uplink>,
+    shown: Shown,
 }
 
 impl Vma {
@@ -90,7 +92,17 @@ impl Vma {
         let (ledger, panics) = (Ledger::new(store, false), Panics::default());
         let berth = Berth::new("nobody has dialled yet");
         let config = config.clone();
-        Ok(Self { config, source, ledger, panics, spool: None, planner: None, berth, uplink: None })
+        Ok(Self {
+            config,
+            source,
+            ledger,
+            panics,
+            spool: None,
+            planner: None,
+            berth,
+            uplink: None,
+            shown: Shown::default(),
+        })
     }
 
     /// Answers a call. Where that panics the source goes on from what is stored, as after a restart: of the other
@@ -155,7 +167,15 @@ impl Vma {
                 Ok(self.state(200, &id))
             }
             Call::Health => Ok(alive()),
+            Call::Metrics => Ok(Response::page(metrics::CONTENT_TYPE, metrics::page(&self.figures()))),
         }
+    }
+
+    /// What this VMA knows of itself.
+    fn figures(&self) -> Figures {
+        let has_link = self.config.tunnel.is_some() || self.config.tls.is_some();
+        let links = has_link.then(|| ("oma".to_owned(), self.berth.session().is_some()));
+        Figures { appliance: "vma", links: links.into_iter().collect(), certificates: self.shown.ends() }
     }
 
     /// How long a job's log is in the database; a document without it is a document all the same.
@@ -208,24 +228,7 @@ impl Vma {
             tunnel: config.tunnel,
             ..self.config.clone()
         };
-    }
-
-    /// In the log, and in the table that outlives it.
-    fn note_expiry(&mut self, now: Now, message: String) {
-        log::warn!("{message}");
-        let owner = Peer::Vma(self.config.name.clone()).uri().unwrap_or_default();
-        let entry = PkiEvent { at: now.wall, event: "certificate_expires", owner, message };
-        if let Err(error) = self.ledger.store_mut().note_pki(&entry) {
-            log::error!("{error}");
-        }
-    }
-
-    /// A new certificate is shown from now on, by the link that takes the place of this one too.
-    fn renewed(&mut self) {
-        self.apply_links(&self.config.clone());
-        if let Some(session) = self.berth.session() {
-            session.close("the VMA has a new certificate");
-        }
+        self.shown.watch(now.mono, self.config.shown());
     }
 
     /// Links and port 443 as a configuration and its files want them from now on.
@@ -314,8 +317,7 @@ impl Appliance for Vma {
             }
             Event::PlanReached(job, stage) => return self.source.planning_reached(now, &job, stage),
             Event::Planned(plan) => return self.take_plan(now, &plan.0, &plan.1),
-            Event::CertificateExpires(message) => return self.note_expiry(now, message),
-            Event::Renewed => return self.renewed(),
+            Event::Renewed(files, ended) => return self.renewed(now, &files, ended),
             Event::Link(news) => return self.link_changed(&news),
             Event::Reloaded(config) => return self.reload(now, *config),
         };
@@ -339,6 +341,7 @@ impl Appliance for Vma {
         if let Some(spool) = &mut self.spool {
             spool.elapse(now.mono);
         }
+        self.look_at_shown(now);
     }
 
     fn settle(&mut self, now: Now) {
@@ -352,7 +355,9 @@ impl Appliance for Vma {
 
     fn next_deadline(&self) -> Option<Mono> {
         let of_spool = self.spool.as_ref().and_then(Spool::next_deadline);
-        [self.source.next_deadline(), self.ledger.next_deadline(), of_spool].into_iter().flatten().min()
+        let deadlines =
+            [self.source.next_deadline(), self.ledger.next_deadline(), of_spool, self.shown.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 }
 
@@ -362,7 +367,7 @@ fn may_ask(caller: &Caller, call: &Call) -> Result<(), Problem> {
         (Caller::Local, _) => Ok(()),
         (
             Caller::Known(..),
-            Call::Progress(_) | Call::List { .. } | Call::Log { .. } | Call::Finish(..) | Call::Health,
+            Call::Progress(_) | Call::List { .. } | Call::Log { .. } | Call::Finish(..) | Call::Health | Call::Metrics,
         ) => Ok(()),
         (Caller::Known(peer, _), Call::Push(..) | Call::Declare(..)) => {
             let detail = format!("{peer} asked for what is for the movers on the VMA, over its loopback port");
@@ -408,6 +413,7 @@ pub async fn run(
     uplink.apply(&vma.config).map_err(|why| certificate_failure(&why))?;
     let at_443 = uplink.serve(secured);
     vma.uplink = Some(uplink);
+    vma.shown.watch(clock.now().mono, vma.config.shown());
     let spool_server = change_ids.map(|listener| {
         vma.open_spool(&executor, &events);
         let events = events.clone();

@@ -1,84 +1,88 @@
-//! Keeps the VMA's certificate valid: asks the OMA over the link for a new one when a third of its time is
-//! left, and warns where that does not help. A certificate of another authority is only watched.
+//! Keeps the VMA's certificates valid: asks the OMA over the link for new ones, and warns where that does not
+//! help. A certificate of another authority is only watched.
 
 use std::time::Duration;
 
-use async_io::Timer;
-use smol::channel::Sender;
-
+use super::Vma;
 use super::event::Event;
 use crate::config::TlsFiles;
-use crate::limits;
+use crate::link::shown::Found;
+use crate::model::pki::{PkiEvent, Validity};
+use crate::model::time::Now;
 use crate::net::berth::Berth;
 use crate::net::client::Client;
 use crate::net::tls::{Facts, Own};
 use crate::pki::{files, request};
-use crate::policy::renewal;
-use crate::runtime::clock::Clock;
-use crate::runtime::secrets;
+use crate::policy::renewal::Duty;
 use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::Method;
 use crate::wire::peer::Peer;
 use crate::wire::problem;
 
-/// The longest pause between two looks at the certificate, which an operator may have replaced.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-const WARN_EVERY: Duration = Duration::from_secs(86_400);
 /// How long the OMA may take to sign.
 const SIGNED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Watches the certificate until the future is dropped.
-pub(super) async fn keep_valid(files: TlsFiles, link: Berth, events: Sender<Event>) {
-    let clock = Clock::start();
-    let client = Client::over_link(link, SIGNED_WITHIN);
-    let mut warn_at = clock.now().mono;
-    // Clocks of the two appliances may differ by more than a certificate's time: no renewal follows another at once.
-    let mut rest_until = warn_at;
-    loop {
-        let now = clock.now();
-        let seconds = now.wall.unix_millis().div_euclid(1000);
-        // A file that cannot be read is told by those who need it.
-        let Ok(facts) = secrets::read_public(&files.certificate, limits::AUTHORITY_BYTES)
-            .and_then(|pem| Own::first(&pem).map_err(|error| error.to_string()))
-        else {
-            Timer::after(LOOK_EVERY).await;
-            continue;
-        };
-        let is_ours = matches!(facts.peer, Some(Peer::Vma(_)));
-        let due = renewal::renew_at(facts.not_before, facts.not_after);
-        let mut pause = match u64::try_from(due - seconds) {
-            Ok(left @ 1..) => Duration::from_secs(left),
-            _ if is_ours => rest_until.since(now.mono),
-            _ => LOOK_EVERY,
-        };
-        if is_ours && due <= seconds && rest_until <= now.mono {
-            match renew(&client, &files, &facts).await {
-                Ok(renewed) => {
-                    let until = Facts::text_of(renewed.not_after);
-                    log::info!("the certificate of this VMA was renewed, until {until}");
-                    let time = u64::try_from(renewed.not_after - renewed.not_before).unwrap_or(0);
-                    rest_until = now.mono + Duration::from_secs(time / 3);
-                    // Closed where the daemon ends.
-                    events.send(Event::Renewed).await.ok();
-                    pause = Duration::from_secs(1);
+impl Vma {
+    /// What is to be done about the certificates that this VMA shows.
+    pub(super) fn look_at_shown(&mut self, now: Now) {
+        for (files, facts, found) in self.shown.look(now, |facts| matches!(facts.peer, Some(Peer::Vma(_)))) {
+            let file = files.certificate.display();
+            match found {
+                Found::Another => {
+                    log::info!("{file}: another certificate is shown from now on, until {}", facts.validity.until);
+                    self.show_anew();
                 }
-                Err(why) => {
-                    log::warn!("the certificate of this VMA could not be renewed: {why}");
-                    pause = renewal::retry_after(seconds, facts.not_after);
+                Found::Due(Duty::Renew) => {
+                    if let Some(uplink) = &self.uplink {
+                        let link = self.berth.clone();
+                        uplink.ask(async move {
+                            let ended = renew(link, &files, &facts).await;
+                            Event::Renewed(files, ended)
+                        });
+                    }
+                }
+                Found::Due(Duty::Warn(warning)) => {
+                    let message = format!("the certificate of this VMA, {file}, {warning}");
+                    log::warn!("{message}");
+                    // In the table too, which outlives the log.
+                    let owner = Peer::Vma(self.config.name.clone()).uri().unwrap_or_default();
+                    let entry = PkiEvent { at: now.wall, event: "certificate_expires", owner, message };
+                    if let Err(error) = self.ledger.store_mut().note_pki(&entry) {
+                        log::error!("{error}");
+                    }
                 }
             }
         }
-        let warning = renewal::warning(seconds, facts.not_before, facts.not_after, is_ours);
-        if let Some(warning) = warning.filter(|_| warn_at <= now.mono) {
-            warn_at = now.mono + WARN_EVERY;
-            let message = format!("the certificate of this VMA, {}, {warning}", files.certificate.display());
-            events.send(Event::CertificateExpires(message)).await.ok();
+    }
+
+    /// How a renewal has ended.
+    pub(super) fn renewed(&mut self, now: Now, files: &TlsFiles, ended: Result<Validity, String>) {
+        let file = files.certificate.display();
+        match &ended {
+            Ok(validity) => {
+                log::info!("the certificate of this VMA was renewed, until {}: {file}", validity.until);
+            }
+            Err(why) => log::warn!("the certificate of this VMA, {file}, could not be renewed: {why}"),
         }
-        Timer::after(pause.clamp(Duration::from_millis(500), LOOK_EVERY)).await;
+        self.shown.renewed(now, files, ended.ok());
+        self.look_at_shown(now);
+    }
+
+    /// The new certificate is what the link shows, and the one that takes its place.
+    fn show_anew(&mut self) {
+        self.apply_links(&self.config.clone());
+        if let Some(session) = self.berth.session() {
+            session.close("the VMA has a new certificate");
+        }
     }
 }
 
-async fn renew(client: &Client, files: &TlsFiles, old: &Facts) -> Result<Facts, String> {
+/// Asks the OMA for a certificate in place of the one in these files, and puts it there.
+///
+/// # Errors
+/// Why there is none.
+async fn renew(link: Berth, files: &TlsFiles, old: &Facts) -> Result<Validity, String> {
+    let client = Client::over_link(link, SIGNED_WITHIN);
     let made = request::make()?;
     let asked = EnrolDoc { token: String::new(), secret: String::new(), request: made.request };
     let body = enrolment::render_request(&asked);
@@ -94,5 +98,5 @@ async fn renew(client: &Client, files: &TlsFiles, old: &Facts) -> Result<Facts, 
     }
     own.is_issued_by(issued.authority.as_bytes()).map_err(|error| error.to_string())?;
     files::put_all(files, &issued.certificate, &made.key, None)?;
-    Ok(own.facts)
+    Ok(own.facts.validity)
 }

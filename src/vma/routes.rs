@@ -23,6 +23,8 @@ pub(super) enum Call {
     Finish(JobId, Outcome),
     /// Is the daemon alive?
     Health,
+    /// What Prometheus reads.
+    Metrics,
 }
 
 impl Call {
@@ -30,7 +32,7 @@ impl Call {
     pub(super) fn changed_job(&self) -> Option<&JobId> {
         match self {
             Self::Push(id, _) | Self::Declare(id, _) | Self::Finish(id, _) => Some(id),
-            Self::Progress(_) | Self::List { .. } | Self::Log { .. } | Self::Health => None,
+            Self::Progress(_) | Self::List { .. } | Self::Log { .. } | Self::Health | Self::Metrics => None,
         }
     }
     /// True where it asks for a change, whose answer must wait until the change is written.
@@ -60,9 +62,14 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
             Ok(Call::Log { job: job_id(id)?, after: number(request, "after")? })
         }
         (Method::Get, ["health"]) => Ok(Call::Health),
+        (Method::Get, ["metrics"]) => Ok(Call::Metrics),
         (
             _,
-            ["api", "v1", "progress", _] | ["api", "v1", "progress"] | ["api", "v1", "jobs", _, "log"] | ["health"],
+            ["api", "v1", "progress", _]
+            | ["api", "v1", "progress"]
+            | ["api", "v1", "jobs", _, "log"]
+            | ["health"]
+            | ["metrics"],
         ) => Err(not_allowed("GET, HEAD")),
         (_, ["api", "v1", "progress", _, "update"] | ["api", "v1", "jobs", _, "finish"]) => Err(not_allowed("POST")),
         (_, ["api", "v1", "jobs", _]) => Err(not_allowed("PUT")),

@@ -11,15 +11,14 @@ use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::event::Event;
-use super::renewing::keep_valid;
-use crate::config::{TlsFiles, VmaConfig};
+use crate::config::VmaConfig;
 use crate::link::dialler::{Target, keep_up};
 use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
 use crate::net::berth::Berth;
 use crate::net::server::{ServerLimits, serve_secured};
 use crate::net::tls::{Expected, Verdict};
-use crate::runtime::service::{ask, seed};
+use crate::runtime::service::{ask as ask_loop, seed};
 use crate::runtime::tasks::start;
 use crate::wire::peer::Peer;
 
@@ -31,8 +30,6 @@ pub(super) struct Uplink {
     berth: Berth,
     dialler: Option<(Target, Task<()>)>,
     house: Option<Rc<Gatehouse>>,
-    /// Keeps the certificate of these files valid.
-    renewing: Option<(TlsFiles, Task<()>)>,
 }
 
 impl Uplink {
@@ -41,10 +38,10 @@ impl Uplink {
         let for_answers = events.clone();
         let answers: Answers = Rc::new(move |caller, request| {
             let events = for_answers.clone();
-            Box::pin(async move { ask(&events, request, |request, to| Event::Asked(caller, request, to)).await })
+            Box::pin(async move { ask_loop(&events, request, |request, to| Event::Asked(caller, request, to)).await })
         });
         let carrier = Carrier::new(executor.clone(), answers);
-        Self { executor, events, carrier, berth, dialler: None, house: None, renewing: None }
+        Self { executor, events, carrier, berth, dialler: None, house: None }
     }
 
     /// Takes a configuration over: dials another OMA, or none, or goes on as before; lets those in who may by the files as
@@ -63,20 +60,13 @@ impl Uplink {
         if self.dialler.as_ref().map(|(target, _)| target) != target.as_ref() {
             self.dialler = target.map(|target| (target.clone(), self.dial(target)));
         }
-        let files = config.tunnel.as_ref().map(|tunnel| &tunnel.files).or(config.tls.as_ref().map(|tls| &tls.files));
-        if self.renewing.as_ref().map(|(files, _)| files) != files {
-            self.renewing = files.map(|files| {
-                let renewing = keep_valid(files.clone(), self.berth.clone(), self.events.clone());
-                (files.clone(), start(&self.executor, renewing))
-            });
-        }
         let Some(listener) = &config.tls else { return Ok(()) };
         let known_as = listener.client_name.clone();
         let judge = Arc::new(move |peer: &Peer, _: &[u8; 32]| match peer.is_oma(known_as.as_deref()) {
             true => Verdict::Served,
             false => Verdict::Foreign,
         });
-        let (door, _) = door(listener, judge)?;
+        let door = door(listener, judge)?;
         match &self.house {
             Some(house) => house.replace_door(door),
             None => {
@@ -87,6 +77,16 @@ impl Uplink {
             }
         }
         Ok(())
+    }
+
+    /// Carries a question to the OMA beside the loop; what comes of it is an event.
+    pub(super) fn ask(&self, question: impl Future<Output = Event> + 'static) {
+        let events = self.events.clone();
+        let asked = async move {
+            // Closed where the daemon ends.
+            events.send(question.await).await.ok();
+        };
+        start(&self.executor, asked).detach();
     }
 
     fn news(&self) -> impl Fn(News) + 'static {

@@ -110,6 +110,7 @@ fn bad_ids_and_paths_are_refused_as_well() {
         ("GET", "/api/v1/progress?since=-1", 400),
         ("GET", "/api/v1/progress?since=99999999999999999999999", 400),
         ("DELETE", "/api/v1/progress/job-1", 405),
+        ("POST", "/metrics", 405),
         ("GET", "/api/v1/progress/job-1/update", 405),
         ("GET", "/api/v2/progress/job-1", 404),
         ("GET", "/../../etc/passwd", 404),

@@ -9,15 +9,19 @@ use data_encoding::BASE64;
 use rustix::process::Signal;
 
 use crate::harness::{Daemon, FAST, SOON, Site, until, waybill};
+use crate::plant::Dials;
 
-/// An OMA with an authority and a VMA that dials it.
+/// An OMA with an authority, and a VMA.
 struct Office {
     site: Site,
 }
 
 impl Office {
-    /// Certificates are valid for so long.
+    /// The VMA dials; certificates are valid for so long.
     fn new(valid_for: &str) -> Self {
+        Self::of(Dials::Vma, valid_for)
+    }
+    fn of(dials: Dials, valid_for: &str) -> Self {
         let site = Site::fast();
         let host = site.address("oma").ip();
         let files = |role: &str, ca: &str, ca_file: &str| {
@@ -30,15 +34,30 @@ impl Office {
             )
         };
         let oma = format!(
-            "database = \"{}\"\nlisten = \"{}\"\n{FAST}[tls]\nlisten = \"{host}:9443\"\n{}[pki]\ndirectory = \"{}\"\n\
-             valid_for = \"{valid_for}\"\n[[vma]]\nname = \"site-a\"\ntunnel = true\n",
+            "database = \"{}\"\nlisten = \"{}\"\n{FAST}[pki]\ndirectory = \"{}\"\nvalid_for = \"{valid_for}\"\n",
             site.path("oma.db").display(),
             site.address("oma"),
-            files("oma", "client_ca", "ca.pem"),
             site.path("pki").display(),
         );
-        fs::write(site.path("oma.toml"), oma).unwrap();
-        site.configure_vma(&format!("[tunnel]\noma = \"{host}:9443\"\n{}", files("vma", "ca_file", "vma-ca.pem")));
+        let (of_oma, of_vma) = match dials {
+            Dials::Vma => (
+                format!(
+                    "[tls]\nlisten = \"{host}:9443\"\n{}[[vma]]\nname = \"site-a\"\ntunnel = true\n",
+                    files("oma", "client_ca", "ca.pem")
+                ),
+                format!("[tunnel]\noma = \"{host}:9443\"\n{}", files("vma", "ca_file", "vma-ca.pem")),
+            ),
+            // Nobody can come in at this OMA.
+            Dials::Oma => (
+                format!(
+                    "[[vma]]\nname = \"site-a\"\nurl = \"https://{host}:8443\"\n{}",
+                    files("oma", "ca_file", "ca.pem")
+                ),
+                format!("[tls]\nlisten = \"{host}:8443\"\n{}", files("vma", "client_ca", "vma-ca.pem")),
+            ),
+        };
+        fs::write(site.path("oma.toml"), oma + &of_oma).unwrap();
+        site.configure_vma(&of_vma);
         let office = Self { site };
         office.succeeds(&["pki", "init"]);
         office
@@ -70,6 +89,15 @@ impl Office {
     /// Enrols as soon as the OMA has seen the token.
     fn enrolled(&self, token: &str) {
         until("enrolled", SOON, || (self.enroll(token).0 == Some(0)).then_some(()));
+    }
+    /// Enrols without a token, by two files that somebody carries.
+    fn enrolled_by_hand(&self) {
+        let request = self.site.path("site-a.csr").display().to_string();
+        self.succeeds(&["enroll", "--request", &request]);
+        let signed = self.succeeds(&["pki", "issue", "--vma", "site-a", "--request", &request]);
+        let certificate = self.site.path("site-a.pem").display().to_string();
+        fs::write(&certificate, signed).unwrap();
+        self.succeeds(&["enroll", "--certificate", &certificate]);
     }
     fn entries(&self, event: &str) -> Vec<String> {
         self.site.rows(&format!("SELECT message FROM pki_events WHERE event = '{event}' ORDER BY id"))
@@ -186,35 +214,31 @@ fn f47_who_is_revoked_is_cut_off_while_other_links_and_jobs_go_on() {
 
 #[test]
 fn a_certificate_that_comes_to_its_end_is_renewed_by_itself_and_jobs_do_not_notice() {
-    let office = Office::new("10s");
-    let oma = office.site.oma();
-    office.enrolled(&office.token(&["--vma", "site-a"]));
-    let vma = office.site.vma();
-    office.track(&vma, &oma, "job-1");
-    let renewed = "SELECT count(*) > 1 FROM pki_events WHERE event = 'renewed' AND owner = ";
-    for owner in ["urn:waybill:vma:site-a", "urn:waybill:oma"] {
-        until(owner, SOON * 3, || (office.site.rows(&format!("{renewed}'{owner}'")) == ["1"]).then_some(()));
+    for dials in Dials::BOTH {
+        let office = Office::of(dials, "10s");
+        office.enrolled_by_hand();
+        let (vma, oma) = (office.site.vma(), office.site.oma());
+        office.track(&vma, &oma, "job-1");
+        let renewed = "SELECT count(*) > 1 FROM pki_events WHERE event = 'renewed' AND owner = ";
+        for owner in ["urn:waybill:vma:site-a", "urn:waybill:oma"] {
+            until(owner, SOON * 3, || (office.site.rows(&format!("{renewed}'{owner}'")) == ["1"]).then_some(()));
+        }
+        assert_eq!(office.site.events("job-1", "contact_lost"), Vec::<String>::new());
+        assert_eq!(office.site.rows("SELECT status FROM replication_jobs"), ["streaming"]);
+        assert!(vma.log().contains("the certificate of this VMA was renewed, until 20"), "{}", vma.log());
+        assert!(oma.log().contains("another certificate is shown from now on, until 20"), "{}", oma.log());
     }
-    assert_eq!(office.site.events("job-1", "contact_lost"), Vec::<String>::new());
-    assert_eq!(office.site.rows("SELECT status FROM replication_jobs"), ["streaming"]);
-    assert!(vma.log().contains("the certificate of this VMA was renewed, until 20"), "{}", vma.log());
 }
 
 #[test]
 fn a_vma_that_cannot_reach_its_oma_is_enrolled_by_hand() {
     let office = Office::new("90d");
-    let request = office.site.path("site-a.csr");
-    let request = request.to_str().unwrap();
-    office.succeeds(&["enroll", "--request", request]);
-    let signed = office.succeeds(&["pki", "issue", "--vma", "site-a", "--request", request]);
-    let certificate = office.site.path("site-a.pem");
-    fs::write(&certificate, signed).unwrap();
-    office.succeeds(&["enroll", "--certificate", certificate.to_str().unwrap()]);
+    office.enrolled_by_hand();
     let (vma, oma) = (office.site.vma(), office.site.oma());
     office.track(&vma, &oma, "job-1");
 
     // A second time the key is not there any more.
-    let again = office.run(&["enroll", "--certificate", certificate.to_str().unwrap()], "");
+    let again = office.run(&["enroll", "--certificate", office.site.path("site-a.pem").to_str().unwrap()], "");
     let said = String::from_utf8(again.stderr).unwrap();
     assert!(again.status.code() == Some(1) && said.contains("make a request first"), "{said}");
 }

@@ -26,6 +26,7 @@ mod plant;
 mod refusals;
 mod run;
 mod scan;
+mod shown;
 mod sockets;
 mod strait;
 mod ways;

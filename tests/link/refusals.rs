@@ -165,6 +165,7 @@ fn f47_a_vma_speaks_for_its_own_jobs_and_for_nothing_else() {
     assert!(said.contains("urn:waybill:problem:not-yours") && said.contains("which is of the VMA"), "{said}");
     for (method, target, body) in [
         ("GET", "/api/v1/jobs", ""),
+        ("GET", "/metrics", ""),
         ("GET", "/api/v1/jobs/job-1", ""),
         ("HEAD", "/api/v1/jobs/job%2D1", ""),
         ("POST", "/api/v1/jobs", r#"{"id":"job-9","vma":"site-a"}"#),
@@ -258,25 +259,4 @@ fn a_key_that_everybody_may_read_is_refused_by_name() {
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     assert_eq!(said.status.code(), Some(3), "{text}");
     assert!(text.contains("may be read by everybody (mode 644): `chmod 600` it"), "{text}");
-}
-
-/// Thirty days ahead, of a certificate that does not renew itself: in the log and in the table of each side (R-62).
-#[test]
-fn a_certificate_that_ends_within_thirty_days_is_announced_on_both_sides() {
-    let mut plant = Plant::new();
-    // With a DNS name only, as a company's own authority issues them.
-    let in_20_days = Command::new("date").args(["-u", "-d", "+20 days 1 hour", "+%Y%m%d%H%M%SZ"]).output().unwrap();
-    let until_then = String::from_utf8(in_20_days.stdout).unwrap();
-    plant.reissue("DNS:localhost,DNS:site-a", ("20200101000000Z", until_then.trim()));
-    plant.tunnel(&plant.places.oma_tls.to_string(), None);
-    let (vma, oma) = plant.start();
-    for (daemon, database, whose) in [(&vma, "vma.db", "of this VMA, "), (&oma, "oma.db", "of this OMA")] {
-        until("it is announced", SOON, || {
-            let log = daemon.log();
-            (log.contains(&format!("the certificate {whose}")) && log.contains("expires in 20 days")).then_some(())
-        });
-        let entries =
-            plant.site.rows_of(database, "SELECT message FROM pki_events WHERE event = 'certificate_expires'");
-        assert!(entries.len() == 1 && entries[0].ends_with("expires in 20 days"), "{entries:?}");
-    }
 }

@@ -8,7 +8,6 @@ use crate::cli::args::{self, Spec};
 use crate::cli::output;
 use crate::exit::{Exit, Failure};
 use crate::model::pki::PkiEvent;
-use crate::net::tls::Facts;
 use crate::oma::books::booked;
 use crate::pki::authority::Authority;
 use crate::pki::{files, request};
@@ -24,14 +23,14 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let mut office = Office::open(&given)?;
     let hosts = given.values(&SPEC, "host")?;
     let now = Clock::start().now().wall;
-    let Some(tls) = office.config.tls.clone() else {
-        let why = "the configuration has no section [tls], which names the files of the OMA's certificate";
+    let Some(own) = office.config.shown().next().cloned() else {
+        let why = "the configuration names no files for it: there is neither [tls] nor a [[vma]] with an https:// url";
         return Err(failed("make a certificate", &why).with_remedy("write one, as the shipped oma.toml shows"));
     };
-    if tls.files.authority.exists() {
+    if own.authority.exists() {
         let why = "it is there already, and whoever it names would be let in besides";
         let remedy = "move it away; append to the new one what else is to be believed";
-        return Err(failed(&format!("write {}", tls.files.authority.display()), &why).with_remedy(remedy));
+        return Err(failed(&format!("write {}", own.authority.display()), &why).with_remedy(remedy));
     }
     let authority = Authority::init(&office.pki.folder, now);
     let authority = authority.map_err(|why| {
@@ -39,12 +38,12 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
             .with_remedy("`waybill pki list` shows what it has issued; to begin anew move its folder away")
     })?;
     let message = format!("an authority was made in {}", office.pki.folder.display());
-    let made = PkiEvent { at: now, event: "authority_made", owner: String::new(), message };
-    office.store.note_pki(&made).map_err(|error| failed("write to the books", &error))?;
-    let own = request::make().map_err(|why| failed("make a key", &why))?;
-    let issued = authority.issue(&own.request, &Peer::Oma, &hosts, now, office.pki.valid_for);
+    let event = PkiEvent { at: now, event: "authority_made", owner: String::new(), message };
+    office.store.note_pki(&event).map_err(|error| failed("write to the books", &error))?;
+    let made = request::make().map_err(|why| failed("make a key", &why))?;
+    let issued = authority.issue(&made.request, &Peer::Oma, &hosts, now, office.pki.valid_for);
     let issued = issued.map_err(|why| failed("issue the OMA's certificate", &why))?;
-    files::put_all(&tls.files, &issued.chain, &own.key, Some(&authority.certificate))
+    files::put_all(&own, &issued.chain, &made.key, Some(&authority.certificate))
         .map_err(|why| failed("put the certificate down", &why))?;
     let (certificate, entry) = booked(now, &Peer::Oma, &issued, "issued");
     office.store.keep_certificate(&certificate, &entry).map_err(|error| failed("write to the books", &error))?;
@@ -52,7 +51,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         "authority    {}\ncertificate  {}, until {}; the daemon renews it\n\
          next: restart `waybill oma`, and invite a VMA: waybill pki token --vma NAME\n",
         Authority::certificate_file(&office.pki.folder).display(),
-        tls.files.certificate.display(),
-        Facts::text_of(issued.facts.not_after),
+        own.certificate.display(),
+        issued.facts.validity.until,
     ))
 }

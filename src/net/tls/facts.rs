@@ -7,6 +7,7 @@ use ring::digest::{SHA256, digest};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::model::pki::Validity;
 use crate::model::time::Wall;
 use crate::wire::peer::Peer;
 
@@ -15,10 +16,8 @@ use crate::wire::peer::Peer;
 pub struct Facts {
     /// Whose it is; `None` where it does not say.
     pub peer: Option<Peer>,
-    /// From when on it is valid, in seconds since 1970.
-    pub not_before: i64,
-    /// Until when, in seconds since 1970.
-    pub not_after: i64,
+    /// When it is valid.
+    pub validity: Validity,
     /// The DNS names and addresses under which it may be dialled.
     pub hosts: Vec<String>,
     /// The SHA-256 of all of it, for people.
@@ -53,11 +52,11 @@ impl Facts {
         });
         let hosts = hosts.collect();
         let validity = parsed.validity();
+        let at = |seconds: i64| Wall::from_unix_millis(seconds.saturating_mul(1000));
         Some(Self {
             hosts,
             peer: Peer::from_names(uris, dns),
-            not_before: validity.not_before.timestamp(),
-            not_after: validity.not_after.timestamp(),
+            validity: Validity { from: at(validity.not_before.timestamp()), until: at(validity.not_after.timestamp()) },
             fingerprint: Self::fingerprint_of(certificate),
             key: Self::fingerprint_of(parsed.public_key().raw),
         })
@@ -68,10 +67,5 @@ impl Facts {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest(&SHA256, part).as_ref());
         bytes
-    }
-
-    /// A time of a certificate as people write it.
-    pub fn text_of(seconds: i64) -> String {
-        Wall::from_unix_millis(seconds.saturating_mul(1000)).to_string()
     }
 }

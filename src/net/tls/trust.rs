@@ -27,6 +27,7 @@ use super::own::{BadTls, Own, roots};
 use super::protocol::{ENROL, LINK, both_versions};
 use super::refused::Refused;
 use crate::model::id::VmaName;
+use crate::model::time::Wall;
 use crate::net::error::{CallError, Phase};
 use crate::wire::peer::Peer;
 use crate::wire::thumbprint::Thumbprint;
@@ -273,8 +274,9 @@ pub(super) fn doubt(error: &rustls::Error) -> String {
     match error {
         CertificateError::Expired => "has expired".to_owned(),
         CertificateError::ExpiredContext { not_after, .. } => {
-            let at = i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX);
-            format!("has expired at {}: renew it, or see that this machine's clock is right", Facts::text_of(at))
+            let at =
+                Wall::from_unix_millis(i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX).saturating_mul(1000));
+            format!("has expired at {at}: renew it, or see that this machine's clock is right")
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet: see that this machine's clock is right".to_owned()

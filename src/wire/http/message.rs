@@ -94,6 +94,10 @@ impl Response {
     pub fn json(status: u16, body: String) -> Self {
         Self { status, content_type: "application/json", headers: Vec::new(), body: body.into_bytes() }
     }
+    /// A page of that media type.
+    pub fn page(content_type: &'static str, body: String) -> Self {
+        Self { content_type, ..Self::json(200, body) }
+    }
     /// A plain-text answer.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
         let body = body.into().into_bytes();

@@ -1,0 +1,143 @@
+//! The certificates that the appliances show (R-62). Goal: their ends are known before they come, wherever people look, and
+//! a new one needs no restart. Method: both daemons, certificates that openssl made, and Prometheus's own judge of the page.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::certificates::NOW;
+use crate::harness::{Daemon, SOON, until};
+use crate::plant::{Dials, Plant};
+
+/// The value of one sample of a daemon's page.
+fn sample(daemon: &Daemon, series: &str) -> Option<String> {
+    let answer = daemon.get("/metrics");
+    assert_eq!(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+    let page = answer.body;
+    let mut values = page.lines().filter_map(|line| Some(line.strip_prefix(series)?.strip_prefix(' ')?.to_owned()));
+    let value = values.next();
+    assert_eq!(values.next(), None, "{series} stands there twice: {page}");
+    value
+}
+
+/// What openssl says of a certificate.
+fn openssl(file: &Path, what: &[&str]) -> String {
+    let output = Command::new("openssl").args(["x509", "-noout", "-in"]).arg(file).args(what).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn end_of(file: &Path) -> String {
+    let date = openssl(file, &["-enddate"]);
+    let date = date.strip_prefix("notAfter=").unwrap();
+    let seconds = Command::new("date").args(["-u", "-d", date, "+%s"]).output().unwrap();
+    String::from_utf8(seconds.stdout).unwrap().trim().to_owned()
+}
+
+fn end_series(file: &Path) -> String {
+    format!("waybill_certificate_not_after_timestamp_seconds{{file=\"{}\"}}", file.display())
+}
+
+/// `promtool check metrics` finds fault with units, names, types and missing help.
+fn is_clean(daemon: &Daemon) {
+    let mut check = Command::new("promtool");
+    check.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut check = check.spawn().unwrap();
+    check.stdin.take().unwrap().write_all(daemon.get("/metrics").body.as_bytes()).unwrap();
+    let output = check.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn both_metrics_pages_have_the_end_of_each_certificate_and_whether_the_link_stands() {
+    for dials in Dials::BOTH {
+        let plant = Plant::new();
+        dials.configure(&plant, dials.target(&plant), None);
+        let (mut vma, oma) = plant.start();
+        let of_vma = "waybill_link_up{peer=\"site-a\"}";
+        until("the link stands", SOON, || (sample(&oma, of_vma).as_deref() == Some("1")).then_some(()));
+        assert_eq!(sample(&vma, "waybill_link_up{peer=\"oma\"}").as_deref(), Some("1"));
+        for (daemon, role) in [(&vma, "vma"), (&oma, "oma")] {
+            let file = plant.files_of(role).0;
+            assert_eq!(sample(daemon, &end_series(file)), Some(end_of(file)), "{dials:?} {role}");
+            let version = env!("CARGO_PKG_VERSION");
+            let build = format!("waybill_build_info{{appliance=\"{role}\",version=\"{version}\"}}");
+            assert_eq!(sample(daemon, &build).as_deref(), Some("1"));
+            is_clean(daemon);
+        }
+        vma.kill();
+        until("the link is down", SOON, || (sample(&oma, of_vma).as_deref() == Some("0")).then_some(()));
+    }
+}
+
+/// Thirty days ahead, of a certificate that does not renew itself: in the log and in the table of each side.
+#[test]
+fn a_certificate_that_ends_within_thirty_days_is_announced_on_both_sides_whoever_dials() {
+    let in_20_days = Command::new("date").args(["-u", "-d", "+20 days 1 hour", "+%Y%m%d%H%M%SZ"]).output().unwrap();
+    let until_then = String::from_utf8(in_20_days.stdout).unwrap();
+    for dials in Dials::BOTH {
+        let mut plant = Plant::new();
+        // With a DNS name only, as a company's own authority issues them.
+        plant.reissue("DNS:localhost,DNS:site-a", ("20200101000000Z", until_then.trim()));
+        dials.configure(&plant, dials.target(&plant), None);
+        let (vma, oma) = plant.start();
+        for (daemon, role) in [(&vma, "vma"), (&oma, "oma")] {
+            let file = plant.files_of(role).0.display();
+            let message = format!("the certificate of this {}, {file}, expires in 20 days", role.to_uppercase());
+            until("it is announced", SOON, || daemon.log().contains(&message).then_some(()));
+            let entries = plant
+                .site
+                .rows_of(&format!("{role}.db"), "SELECT message FROM pki_events WHERE event = 'certificate_expires'");
+            assert_eq!(entries, [message]);
+        }
+    }
+}
+
+/// The serial number of the certificate that a listener shows.
+fn shown_at(place: &str) -> String {
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-connect", place]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut client = client.spawn().unwrap();
+    let reader = client.stdout.take().unwrap();
+    let read = Command::new("openssl").args(["x509", "-noout", "-serial"]).stdin(reader).output().unwrap();
+    client.wait().unwrap();
+    String::from_utf8(read.stdout).unwrap().trim().to_owned()
+}
+
+/// Tools that renew certificates of a company's authority put files into place and know nothing of waybill.
+#[test]
+fn a_certificate_that_is_put_in_place_of_another_is_shown_without_a_signal_and_jobs_do_not_notice() {
+    for dials in Dials::BOTH {
+        let plant = Plant::new();
+        dials.configure(&plant, dials.target(&plant), None);
+        let daemons = plant.start();
+        let (vma, oma) = &daemons;
+        oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
+        let push =
+            r#"{"stage":"Transfer","status":"in_progress","bytes_transferred":1,"total_bytes":9,"throughput_bps":1}"#;
+        vma.post("/api/v1/progress/job-1/update", push, 200);
+        plant.site.until_status("job-1", "streaming");
+
+        // The certificate first: what comes without its key is not shown.
+        let (names, listens) = match dials {
+            Dials::Vma => ("URI:urn:waybill:oma", "oma"),
+            Dials::Oma => ("URI:urn:waybill:vma:site-a", "vma"),
+        };
+        let (new, place) = (plant.authority.issue(names, NOW), dials.target(&plant).to_string());
+        let (certificate, key) = plant.files_of(listens);
+        let daemon = if listens == "oma" { oma } else { vma };
+        let before = openssl(certificate, &["-serial"]);
+        fs::copy(&new.certificate, certificate).unwrap();
+        let told = "another certificate than before cannot be used yet: ";
+        until("the key is missed", SOON * 2, || daemon.log().contains(told).then_some(()));
+        assert_eq!(shown_at(&place), before);
+        fs::copy(&new.key, key).unwrap();
+        let after = openssl(certificate, &["-serial"]);
+        assert_ne!(after, before);
+        until("it is shown", SOON * 2, || (shown_at(&place) == after).then_some(()));
+        assert!(daemon.log().contains("another certificate is shown from now on, until 20"), "{}", daemon.log());
+        assert_eq!(plant.site.events("job-1", "contact_lost"), Vec::<String>::new());
+        plant.site.until_rows("SELECT contact FROM replication_jobs", &["fresh"]);
+    }
+}
