@@ -11,7 +11,7 @@ use smol::future;
 
 use super::credentials::Credentials;
 use super::port::News;
-use super::streams::Carrier;
+use super::streams::{Carrier, expires};
 use crate::config::{ProxyConfig, TlsFiles};
 use crate::net::berth::Berth;
 use crate::net::client::{CallError, Phase};
@@ -80,10 +80,17 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                     }
                     future::pending::<String>().await
                 };
-                let key = server_key(&stream);
+                let server = server(&stream);
+                let key = server.as_ref().map_or([0; 32], |facts| facts.key);
                 let caller = Caller::Known(peer.clone(), key);
                 let carried = Box::pin(carrier.carry(&session, stream, Side::Dialler, &caller));
-                let why = future::or(accepted, carried).await;
+                let expired = async {
+                    match &server {
+                        Some(facts) => expires(facts).await.to_owned(),
+                        None => future::pending().await,
+                    }
+                };
+                let why = future::or(accepted, future::or(expired, carried)).await;
                 let why = format!("the link to {} has ended: {why}", target.origin.authority());
                 if berth.take_out(&session, &why) {
                     news(News::Down(why));
@@ -119,10 +126,9 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// The key that the server has proved to have.
-fn server_key(stream: &TlsStream<Fair<Async<TcpStream>>>) -> [u8; 32] {
-    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    certificate.and_then(|certificate| Facts::read(certificate)).map_or([0; 32], |facts| facts.key)
+/// What the server's certificate says, whose key it has proved to have.
+fn server(stream: &TlsStream<Fair<Async<TcpStream>>>) -> Option<Facts> {
+    Facts::read(stream.get_ref().1.peer_certificates()?.first()?)
 }
 
 /// One dial.

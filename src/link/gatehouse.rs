@@ -13,7 +13,7 @@ use smol::future;
 
 use super::credentials::Credentials;
 use super::port::News;
-use super::streams::Carrier;
+use super::streams::{Carrier, expires};
 use crate::config::TlsListener;
 use crate::limits;
 use crate::model::time::Mono;
@@ -120,7 +120,7 @@ impl Gatehouse {
             // Nothing is ever sent: it is closed when its sender is dropped.
             let _ = pushed_out.recv().await;
         };
-        future::or(self.serve(stream, Caller::Applicant, seat, None), future::or(elapsed, pushed)).await;
+        future::or(self.serve(stream, Caller::Applicant, seat), future::or(elapsed, pushed)).await;
         pushed_out.close();
         self.applicants.borrow_mut().retain(|one| !one.is_closed());
     }
@@ -143,7 +143,7 @@ impl Gatehouse {
         stream: TlsStream<Fair<Async<TcpStream>>>,
         peer: &Peer,
         caller: &Caller,
-        shown_out: Receiver<&'static str>,
+        leaves: impl Future<Output = &'static str>,
     ) {
         let Some(berth) = (self.berth_of)(peer) else {
             return log::warn!("{peer} dialled a link, and nobody here has one with it");
@@ -151,12 +151,7 @@ impl Gatehouse {
         let session = Session::unopened();
         berth.put(session.clone());
         (self.news)(peer, News::Up);
-        let left = async {
-            match shown_out.recv().await {
-                Ok(why) => why.to_owned(),
-                Err(_) => future::pending().await,
-            }
-        };
+        let left = async { leaves.await.to_owned() };
         let why = future::or(left, self.carrier.carry(&session, stream, Side::Listener, caller)).await;
         session.close(&why);
         let why = format!("the link of {peer} has ended: {why}");
@@ -165,23 +160,10 @@ impl Gatehouse {
         }
     }
 
-    async fn serve(
-        &self,
-        stream: TlsStream<Fair<Async<TcpStream>>>,
-        caller: Caller,
-        seat: Seat,
-        shown_out: Option<Receiver<&'static str>>,
-    ) {
+    async fn serve(&self, stream: TlsStream<Fair<Async<TcpStream>>>, caller: Caller, seat: Seat) {
         let answers = Rc::clone(&self.carrier.answers);
         let handler = Rc::new(async move |request| answers(caller.clone(), request).await);
-        let served = converse(stream, ServerLimits::default(), Rc::clone(&self.carrier.scratch), handler, seat);
-        let left = async {
-            match shown_out {
-                Some(shown_out) => drop(shown_out.recv().await),
-                None => future::pending().await,
-            }
-        };
-        future::or(left, served).await;
+        converse(stream, ServerLimits::default(), Rc::clone(&self.carrier.scratch), handler, seat).await;
     }
 }
 
@@ -207,16 +189,30 @@ impl Gatekeeper for Gatehouse {
             }
             Visitor::Http(peer, facts) => {
                 let caller = Caller::Known(peer, facts.key);
-                let (_entered, shown_out) = self.enter(facts);
-                self.serve(stream, caller, seat, Some(shown_out)).await;
+                let (_entered, shown_out) = self.enter(facts.clone());
+                let left = async {
+                    leaves(&facts, shown_out).await;
+                };
+                future::or(left, self.serve(stream, caller, seat)).await;
             }
             Visitor::Link(peer, facts) => {
                 let caller = Caller::Known(peer.clone(), facts.key);
-                let (_entered, shown_out) = self.enter(facts);
-                self.link(stream, &peer, &caller, shown_out).await;
+                let (_entered, shown_out) = self.enter(facts.clone());
+                self.link(stream, &peer, &caller, leaves(&facts, shown_out)).await;
             }
         }
     }
+}
+
+/// Waits until somebody has to leave; tells why.
+async fn leaves(facts: &Facts, shown_out: Receiver<&'static str>) -> &'static str {
+    let shown_out = async {
+        match shown_out.recv().await {
+            Ok(why) => why,
+            Err(_) => future::pending().await,
+        }
+    };
+    future::or(shown_out, expires(facts)).await
 }
 
 /// Somebody's stay; it ends when this is dropped.

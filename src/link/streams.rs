@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use async_io::Timer;
 use smol::LocalExecutor;
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -12,9 +13,26 @@ use crate::net::berth::Berth;
 use crate::net::client::Client;
 use crate::net::server::{Crowd, Scratch, ServerLimits, converse};
 use crate::net::session::{Session, Side};
+use crate::net::tls::Facts;
+use crate::runtime::clock::Clock;
 use crate::runtime::tasks::start;
 use crate::wire::http::Method;
 use crate::wire::peer::Caller;
+
+/// The longest pause between two looks at the wall clock, which may be set.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Waits until somebody's certificate has come to its end, and says so: nobody stays for longer than that.
+pub(super) async fn expires(facts: &Facts) -> &'static str {
+    let clock = Clock::start();
+    loop {
+        let left = facts.validity.left(clock.now().wall);
+        if left.is_zero() {
+            return "its certificate has expired";
+        }
+        Timer::after(left.min(LOOK_EVERY)).await;
+    }
+}
 
 /// What is needed of the appliance to carry a link.
 #[derive(Clone)]

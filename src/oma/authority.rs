@@ -72,11 +72,7 @@ impl Oma {
             Err(error) => log::error!("{error}"),
         }
         let revoked = &self.books.revoked;
-        self.links.show_out(|facts| match facts {
-            facts if revoked.contains_key(&facts.key) => Some("its certificate is revoked"),
-            facts if facts.validity.until <= now.wall => Some("its certificate has expired"),
-            _ => None,
-        });
+        self.links.show_out(|facts| revoked.contains_key(&facts.key).then_some("its certificate is revoked"));
     }
 
     pub(super) fn tell_door(&mut self) {
@@ -96,7 +92,7 @@ impl Oma {
                 Found::Another => {
                     log::info!("{file}: another certificate is shown from now on, until {}", facts.validity.until);
                     self.tell_door();
-                    self.links.show_anew(&files);
+                    self.links.show_anew(&files, &self.config);
                 }
                 Found::Due(Duty::Renew) => {
                     let renewed = self.renew_own(now, &files, &facts);

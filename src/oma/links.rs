@@ -203,12 +203,17 @@ impl Links {
         berths.iter().chain(dialled).map(state).collect()
     }
 
-    /// Dials those anew to whom a certificate was shown that has been replaced.
-    pub(super) fn show_anew(&self, files: &TlsFiles) {
+    /// Ends the links over which a certificate was shown that has been replaced: they are dialled again within a second, and
+    /// not when the old one ends, which would look like a fault.
+    pub(super) fn show_anew(&self, files: &TlsFiles, config: &OmaConfig) {
+        const WHY: &str = "the OMA has a new certificate";
         for dialled in self.diallers.values().filter(|dialled| dialled.target.files == *files) {
             if let Some(session) = dialled.berth.session() {
-                session.close("the OMA has a new certificate");
+                session.close(WHY);
             }
+        }
+        if config.tls.as_ref().is_some_and(|listener| listener.files == *files) {
+            self.show_out(|facts| facts.peer.as_ref().and_then(|peer| vma_of(config, peer)).map(|_| WHY));
         }
     }
 

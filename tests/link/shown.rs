@@ -71,15 +71,20 @@ fn both_metrics_pages_have_the_end_of_each_certificate_and_whether_the_link_stan
     }
 }
 
+/// A time as `openssl ca` takes it.
+fn time(when: &str) -> String {
+    let date = Command::new("date").args(["-u", "-d", when, "+%Y%m%d%H%M%SZ"]).output().unwrap();
+    String::from_utf8(date.stdout).unwrap().trim().to_owned()
+}
+
 /// Thirty days ahead, of a certificate that does not renew itself: in the log and in the table of each side.
 #[test]
 fn a_certificate_that_ends_within_thirty_days_is_announced_on_both_sides_whoever_dials() {
-    let in_20_days = Command::new("date").args(["-u", "-d", "+20 days 1 hour", "+%Y%m%d%H%M%SZ"]).output().unwrap();
-    let until_then = String::from_utf8(in_20_days.stdout).unwrap();
+    let until_then = time("+20 days 1 hour");
     for dials in Dials::BOTH {
         let mut plant = Plant::new();
         // With a DNS name only, as a company's own authority issues them.
-        plant.reissue("DNS:localhost,DNS:site-a", ("20200101000000Z", until_then.trim()));
+        plant.reissue("DNS:localhost,DNS:site-a", (NOW.0, &until_then));
         dials.configure(&plant, dials.target(&plant), None);
         let (vma, oma) = plant.start();
         for (daemon, role) in [(&vma, "vma"), (&oma, "oma")] {
@@ -139,5 +144,32 @@ fn a_certificate_that_is_put_in_place_of_another_is_shown_without_a_signal_and_j
         assert!(daemon.log().contains("another certificate is shown from now on, until 20"), "{}", daemon.log());
         assert_eq!(plant.site.events("job-1", "contact_lost"), Vec::<String>::new());
         plant.site.until_rows("SELECT contact FROM replication_jobs", &["fresh"]);
+    }
+}
+
+/// Whoever is in stays no longer than whoever comes now.
+#[test]
+fn a_link_ends_with_the_certificate_of_either_side_whoever_dials() {
+    let mut links = Vec::new();
+    for dials in Dials::BOTH {
+        for (role, names) in [("vma", "URI:urn:waybill:vma:site-a"), ("oma", "URI:urn:waybill:oma")] {
+            let plant = Plant::new();
+            let short = plant.authority.issue(names, (NOW.0, &time("+6 seconds")));
+            let (certificate, key) = plant.files_of(role);
+            fs::copy(&short.certificate, certificate).unwrap();
+            fs::copy(&short.key, key).unwrap();
+            dials.configure(&plant, dials.target(&plant), None);
+            let daemons = plant.start();
+            links.push((dials, role, plant, daemons));
+        }
+    }
+    for (dials, role, _plant, (vma, oma)) in &links {
+        let other = if *role == "vma" { oma } else { vma };
+        let stood = if *role == "vma" { "vma=site-a the link stands" } else { "the link to the OMA stands" };
+        let ended = |line: &str| line.contains("the link") && line.ends_with(" has ended: its certificate has expired");
+        until(&format!("{dials:?}: the {role}'s time is over"), SOON * 2, || {
+            let log = other.log();
+            (log.contains(stood) && log.lines().any(ended)).then_some(())
+        });
     }
 }
