@@ -74,6 +74,7 @@ const SQL_IN: &str = "src/store/";
 const LINES: usize = 600;
 /// Entries at the top: what a reader meets first stays few.
 const TOP: &[&str] = &[
+    ".cargo",
     ".ci",
     ".gitignore",
     "Cargo.lock",

@@ -54,6 +54,10 @@ macro_rules! id_types {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+            /// The text itself, without a copy of it.
+            pub fn shared(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,12 +112,12 @@ impl DiskId {
 /// VMware's name for a point in a disk's history, as some caller sent it. Not every text that arrives is well-formed,
 /// and none is thrown away.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ChangeId(String);
+pub struct ChangeId(Box<str>);
 
 impl ChangeId {
     /// Keeps the text as it is; `None` for the empty text, which stands for "no change id" on the wire.
     pub fn from_text(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.to_owned()))
+        (!text.is_empty()).then(|| Self(text.into()))
     }
     /// The text itself.
     pub fn as_str(&self) -> &str {

@@ -49,7 +49,7 @@ impl Fleet {
         if let Some(tracked) = self.jobs.get_mut(&request.job) {
             if enrich(&mut tracked.job, request) {
                 tracked.written(now);
-                self.journal.push(Change::Progress(tracked.job.clone()));
+                self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
             }
             return Ok(Admitted::Known);
         }
@@ -123,9 +123,9 @@ impl Fleet {
         let mut tracked = Tracked::new(job, now, first_poll);
         tracked.written(now);
         // The row comes before the entries that point at it.
-        self.journal.push(Change::Progress(tracked.job.clone()));
+        self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
         self.journal.note(now, &tracked.job, event, message, vec![("vma", tracked.job.vma.as_str().into())]);
-        self.jobs.insert(id.clone(), tracked);
+        self.jobs.insert(id.clone(), Box::new(tracked));
         self.judge(now, &id);
         self.schedule.set(&id, first_poll);
     }

@@ -27,7 +27,8 @@ use crate::policy::schedule::Schedule;
 #[derive(Debug, Clone)]
 pub struct Fleet {
     pub(super) settings: FleetSettings,
-    pub(super) jobs: BTreeMap<JobId, Tracked>,
+    /// On the heap each: half of a table's places are empty where ids come in their order.
+    pub(super) jobs: BTreeMap<JobId, Box<Tracked>>,
     pub(super) schedule: Schedule,
     pub(super) actions: VecDeque<Action>,
     redirected: VecDeque<TrackRequest>,
@@ -107,11 +108,11 @@ impl Fleet {
 
     /// The tracked job of that id.
     pub fn job(&self, id: &JobId) -> Option<&Job> {
-        self.jobs.get(id).map(|tracked| &*tracked.job)
+        self.jobs.get(id).map(|tracked| &tracked.job)
     }
     /// All tracked jobs, by id.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.values().map(|tracked| &*tracked.job)
+        self.jobs.values().map(|tracked| &tracked.job)
     }
     /// How many jobs are tracked.
     pub fn len(&self) -> usize {
@@ -245,7 +246,7 @@ impl Fleet {
 
     fn missed(&mut self, now: Now, id: &JobId, miss: Miss) {
         self.ended_in_flight.remove(id);
-        if self.jobs.get_mut(id).is_some_and(Tracked::ends_poll) {
+        if self.jobs.get_mut(id).is_some_and(|tracked| tracked.ends_poll()) {
             self.missed_poll(now, id, miss);
         }
     }
@@ -298,7 +299,7 @@ impl Fleet {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         if self.journal.has_noted(id) || tracked.is_to_be_written(now.mono, &self.settings.throttle) {
             tracked.written(now);
-            self.journal.push(Change::Progress(tracked.job.clone()));
+            self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
         }
         let at = tracked.next_moment(now.mono, &self.settings, self.is_paused);
         self.schedule.set(id, at);
@@ -359,9 +360,9 @@ impl Fleet {
         let tracked = self.jobs.remove(id)?;
         self.schedule.remove(id);
         if tracked.is_polling() {
-            self.ended_in_flight.insert(id.clone(), *tracked.job.clone());
+            self.ended_in_flight.insert(id.clone(), tracked.job.clone());
         }
-        Some(tracked)
+        Some(*tracked)
     }
 
     fn row_refused(&mut self, now: Now, id: &JobId, reason: String) {

@@ -57,7 +57,7 @@ impl Fleet {
         let ended = ended.filter(|job| job.status.is_final());
         let is_of_ended = correlation.is_some() && ended.is_some_and(|job| job.correlation.as_ref() == correlation);
         let tracked = if is_of_ended { None } else { self.tracked_under(path, vma) };
-        let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &*tracked.job).or(ended);
+        let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &tracked.job).or(ended);
         let vm_path = job.map(|job| job.vm.path.clone());
         let received = ReceivedChangeId::new(path, report, vm_path, now.wall);
         self.journal.push(Change::ChangeIdReceived(ReceivedChangeId { vma: vma.cloned(), ..received }));

@@ -27,7 +27,7 @@ const LAST_LOGS_HOURS: u32 = 24;
 impl Fleet {
     /// How far the database has the VMA's log of a job that has just come under the OMA's eyes.
     pub fn recall_log(&mut self, id: &JobId, read: u64) {
-        let Some(job) = self.jobs.get(id).map(|tracked| &*tracked.job) else { return };
+        let Some(job) = self.jobs.get(id).map(|tracked| &tracked.job) else { return };
         if let (Some(epoch), true) = (&job.source_epoch, read > 0) {
             self.logs.follow(job, epoch).read = read;
         }
@@ -49,7 +49,7 @@ impl Fleet {
     /// A document says how long the job's log is. Older VMAs say nothing, and are asked for nothing.
     pub(super) fn look_for_log(&mut self, id: &JobId, said: &Progress) {
         let (Some(epoch), Some(newest)) = (&said.epoch, said.log) else { return };
-        let Some(job) = self.jobs.get(id).map(|tracked| &*tracked.job) else { return };
+        let Some(job) = self.jobs.get(id).map(|tracked| &tracked.job) else { return };
         let has_ended = job.status.is_final();
         let reading = self.logs.follow(job, epoch);
         let is_wanted = newest > reading.read && !reading.is_asking && !has_ended;

@@ -38,8 +38,8 @@ impl Fleet {
         let verdict = self.panics.caught(&id, place);
         let (Verdict::GoOn(message) | Verdict::Fail(message)) = &verdict;
         self.journal.note(now, &tracked.job, Event::PanicCaught, message.clone(), vec![("place", place.into())]);
-        self.journal.push(Change::Progress(tracked.job.clone()));
-        self.jobs.insert(id.clone(), tracked);
+        self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+        self.jobs.insert(id.clone(), Box::new(tracked));
         self.schedule.set(&id, next_poll);
         if let Verdict::Fail(reason) = verdict {
             self.fail(now, &id, reason);

@@ -37,8 +37,7 @@ pub(super) struct InHand {
 /// One tracked job.
 #[derive(Debug, Clone)]
 pub(super) struct Tracked {
-    /// On the heap: the nodes of the table are not all full.
-    pub(super) job: Box<Job>,
+    pub(super) job: Job,
     pub(super) judgement: Judgement,
     /// How often in a row the VMA could not be told of the judgement.
     pub(super) untold: u32,
@@ -78,7 +77,7 @@ impl Tracked {
             throttle: Throttle::written(&job, now.mono),
             source_time: (job.source_updated_at, now.mono),
             slowest: Duration::ZERO,
-            job: Box::new(job),
+            job,
         }
     }
 

@@ -128,6 +128,7 @@ fn differences(job: &Job, declaration: &Declaration) -> Vec<String> {
 fn enrich(entry: &mut Entry, declaration: &Declaration) {
     let job = &mut entry.job;
     announce::enrich(job, declaration.vm.as_ref(), &declaration.disks);
+    entry.watched.reserve_exact(job.disks.len().saturating_sub(entry.watched.len()));
     entry.watched.resize_with(job.disks.len(), Default::default);
     job.clear_shadowed();
     job.disks.iter_mut().for_each(plan_by_capacity);
@@ -143,7 +144,7 @@ fn enrich(entry: &mut Entry, declaration: &Declaration) {
         }
     }
     for alias in &declaration.aliases {
-        let is_known = names_of(job).any(|(name, _)| name == alias.as_str());
+        let is_known = names_of(job).any(|(name, _)| *name == *alias.as_str());
         if !is_known && job.aliases.len() < limits::ALIASES_PER_JOB {
             job.aliases.push(alias.clone());
         }

@@ -1,6 +1,7 @@
 //! Under which names a job may be pushed to and which run of an id is the present one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::id::{DiskId, JobId};
 use crate::model::job::Job;
@@ -11,9 +12,9 @@ type Holder = (JobId, Option<DiskId>);
 /// Declared names of unfinished jobs, names of finished ones, and the runs of re-used ids.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
-    held: BTreeMap<String, Holder>,
+    held: BTreeMap<Arc<str>, Holder>,
     /// Names whose last holder has finished. They can be claimed again; until then they tell a late push from a new job.
-    released: BTreeMap<String, JobId>,
+    released: BTreeMap<Arc<str>, JobId>,
     /// The id that was started first -> its runs.
     runs: BTreeMap<JobId, Runs>,
 }
@@ -39,24 +40,24 @@ impl Names {
     /// Takes all names of a job; the caller has made sure that nobody else holds them.
     pub(super) fn bind(&mut self, job: &Job) {
         for (name, disk) in names_of(job) {
-            self.released.remove(name);
-            self.held.insert(name.to_owned(), (job.id.clone(), disk.cloned()));
+            self.released.remove(&name);
+            self.held.insert(name, (job.id.clone(), disk.cloned()));
         }
     }
     /// A job that had finished before this process started: its names are free, and may have a new holder already.
     pub(super) fn remember(&mut self, job: &Job) {
         for (name, _) in names_of(job) {
-            if !self.held.contains_key(name) {
-                self.released.insert(name.to_owned(), job.id.clone());
+            if !self.held.contains_key(&name) {
+                self.released.insert(name, job.id.clone());
             }
         }
     }
     /// The job has finished: its names are free.
     pub(super) fn release(&mut self, job: &Job) {
         for (name, _) in names_of(job) {
-            if self.held.get(name).is_some_and(|(holder, _)| *holder == job.id) {
-                self.held.remove(name);
-                self.released.insert(name.to_owned(), job.id.clone());
+            if self.held.get(&name).is_some_and(|(holder, _)| *holder == job.id) {
+                self.held.remove(&name);
+                self.released.insert(name, job.id.clone());
             }
         }
     }
@@ -105,9 +106,9 @@ impl Names {
 }
 
 /// The aliases and export names of a job.
-pub(super) fn names_of(job: &Job) -> impl Iterator<Item = (&str, Option<&DiskId>)> {
-    let aliases = job.aliases.iter().map(|alias| (alias.as_str(), None));
-    aliases.chain(job.exports.iter().map(|export| (export.name.as_str(), export.disk.as_ref())))
+pub(super) fn names_of(job: &Job) -> impl Iterator<Item = (Arc<str>, Option<&DiskId>)> {
+    let aliases = job.aliases.iter().map(|alias| (alias.shared(), None));
+    aliases.chain(job.exports.iter().map(|export| (export.name.shared(), export.disk.as_ref())))
 }
 
 #[cfg(test)]

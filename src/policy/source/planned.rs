@@ -100,6 +100,7 @@ fn add_found_disks(now: Now, entry: &mut Entry, plan: &VmPlan, journal: &mut Jou
         let mut disk = Disk::new(id.clone());
         disk.device_key = Some(planned.key);
         entry.job.add_disk(disk);
+        entry.watched.reserve_exact(1);
         entry.watched.push(Default::default());
         let message = format!("disk {id} is one of the VM's ({:?}): nobody had declared it", planned.label);
         journal.note(now, &entry.job, Event::DiskDiscovered, message, vec![("disk", id.as_str().into())]);
