@@ -15,6 +15,7 @@ use crate::config::{ProxyConfig, TlsFiles, VmaConfig};
 use crate::exit::{Exit, Failure};
 use crate::limits;
 use crate::link::dialler::via;
+use crate::model::peer::Peer;
 use crate::net::client::{Answer, CallError, Client};
 use crate::net::tls::{Own, Trust};
 use crate::pki::files::{Readable, put, put_all};
@@ -24,7 +25,6 @@ use crate::runtime::secrets;
 use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::Method;
 use crate::wire::origin::Origin;
-use crate::wire::peer::Peer;
 use crate::wire::problem;
 
 const SPEC: Spec = Spec {

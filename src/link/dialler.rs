@@ -13,6 +13,7 @@ use super::credentials::Credentials;
 use super::port::News;
 use super::streams::{Carrier, expires};
 use crate::config::{ProxyConfig, TlsFiles};
+use crate::model::peer::{Caller, Peer};
 use crate::net::berth::Berth;
 use crate::net::client::{CallError, Phase};
 use crate::net::dial::{Via, dial};
@@ -23,7 +24,6 @@ use crate::policy::redial::Redial;
 use crate::runtime::clock::Clock;
 use crate::runtime::secrets;
 use crate::wire::origin::Origin;
-use crate::wire::peer::{Caller, Peer};
 
 /// How long a dial may take, handshakes included.
 const DIAL_WITHIN: Duration = Duration::from_secs(10);

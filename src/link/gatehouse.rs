@@ -16,6 +16,7 @@ use super::port::News;
 use super::streams::{Carrier, expires};
 use crate::config::TlsListener;
 use crate::limits;
+use crate::model::peer::{Caller, Peer};
 use crate::model::time::Mono;
 use crate::net::berth::Berth;
 use crate::net::fair::Fair;
@@ -23,7 +24,6 @@ use crate::net::server::{Gatekeeper, Seat, ServerLimits, converse};
 use crate::net::session::{Session, Side};
 use crate::net::tls::{Door, Entrance, Facts, Judge, Visitor};
 use crate::runtime::clock::Clock;
-use crate::wire::peer::{Caller, Peer};
 
 /// How long an enrolment may take.
 const ENROLS_WITHIN: Duration = Duration::from_secs(20);

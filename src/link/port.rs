@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use crate::model::peer::Caller;
 use crate::wire::http::{Request, Response};
-use crate::wire::peer::Caller;
 
 /// Who answers what the other side of a connection asks.
 pub type Answers = Rc<dyn Fn(Caller, Request) -> Pin<Box<dyn Future<Output = Response>>>>;

@@ -9,6 +9,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use super::port::Answers;
 use crate::limits;
+use crate::model::peer::Caller;
 use crate::net::berth::Berth;
 use crate::net::client::Client;
 use crate::net::server::{Crowd, Scratch, ServerLimits, converse};
@@ -17,7 +18,6 @@ use crate::net::tls::Facts;
 use crate::runtime::clock::Clock;
 use crate::runtime::tasks::start;
 use crate::wire::http::Method;
-use crate::wire::peer::Caller;
 
 /// The longest pause between two looks at the wall clock, which may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@ pub mod disk;
 pub mod event;
 pub mod id;
 pub mod job;
+pub mod peer;
 pub mod percent;
 pub mod pki;
 pub mod plan;

@@ -4,16 +4,17 @@
 use crate::model::change::{Change, ReceivedChangeId};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
+use crate::model::peer::Caller;
 use crate::model::status::JobStatus;
 use crate::model::time::Now;
 use crate::policy::fleet::{Admitted, Input};
+use crate::policy::guests::may_ask_oma;
 use crate::policy::refusal::Refusal;
 use crate::runtime::guard::guarded;
 use crate::runtime::service::{alive, refuse, unreadable};
 use crate::view::{json, metrics};
 use crate::wire::http::Response;
-use crate::wire::peer::{Caller, Peer};
-use crate::wire::problem::{Kind, Problem};
+use crate::wire::problem::Problem;
 use crate::wire::{changeid, job};
 
 use super::Oma;
@@ -94,44 +95,25 @@ impl Oma {
         }
     }
 
-    /// Whether this caller may ask that: a VMA speaks of change ids, of its own jobs only; who has no certificate
-    /// yet asks for one, and nothing else. Answers the VMA, where the caller is one.
+    /// Whether this caller may ask that. Answers the VMA, where the caller is one.
     pub(super) fn may_ask(&mut self, now: Now, caller: &Caller, call: &Call) -> Result<Option<VmaName>, Problem> {
-        let peer = match caller {
-            Caller::Local | Caller::Known(Peer::Operator(_), _) => return Ok(None),
-            Caller::Applicant => {
-                return match call {
-                    Call::Enrol(_) => Ok(None),
-                    _ => Err(not_yours("whoever has no certificate", "not to be asked without one")),
-                };
-            }
-            Caller::Known(peer, _) => peer,
+        let vma = match caller {
+            Caller::Known(peer, _) => vma_of(&self.config, peer),
+            Caller::Local | Caller::Applicant => None,
         };
-        let vma = vma_of(&self.config, peer);
-        let vma = vma.ok_or_else(|| not_yours(&peer.to_string(), "for the OMA's operators and configured VMAs"))?;
-        match call {
-            Call::Health | Call::LastChangeId { .. } | Call::Renew(_) => Ok(Some(vma)),
-            Call::ChangeId { job, .. } => {
-                let id = JobId::parse(job).ok();
-                let ended = id.as_ref().map(|id| self.ended(now, id)).transpose()?.flatten();
-                let tracked = id.and_then(|id| self.fleet.job(&id)).map(|job| job.vma.clone());
-                let owner = tracked.or(ended.map(|job| job.vma));
-                match owner {
-                    Some(owner) if owner != vma => Err(not_yours(
-                        &format!("the VMA {:?}", vma.as_str()),
-                        &format!("a change id of the job {job:?}, which is of the VMA {:?}", owner.as_str()),
-                    )),
-                    _ => Ok(Some(vma)),
-                }
-            }
-            Call::Track(_)
-            | Call::Jobs
-            | Call::Job(_)
-            | Call::Cancel(..)
-            | Call::Finish(..)
-            | Call::Enrol(_)
-            | Call::Metrics => Err(not_yours(&format!("the VMA {:?}", vma.as_str()), "for the OMA's operators")),
-        }
+        let owner = match (call, &vma) {
+            (Call::ChangeId { job, .. }, Some(_)) => self.owner(now, job)?,
+            _ => None,
+        };
+        may_ask_oma(caller, vma.as_ref(), call.matter(owner.as_ref())).map_err(|refusal| refuse(&refusal))?;
+        Ok(vma)
+    }
+
+    /// The VMA of a job, tracked or ended.
+    fn owner(&mut self, now: Now, job: &str) -> Result<Option<VmaName>, Problem> {
+        let Ok(id) = JobId::parse(job) else { return Ok(None) };
+        let ended = self.ended(now, &id)?;
+        Ok(self.fleet.job(&id).or(ended.as_ref()).map(|job| job.vma.clone()))
     }
 
     /// The row of a job that has ended. A row of an unfinished job that another program has just inserted is tracked first.
@@ -153,10 +135,6 @@ impl Oma {
             None => Ok(()),
         }
     }
-}
-
-fn not_yours(caller: &str, what: &str) -> Problem {
-    Problem::new(Kind::NotYours, format!("{caller} asked for what is {what}"))
 }
 
 fn unknown(id: &JobId) -> Problem {

@@ -10,23 +10,21 @@ use super::links::Revoked;
 use crate::config::TlsFiles;
 use crate::link::shown::Found;
 use crate::model::id::VmaName;
+use crate::model::peer::{Caller, Peer};
 use crate::model::pki::{PkiEvent, Validity};
 use crate::model::time::Now;
 use crate::net::tls::Facts;
 use crate::pki::authority::{Authority, Issued};
 use crate::pki::{files, request, token};
-use crate::policy::renewal::Duty;
+use crate::policy::renewal::{Duty, is_enough};
 use crate::runtime::service::unreadable;
 use crate::store::StoreError;
 use crate::wire::enrolment::{EnrolDoc, IssuedDoc, render_issued};
 use crate::wire::http::Response;
-use crate::wire::peer::{Caller, Peer};
 use crate::wire::problem::{Kind, Problem};
 
 /// Refused enrolments that are told in a daemon's life: whoever has no certificate must not fill its disk.
 const REFUSALS: u32 = 1000;
-/// Certificates that a VMA gets within a third of their time: one, and some whose answer was lost on the way.
-const RENEWALS: usize = 5;
 
 impl Oma {
     /// Lets those in at port 443 who may come in by the configuration, the files and the books as they are now.
@@ -175,16 +173,11 @@ impl Oma {
         Ok(answer(&authority, &owner, issued))
     }
 
-    /// The books only grow, and a certificate lasts.
     fn has_renewed_enough(&self, now: Now, owner: &Peer) -> Result<bool, Problem> {
         let certificates = self.ledger.store().certificates().map_err(|error| unreadable(&error))?;
-        let window = i64::try_from(self.valid_for().as_millis() / 3).unwrap_or(i64::MAX);
-        let since = now.wall.unix_millis().saturating_sub(window);
         let uri = owner.uri();
-        let recent = certificates.iter().filter(|one| {
-            Some(&one.owner) == uri.as_ref() && one.issued_at.unix_millis() > since && one.issued_at <= now.wall
-        });
-        Ok(recent.count() >= RENEWALS)
+        let theirs = certificates.iter().filter(|one| Some(&one.owner) == uri.as_ref()).map(|one| one.issued_at);
+        Ok(is_enough(theirs, now.wall, self.valid_for()))
     }
 
     fn keep(&mut self, now: Now, owner: &Peer, issued: &Issued, event: &'static str) -> Result<(), StoreError> {

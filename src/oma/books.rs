@@ -3,10 +3,10 @@
 use data_encoding::HEXLOWER;
 
 use super::links::Revoked;
+use crate::model::peer::Peer;
 use crate::model::pki::{IssuedCertificate, PkiEvent};
 use crate::model::time::Wall;
 use crate::pki::authority::Issued;
-use crate::wire::peer::Peer;
 
 /// What the daemon knows of the books.
 #[derive(Default)]

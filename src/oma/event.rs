@@ -5,11 +5,11 @@ use smol::channel::Sender;
 use crate::config::OmaConfig;
 use crate::link::News;
 use crate::model::id::{JobId, VmaName};
+use crate::model::peer::Caller;
 use crate::model::request::Outcome;
 use crate::net::client::Client;
 use crate::policy::fleet::Input;
 use crate::wire::http::{Request, Response};
-use crate::wire::peer::Caller;
 use crate::wire::progress::ReadListing;
 
 /// What can happen to an OMA.

@@ -2,7 +2,7 @@
 //! gatehouse of port 443 for those that dial.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,40 +17,19 @@ use crate::link::dialler::{Target, keep_up};
 use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
 use crate::model::id::VmaName;
+use crate::model::peer::Peer;
 use crate::net::berth::Berth;
 use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve_secured};
-use crate::net::tls::{Expected, Facts, Verdict};
+use crate::net::tls::{Expected, Facts};
+use crate::policy::guests::{self, Guests};
 use crate::runtime::service::{ask, seed};
 use crate::runtime::tasks::start;
-use crate::wire::peer::Peer;
 
 const NOT_YET: &str = "the VMA has not dialled this OMA yet";
 
 /// Keys that are revoked ([`Facts::key`]), and whose they were, as a URI.
 pub(super) type Revoked = BTreeMap<[u8; 32], String>;
-
-/// Who comes in at port 443. Behind a lock because TLS wants it so; there is one thread.
-#[derive(Default)]
-struct Guests {
-    vmas: Vec<VmaName>,
-    revoked: BTreeSet<[u8; 32]>,
-}
-
-impl Guests {
-    fn judge(&self, peer: &Peer, key: &[u8; 32]) -> Verdict {
-        let is_served = match peer {
-            Peer::Oma => false,
-            Peer::Operator(_) => true,
-            Peer::Vma(_) | Peer::Named(_) => self.vmas.iter().any(|name| peer.is_vma(name)),
-        };
-        match is_served {
-            _ if self.revoked.contains(key) => Verdict::Revoked,
-            true => Verdict::Served,
-            false => Verdict::Foreign,
-        }
-    }
-}
 
 /// All links.
 pub(super) struct Links {
@@ -62,6 +41,7 @@ pub(super) struct Links {
     /// Those that are dialled.
     diallers: BTreeMap<VmaName, Dialled>,
     house: Option<Rc<Gatehouse>>,
+    /// Behind a lock because TLS wants it so; there is one thread.
     guests: Arc<Mutex<Guests>>,
 }
 
@@ -233,5 +213,5 @@ impl Links {
 
 /// The configured VMA that a peer is.
 pub(super) fn vma_of(config: &OmaConfig, peer: &Peer) -> Option<VmaName> {
-    config.vmas.iter().map(|vma| &vma.name).find(|name| peer.is_vma(name)).cloned()
+    guests::vma_of(config.vmas.iter().map(|vma| &vma.name), peer).cloned()
 }

@@ -31,6 +31,7 @@ use crate::link::shown::Shown;
 use crate::model::change::{CbtEntry, Change};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
+use crate::model::peer::Caller;
 use crate::model::time::{Mono, Now};
 use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
@@ -48,7 +49,6 @@ use crate::runtime::signals::{reloads, termination};
 use crate::runtime::sockets::Sockets;
 use crate::runtime::tasks::start;
 use crate::store::{RefusedWhat, Store, StoreError};
-use crate::wire::peer::Caller;
 use crate::wire::problem::panicked;
 
 /// The assembled appliance.

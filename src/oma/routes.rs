@@ -1,7 +1,8 @@
 //! From requests to calls: one `match` over method and path. What cannot be read is a problem that names the fault.
 
-use crate::model::id::{CorrelationId, JobId};
+use crate::model::id::{CorrelationId, JobId, VmaName};
 use crate::model::request::{ChangeIdReport, Outcome, TrackRequest};
+use crate::policy::guests::Matter;
 use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::{Method, Request};
 use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
@@ -36,6 +37,19 @@ pub(super) enum Call {
 }
 
 impl Call {
+    /// What it is about, where it matters who asks; `owner` is the VMA of the job that it names.
+    pub(super) fn matter<'m>(&'m self, owner: Option<&'m VmaName>) -> Matter<'m> {
+        match self {
+            Self::Health => Matter::Health,
+            Self::LastChangeId { .. } => Matter::LastChangeId,
+            Self::ChangeId { job, .. } => Matter::ChangeId { job, owner },
+            Self::Renew(_) => Matter::Renewal,
+            Self::Enrol(_) => Matter::Enrolment,
+            Self::Track(_) | Self::Jobs | Self::Job(_) | Self::Cancel(..) | Self::Finish(..) | Self::Metrics => {
+                Matter::Operation
+            }
+        }
+    }
     /// True where it asks for a change, whose answer must wait until the change is written.
     pub(super) fn is_change(&self) -> bool {
         matches!(self, Self::Track(_) | Self::Cancel(..) | Self::ChangeId { .. })

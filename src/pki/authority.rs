@@ -13,10 +13,10 @@ use time::OffsetDateTime;
 
 use super::files::{Readable, put};
 use crate::limits;
+use crate::model::peer::Peer;
 use crate::model::time::Wall;
 use crate::net::tls::{Facts, Own};
 use crate::runtime::secrets;
-use crate::wire::peer::Peer;
 
 /// How long the authority's own certificate is valid: ten years.
 const AUTHORITY_VALID: Duration = Duration::from_secs(3653 * 86_400);

@@ -11,6 +11,7 @@ pub mod dice;
 pub mod ending;
 pub mod estimate;
 pub mod fleet;
+pub mod guests;
 pub mod journal;
 pub mod outbox;
 pub mod panics;

@@ -67,6 +67,14 @@ pub enum Refusal {
         /// `disk-1 is Streaming, ...`.
         disks: String,
     },
+    /// The caller is known, and this is not theirs (R-61).
+    #[error("{caller} asked for what is {whose}")]
+    NotYours {
+        /// Who asked.
+        caller: String,
+        /// Whose it is.
+        whose: String,
+    },
     /// There is no room now; there will be (R-32).
     #[error("{what}: at most {limit}, and that many there are")]
     Full {
@@ -108,6 +116,11 @@ impl Refusal {
             Self::AliasTaken { holder, .. } => format!("finish job {holder} first, or leave the name out"),
             Self::DisksOpen { .. } => {
                 "wait until the disks are Completed, or end the job: `waybill finish JOB --failed TEXT`".to_owned()
+            }
+            Self::NotYours { .. } => {
+                "ask on the appliance's own machine, or an OMA with an operator's certificate: `waybill pki issue --operator \
+                 NAME`"
+                    .to_owned()
             }
             Self::Full { .. } => "finish jobs that no longer run: `waybill finish JOB --failed TEXT`".to_owned(),
             Self::TooMany { .. } => "split the job, or give it a shorter id where that is too long".to_owned(),

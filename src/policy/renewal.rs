@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::pki::Validity;
-use crate::model::time::{Mono, Now};
+use crate::model::time::{Mono, Now, Wall};
 
 /// How long before its end a certificate is warned about.
 const WARN_AHEAD: Duration = Duration::from_secs(30 * 86_400);
@@ -12,6 +12,9 @@ const WARN_AHEAD: Duration = Duration::from_secs(30 * 86_400);
 const WARN_EVERY: Duration = Duration::from_secs(86_400);
 /// The pauses after a renewal that failed: short against the time that is left, and never a burden.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+
+/// Certificates that somebody gets within a third of their time: one, and some whose answer was lost on the way.
+const RENEWALS: usize = 5;
 
 /// What is to be done about a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,14 @@ impl Upkeep {
     }
 }
 
+/// Whether somebody who was issued certificates at these moments gets no further one now: the books only grow, and a
+/// certificate lasts.
+pub fn is_enough(issued: impl Iterator<Item = Wall>, now: Wall, valid_for: Duration) -> bool {
+    let since = |at: Wall| now.unix_millis().saturating_sub(at.unix_millis());
+    let window = i64::try_from(valid_for.as_millis() / 3).unwrap_or(i64::MAX);
+    issued.filter(|at| (0..window).contains(&since(*at))).count() >= RENEWALS
+}
+
 fn rough(seconds: u64) -> String {
     match seconds / 60 {
         ..2 => format!("{seconds} s"),
@@ -91,7 +102,6 @@ fn rough(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::Wall;
 
     const DAY: u64 = 86_400;
 
@@ -130,6 +140,15 @@ mod tests {
         upkeep.renewed(at(89 * DAY).mono, validity);
         assert!(!upkeep.due(at(119 * DAY - 1), validity, true).contains(&Duty::Renew));
         assert!(upkeep.due(at(119 * DAY), validity, true).contains(&Duty::Renew));
+    }
+
+    #[test]
+    fn five_certificates_within_a_third_of_their_time_are_enough() {
+        let valid_for = Duration::from_secs(90 * DAY);
+        let enough = |days: &[u64]| is_enough(days.iter().map(|day| at(day * DAY).wall), at(100 * DAY).wall, valid_for);
+        assert!(enough(&[71, 72, 73, 99, 100]));
+        assert!(!enough(&[70, 72, 73, 99, 100]), "the first is old enough");
+        assert!(!enough(&[72, 73, 99, 100, 101]), "a clock was set back");
     }
 
     #[test]

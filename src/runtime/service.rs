@@ -68,6 +68,7 @@ pub fn refuse(refusal: &Refusal) -> Problem {
         Refusal::Contradiction { .. } => Kind::Contradiction,
         Refusal::AliasTaken { .. } => Kind::AliasTaken,
         Refusal::DisksOpen { .. } => Kind::DisksOpen,
+        Refusal::NotYours { .. } => Kind::NotYours,
         Refusal::Full { .. } => Kind::Full,
         Refusal::TooMany { .. } => Kind::TooMany,
     };

@@ -6,13 +6,13 @@ use super::spool::oma::{Look, Looked};
 use crate::config::{TlsFiles, VmaConfig};
 use crate::link::News;
 use crate::model::id::JobId;
+use crate::model::peer::Caller;
 use crate::model::pki::Validity;
 use crate::model::plan::{PlanRequest, Planned};
 use crate::model::stage::Stage;
 use crate::policy::spool::Handed;
 use crate::store::Unsent;
 use crate::wire::http::{Request, Response};
-use crate::wire::peer::Caller;
 
 /// What can happen to a VMA.
 #[derive(Debug)]

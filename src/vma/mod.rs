@@ -28,10 +28,12 @@ use crate::link::News;
 use crate::link::shown::Shown;
 use crate::model::id::JobId;
 use crate::model::job::SyncKind;
+use crate::model::peer::Caller;
 use crate::model::plan::{PlanRequest, Planned};
 use crate::model::time::{Mono, Now};
 use crate::net::berth::Berth;
 use crate::net::server::{ServerLimits, serve};
+use crate::policy::guests::may_ask_vma;
 use crate::policy::panics::Panics;
 use crate::policy::refusal::Refusal;
 use crate::policy::source::{Declared, Listing, Source, SourceSettings};
@@ -48,8 +50,7 @@ use crate::runtime::tasks::start;
 use crate::store::{Store, StoreError};
 use crate::view::metrics::{self, Figures};
 use crate::wire::http::Response;
-use crate::wire::peer::Caller;
-use crate::wire::problem::{Kind, Problem, panicked};
+use crate::wire::problem::{Problem, panicked};
 use crate::wire::{job, log as wire_log, progress, update};
 
 /// The assembled appliance.
@@ -323,7 +324,9 @@ impl Appliance for Vma {
         };
         let call = guarded(|| routes::route(&request))
             .unwrap_or_else(|_| Err(panicked()))
-            .and_then(|call| may_ask(&caller, &call).map(|()| call))
+            .and_then(|call| {
+                may_ask_vma(&caller, call.is_of_movers()).map(|()| call).map_err(|refusal| refuse(&refusal))
+            })
             .and_then(|call| if call.is_change() { self.ledger.check_room().map(|()| call) } else { Ok(call) });
         let (response, changes_something) = match call {
             Ok(call) => {
@@ -358,22 +361,6 @@ impl Appliance for Vma {
         let deadlines =
             [self.source.next_deadline(), self.ledger.next_deadline(), of_spool, self.shown.next_deadline()];
         deadlines.into_iter().flatten().min()
-    }
-}
-
-/// Whether this caller may ask that: what movers say is said on this machine, and the OMA reads and ends.
-fn may_ask(caller: &Caller, call: &Call) -> Result<(), Problem> {
-    match (caller, call) {
-        (Caller::Local, _) => Ok(()),
-        (
-            Caller::Known(..),
-            Call::Progress(_) | Call::List { .. } | Call::Log { .. } | Call::Finish(..) | Call::Health | Call::Metrics,
-        ) => Ok(()),
-        (Caller::Known(peer, _), Call::Push(..) | Call::Declare(..)) => {
-            let detail = format!("{peer} asked for what is for the movers on the VMA, over its loopback port");
-            Err(Problem::new(Kind::NotYours, detail))
-        }
-        (Caller::Applicant, _) => Err(Problem::new(Kind::NotYours, "a VMA enrols nobody; its OMA does")),
     }
 }
 

@@ -7,6 +7,7 @@ use super::Vma;
 use super::event::Event;
 use crate::config::TlsFiles;
 use crate::link::shown::Found;
+use crate::model::peer::Peer;
 use crate::model::pki::{PkiEvent, Validity};
 use crate::model::time::Now;
 use crate::net::berth::Berth;
@@ -16,7 +17,6 @@ use crate::pki::{files, request};
 use crate::policy::renewal::Duty;
 use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::Method;
-use crate::wire::peer::Peer;
 use crate::wire::problem;
 
 /// How long the OMA may take to sign.

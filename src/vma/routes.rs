@@ -35,6 +35,10 @@ impl Call {
             Self::Progress(_) | Self::List { .. } | Self::Log { .. } | Self::Health | Self::Metrics => None,
         }
     }
+    /// True of what movers say, on this machine only.
+    pub(super) fn is_of_movers(&self) -> bool {
+        matches!(self, Self::Push(..) | Self::Declare(..))
+    }
     /// True where it asks for a change, whose answer must wait until the change is written.
     pub(super) fn is_change(&self) -> bool {
         matches!(self, Self::Push(..) | Self::Declare(..) | Self::Finish(..))

@@ -15,12 +15,13 @@ use crate::config::VmaConfig;
 use crate::link::dialler::{Target, keep_up};
 use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
+use crate::model::peer::Peer;
 use crate::net::berth::Berth;
 use crate::net::server::{ServerLimits, serve_secured};
-use crate::net::tls::{Expected, Verdict};
+use crate::net::tls::Expected;
+use crate::policy::guests::judge_at_vma;
 use crate::runtime::service::{ask as ask_loop, seed};
 use crate::runtime::tasks::start;
-use crate::wire::peer::Peer;
 
 /// The link.
 pub(super) struct Uplink {
@@ -62,10 +63,7 @@ impl Uplink {
         }
         let Some(listener) = &config.tls else { return Ok(()) };
         let known_as = listener.client_name.clone();
-        let judge = Arc::new(move |peer: &Peer, _: &[u8; 32]| match peer.is_oma(known_as.as_deref()) {
-            true => Verdict::Served,
-            false => Verdict::Foreign,
-        });
+        let judge = Arc::new(move |peer: &Peer, _: &[u8; 32]| judge_at_vma(peer, known_as.as_deref()));
         let door = door(listener, judge)?;
         match &self.house {
             Some(house) => house.replace_door(door),

@@ -7,12 +7,12 @@ use super::office::{CONFIG, Office, failed};
 use crate::cli::args::{self, Spec};
 use crate::cli::output;
 use crate::exit::{Exit, Failure};
+use crate::model::peer::Peer;
 use crate::model::pki::PkiEvent;
 use crate::oma::books::booked;
 use crate::pki::authority::Authority;
 use crate::pki::{files, request};
 use crate::runtime::clock::Clock;
-use crate::wire::peer::Peer;
 
 const SPEC: Spec =
     Spec { name: "pki init", words: &[], options: &[CONFIG, ("host", "NAME", true)], switches: &[], help: help::INIT };

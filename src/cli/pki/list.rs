@@ -9,10 +9,10 @@ use super::office::{CONFIG, Office, failed};
 use crate::cli::args::{self, Spec};
 use crate::cli::output;
 use crate::exit::{Exit, Failure};
+use crate::model::peer::Peer;
 use crate::model::pki::IssuedCertificate;
 use crate::model::time::Wall;
 use crate::runtime::clock::Clock;
-use crate::wire::peer::Peer;
 
 const SPEC: Spec = Spec { name: "pki list", words: &[], options: &[CONFIG], switches: &["json"], help: help::LIST };
 

@@ -8,10 +8,10 @@ use crate::cli::{daemon, database};
 use crate::config::{OmaConfig, PkiConfig};
 use crate::exit::{Exit, Failure};
 use crate::model::id::VmaName;
+use crate::model::peer::Peer;
 use crate::pki::authority::Authority;
 use crate::pki::files;
 use crate::store::Store;
-use crate::wire::peer::Peer;
 
 /// The option that all of them take.
 pub(super) const CONFIG: (&str, &str, bool) = ("config", "FILE", false);

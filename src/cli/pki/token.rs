@@ -9,11 +9,11 @@ use crate::cli::args::{self, Spec};
 use crate::cli::output;
 use crate::config::duration;
 use crate::exit::{Exit, Failure};
+use crate::model::peer::Peer;
 use crate::model::pki::{PkiEvent, Token as BookedToken};
 use crate::model::time::Wall;
 use crate::pki::token::{Token, kept};
 use crate::runtime::clock::Clock;
-use crate::wire::peer::Peer;
 
 const SPEC: Spec = Spec {
     name: "pki token",

@@ -19,18 +19,7 @@ use super::facts::Facts;
 use super::own::{BadTls, Own, roots};
 use super::protocol::{ENROL, HTTP, LINK, both_versions};
 use super::refused::tls_of;
-use crate::wire::peer::Peer;
-
-/// What is decided of somebody with a genuine certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// They are served.
-    Served,
-    /// Nobody here serves them.
-    Foreign,
-    /// Their key is revoked.
-    Revoked,
-}
+use crate::model::peer::{Peer, Verdict};
 
 /// Decides about somebody with a genuine certificate, by who they are and by their key ([`Facts::key`]). It is asked at
 /// every handshake, so that what it says holds at once, whatever has become of the files that the door was made of.

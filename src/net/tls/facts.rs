@@ -7,9 +7,9 @@ use ring::digest::{SHA256, digest};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::model::peer::Peer;
 use crate::model::pki::Validity;
 use crate::model::time::Wall;
-use crate::wire::peer::Peer;
 
 /// What a certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]

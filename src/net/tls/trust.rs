@@ -27,9 +27,9 @@ use super::own::{BadTls, Own, roots};
 use super::protocol::{ENROL, LINK, both_versions};
 use super::refused::Refused;
 use crate::model::id::VmaName;
+use crate::model::peer::Peer;
 use crate::model::time::Wall;
 use crate::net::error::{CallError, Phase};
-use crate::wire::peer::Peer;
 use crate::wire::thumbprint::Thumbprint;
 
 /// Whom to trust.

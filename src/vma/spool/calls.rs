@@ -197,10 +197,10 @@ mod tests {
     use super::*;
     use crate::config::VmaConfig;
     use crate::model::event::Event as Entry;
+    use crate::model::peer::Caller;
     use crate::model::time::{Mono, Wall};
     use crate::runtime::drive::Appliance;
     use crate::wire::http::Method;
-    use crate::wire::peer::Caller;
 
     fn now(seconds: u64) -> Now {
         Now { mono: Mono::from_millis(seconds * 1000), wall: Wall::from_unix_millis(1000) }
