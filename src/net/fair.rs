@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use smol::io::{AsyncRead, AsyncWrite};
 
+use super::stream::Duplex;
+
 /// Reads in a row after which the others have their turn: of frames of a link this is a fraction of a millisecond.
 const READS: u32 = 64;
 
@@ -64,5 +66,11 @@ impl<S: AsyncWrite + Unpin, F: Unpin> AsyncWrite for Fair<S, F> {
     }
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_close(context)
+    }
+}
+
+impl<S: Duplex, F: FnMut() + Unpin> Duplex for Fair<S, F> {
+    async fn end_sending(&mut self) -> io::Result<()> {
+        self.stream.end_sending().await
     }
 }

@@ -7,9 +7,10 @@ use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
-use async_io::Async;
-use smol::future::yield_now;
+use async_io::{Async, Timer};
+use smol::future::{self, yield_now};
 use smol::io::{AsyncRead, AsyncWrite};
 
 use super::pace::{Cut, Pace};
@@ -68,8 +69,23 @@ pub async fn read_some<S: AsyncRead + Unpin>(
     .await
 }
 
+/// Closes the sending side and reads on for a while: closing with bytes unread would make the kernel send a reset, which can
+/// destroy what was said last before the peer has read it (RFC 9112, 9.6).
+pub async fn linger<S: Duplex>(stream: &mut S, scratch: &Scratch, patience: Duration) {
+    let elapsed = async {
+        Timer::after(patience).await;
+    };
+    let ended = async {
+        // With TLS this is a write, for which the peer may have no room.
+        if stream.end_sending().await.is_ok() {
+            discard(stream, scratch).await;
+        }
+    };
+    future::or(ended, elapsed).await;
+}
+
 /// Reads and forgets until the peer has closed.
-pub async fn discard<S: AsyncRead + Unpin>(stream: &mut S, scratch: &Scratch) {
+async fn discard<S: AsyncRead + Unpin>(stream: &mut S, scratch: &Scratch) {
     let mut forgotten = Vec::new();
     while matches!(read_some(stream, scratch, &mut forgotten).await, Ok(1..)) {
         forgotten.clear();

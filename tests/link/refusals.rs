@@ -2,6 +2,7 @@
 //! reason, and nothing else; the log says who and why; and a job that is tracked meanwhile does not notice. Method:
 //! certificates of every kind by `openssl`, and sockets that misbehave.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,6 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use async_io::Async;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use waybill::net::tls::{Expected, Own, Trust};
 
 use crate::certificates::{Authority, EC, Identity, NOW};
 use crate::harness::{Daemon, SOON, until};
@@ -139,6 +144,29 @@ fn f47_each_certificate_that_is_not_good_gets_its_alert_and_not_a_byte() {
         besieged.log_says(logged);
     }
     besieged.was_not_noticed();
+}
+
+/// Whoever goes on to speak before reading that they are refused must still be able to read it: a connection that is closed
+/// with their bytes unread is reset, and then they hear of the reset only.
+#[test]
+fn an_alert_waits_for_its_reader() {
+    let besieged = Besieged::new();
+    let stranger = besieged.issued("URI:urn:waybill:vma:site-b", NOW);
+    let read = |file: &Path| fs::read(file).unwrap();
+    let own = Own::read(&read(&stranger.certificate), &read(&stranger.key)).unwrap();
+    let authority = besieged.plant.authority.pem();
+    let trust = Trust::of_link(&authority, &own, Expected::Oma, BTreeSet::new()).unwrap();
+    let error = smol::block_on(async {
+        let stream = Async::new(besieged.connect()).unwrap();
+        let mut stream = trust.connect("oma", stream).await.unwrap();
+        besieged.log_says("its certificate is genuine");
+        for _ in 0..10 {
+            stream.write_all(HEALTH.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+        stream.read(&mut [0]).await.unwrap_err()
+    });
+    assert!(error.to_string().contains("AccessDenied"), "{error}");
 }
 
 #[test]

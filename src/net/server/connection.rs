@@ -9,7 +9,7 @@ use super::crowd::Seat;
 use super::room::Room;
 use crate::limits;
 use crate::net::pace::{Cut, Pace};
-use crate::net::stream::{Duplex, discard, read_some, write_all};
+use crate::net::stream::{Duplex, linger, read_some, write_all};
 use crate::wire::http::http_date;
 use crate::wire::http::{
     CONTINUE, ChunkedBody, Closing, Fault, Framing, Head, Method, Request, Response, parse_head, render_head,
@@ -47,7 +47,7 @@ where
             return;
         }
         if closing == Closing::Close {
-            return linger(&mut stream, room).await;
+            return linger(&mut stream, &room.scratch, room.limits.linger).await;
         }
         // A peer that always has another request ready must not keep the thread for itself.
         yield_now().await;
@@ -196,22 +196,6 @@ async fn answer(room: &Room, mut request: Request, closing: Closing) -> (Respons
             (panicked().into(), to_head, Closing::Close)
         }
     }
-}
-
-/// Closes the sending side and reads on for a while: closing with bytes unread would make the kernel send a reset,
-/// which can destroy the answer before the peer has read it (RFC 9112, 9.6).
-async fn linger<S>(stream: &mut S, room: &Room)
-where
-    S: Duplex,
-{
-    let mut patience = Timer::after(room.limits.linger);
-    let ended = async {
-        // With TLS this is a write, for which the peer may have no room.
-        if stream.end_sending().await.is_ok() {
-            discard(stream, &room.scratch).await;
-        }
-    };
-    future::or(ended, elapsed(&mut patience)).await;
 }
 
 async fn elapsed(timer: &mut Timer) {

@@ -24,9 +24,9 @@ pub use self::room::ServerLimits;
 
 use self::room::Room;
 use super::fair::Fair;
-use super::stream::Duplex;
 pub use super::stream::Scratch;
-use super::tls::{Door, Visitor};
+use super::stream::{Duplex, linger};
+use super::tls::{Door, TurnedAway, Visitor};
 use crate::wire::http::{Request, Response};
 
 /// Serves until the future is dropped; then every connection is cancelled with it.
@@ -79,9 +79,10 @@ pub async fn serve_secured<G>(
 ) where
     G: Gatekeeper + 'static,
 {
-    let crowd = Crowd::new(limits.connections);
+    let (crowd, scratch) = (Crowd::new(limits.connections), Rc::new(Scratch::on_heap()));
+    let silent = |why| TurnedAway { why, stream: None };
     let admit = |stream: Async<TcpStream>, seat: Seat| {
-        let (keeper, patience) = (Rc::clone(&keeper), limits.head);
+        let (keeper, patience, scratch) = (Rc::clone(&keeper), limits.head, Rc::clone(&scratch));
         async move {
             let from = stream.get_ref().peer_addr().ok();
             let (door, enrols) = (keeper.door(), keeper.enrols());
@@ -90,18 +91,23 @@ pub async fn serve_secured<G>(
                 let handshake = async { door.admit(Fair::new(stream), enrols).await };
                 let elapsed = async {
                     Timer::after(patience).await;
-                    Err(format!("it has not said who it is within {} s", patience.as_secs()))
+                    Err(silent(format!("it has not said who it is within {} s", patience.as_secs())))
                 };
                 let unwanted = async {
                     resting.asked_to_leave().await;
-                    Err("others wanted its place while it had not said who it is".to_owned())
+                    Err(silent("others wanted its place while it had not said who it is".to_owned()))
                 };
                 // On the heap: the handshake's state is large, and who is in has no use for it.
                 Box::pin(future::or(handshake, future::or(elapsed, unwanted))).await
             };
             match admitted {
                 Ok((stream, visitor)) => Box::pin(keeper.receive(stream, visitor, seat)).await,
-                Err(why) => keeper.refused(from, &why),
+                Err(TurnedAway { why, stream }) => {
+                    keeper.refused(from, &why);
+                    let Some(mut stream) = stream else { return };
+                    let resting = seat.rest();
+                    future::or(linger(&mut stream, &scratch, limits.linger), resting.asked_to_leave()).await;
+                }
             }
         }
     };

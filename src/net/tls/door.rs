@@ -54,6 +54,14 @@ pub enum Visitor {
     Applicant,
 }
 
+/// Somebody who did not get in.
+pub struct TurnedAway<S> {
+    /// What is wrong with them, in words.
+    pub why: String,
+    /// Their connection, where they were told by an alert that they may not have read yet.
+    pub stream: Option<S>,
+}
+
 impl Door {
     /// A door.
     ///
@@ -88,17 +96,20 @@ impl Door {
     /// Lets a connection in, or says why not; `enrols` is true while somebody may enrol.
     ///
     /// # Errors
-    /// What is wrong with whoever stands outside, in words; the connection is closed.
-    pub async fn admit<S>(&self, stream: S, enrols: bool) -> Result<(TlsStream<S>, Visitor), String>
+    /// Who is turned away, and why.
+    pub async fn admit<S>(&self, stream: S, enrols: bool) -> Result<(TlsStream<S>, Visitor), TurnedAway<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(|error| why(&error))?;
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await;
+        let start = start.map_err(|error| TurnedAway { why: why(&error), stream: None })?;
         let wishes_to_enrol = start.client_hello().alpn().is_some_and(|mut names| names.all(|name| name == ENROL));
         // Without a token to redeem an applicant is a client without a certificate, and of a protocol unknown here.
         let config = if enrols && wishes_to_enrol { &self.for_applicants } else { &self.for_known };
-        let stream = start.into_stream(Arc::clone(config)).await.map_err(|error| why(&error))?;
-        let visitor = visitor(&stream).ok_or("its certificate names nobody")?;
+        let admitted = start.into_stream(Arc::clone(config)).into_fallible().await;
+        let stream = admitted.map_err(|(error, stream)| TurnedAway { why: why(&error), stream: Some(stream) })?;
+        let nobody = || TurnedAway { why: "its certificate names nobody".to_owned(), stream: None };
+        let visitor = visitor(&stream).ok_or_else(nobody)?;
         Ok((stream, visitor))
     }
 }

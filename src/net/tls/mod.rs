@@ -12,7 +12,7 @@ mod protocol;
 mod refused;
 mod trust;
 
-pub use self::door::{Door, Entrance, Judge, Visitor};
+pub use self::door::{Door, Entrance, Judge, TurnedAway, Visitor};
 pub use self::facts::Facts;
 pub use self::own::{BadTls, Own};
 pub(in crate::net) use self::refused::Refused;
