@@ -30,6 +30,8 @@ struct Certificate {
     /// What the last one says that could be read.
     facts: Option<Facts>,
     upkeep: Upkeep,
+    /// Why another one is not shown, as it was told.
+    told: String,
 }
 
 /// What a look has found.
@@ -50,7 +52,8 @@ impl Shown {
                 continue;
             }
             let known = before.iter().position(|known| known.files == *files).map(|at| before.swap_remove(at));
-            let new = || Certificate { files: files.clone(), facts: None, upkeep: Upkeep::new(now) };
+            let new =
+                || Certificate { files: files.clone(), facts: None, upkeep: Upkeep::new(now), told: String::new() };
             self.certificates.push(known.unwrap_or_else(new));
         }
         self.look_at = now;
@@ -120,16 +123,21 @@ impl Certificate {
             return false;
         };
         if known.fingerprint == facts.fingerprint {
+            self.told.clear();
             return false;
         }
         match Credentials::read(&self.files) {
             Ok(credentials) => {
                 self.facts = Some(credentials.own.facts);
+                self.told.clear();
                 true
             }
             // Its key may be on its way.
             Err(why) => {
-                log::warn!("another certificate than before cannot be used yet: {why}");
+                if self.told != why {
+                    log::warn!("another certificate than before cannot be used yet: {why}");
+                    self.told = why;
+                }
                 false
             }
         }

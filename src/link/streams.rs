@@ -19,19 +19,11 @@ use crate::runtime::clock::Clock;
 use crate::runtime::tasks::start;
 use crate::wire::http::Method;
 
-/// The longest pause between two looks at the wall clock, which may be set.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-
-/// Waits until somebody's certificate has come to its end, and says so: nobody stays for longer than that.
+/// Waits until somebody's certificate has come to its end, and says so: nobody stays for longer than that. The wall clock is
+/// looked at once, as the handshake did: one that is set afterwards cuts no link that stands.
 pub(super) async fn expires(facts: &Facts) -> &'static str {
-    let clock = Clock::start();
-    loop {
-        let left = facts.validity.left(clock.now().wall);
-        if left.is_zero() {
-            return "its certificate has expired";
-        }
-        Timer::after(left.min(LOOK_EVERY)).await;
-    }
+    Timer::after(facts.validity.left(Clock::start().now().wall)).await;
+    "its certificate has expired"
 }
 
 /// What is needed of the appliance to carry a link.

@@ -12,6 +12,9 @@ const WARN_AHEAD: Duration = Duration::from_secs(30 * 86_400);
 const WARN_EVERY: Duration = Duration::from_secs(86_400);
 /// The pauses after a renewal that failed: short against the time that is left, and never a burden.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+/// The pause after one that failed for a certificate that has expired: nobody lets its owner in with it, so that only
+/// somebody who corrects a clock or enrols anew can help.
+const RETRY_EXPIRED: Duration = Duration::from_secs(60);
 
 /// Certificates that somebody gets within a third of their time: one, and some whose answer was lost on the way.
 const RENEWALS: usize = 5;
@@ -31,6 +34,8 @@ pub struct Upkeep {
     /// No renewal begins earlier. Clocks of the two appliances may differ by more than a certificate's time, so that a
     /// renewed one may look as if it were due at once.
     renews_from: Mono,
+    /// None that is not valid yet is replaced earlier. It was made while a clock was ahead, and would be refused for as long.
+    replaces_from: Mono,
     warns_from: Mono,
     is_renewing: bool,
 }
@@ -38,7 +43,7 @@ pub struct Upkeep {
 impl Upkeep {
     /// Of a certificate that was seen for the first time.
     pub fn new(now: Mono) -> Self {
-        Self { renews_from: now, warns_from: now, is_renewing: false }
+        Self { renews_from: now, replaces_from: now, warns_from: now, is_renewing: false }
     }
 
     /// What is due now. A certificate that renews itself does so when a third of its time is left, and is warned about only
@@ -46,7 +51,7 @@ impl Upkeep {
     pub fn due(&mut self, now: Now, validity: Validity, renews_itself: bool) -> Vec<Duty> {
         let left = validity.left(now.wall);
         let mut duties = Vec::new();
-        if renews_itself && !self.is_renewing && left <= validity.length() / 3 && self.renews_from <= now.mono {
+        if renews_itself && !self.is_renewing && self.renews_in(now, validity).is_zero() {
             self.is_renewing = true;
             duties.push(Duty::Renew);
         }
@@ -66,17 +71,23 @@ impl Upkeep {
     pub fn renewed(&mut self, now: Mono, validity: Validity) {
         self.is_renewing = false;
         self.renews_from = now + validity.length() / 3;
+        self.replaces_from = now + RETRIES.1;
     }
 
     /// It could not be renewed.
     pub fn failed(&mut self, now: Now, validity: Validity) {
         self.is_renewing = false;
-        let (shortest, longest) = RETRIES;
-        self.renews_from = now.mono + (validity.left(now.wall) / 20).clamp(shortest, longest);
+        let (left, (shortest, longest)) = (validity.left(now.wall), RETRIES);
+        let pause = if left.is_zero() { RETRY_EXPIRED } else { (left / 20).clamp(shortest, longest) };
+        self.renews_from = now.mono + pause;
+        self.replaces_from = now.mono + pause;
     }
 
     /// How long until a renewal is due.
     pub fn renews_in(&self, now: Now, validity: Validity) -> Duration {
+        if now.wall < validity.from {
+            return self.replaces_from.since(now.mono);
+        }
         let early = validity.left(now.wall).saturating_sub(validity.length() / 3);
         early.max(self.renews_from.since(now.mono))
     }
@@ -129,7 +140,7 @@ mod tests {
         upkeep.failed(at(90 * DAY - 40), validity);
         assert_eq!(upkeep.renews_in(at(90 * DAY - 40), validity), Duration::from_secs(2));
         upkeep.failed(at(91 * DAY), validity);
-        assert_eq!(upkeep.renews_in(at(91 * DAY), validity), Duration::from_secs(1));
+        assert_eq!(upkeep.renews_in(at(91 * DAY), validity), Duration::from_secs(60), "nobody lets it in any more");
     }
 
     #[test]
@@ -140,6 +151,17 @@ mod tests {
         upkeep.renewed(at(89 * DAY).mono, validity);
         assert!(!upkeep.due(at(119 * DAY - 1), validity, true).contains(&Duty::Renew));
         assert!(upkeep.due(at(119 * DAY), validity, true).contains(&Duty::Renew));
+    }
+
+    #[test]
+    fn a_certificate_that_was_made_while_the_clock_was_ahead_is_replaced_when_the_clock_is_right() {
+        let (mut upkeep, ahead) =
+            (Upkeep::new(at(0).mono), Validity { from: at(100 * DAY).wall, until: at(190 * DAY).wall });
+        upkeep.renewed(at(0).mono, ahead);
+        assert_eq!(upkeep.due(at(3599), ahead, true), []);
+        assert_eq!(upkeep.due(at(3600), ahead, true), [Duty::Renew]);
+        upkeep.renewed(at(3600).mono, days(90));
+        assert_eq!(upkeep.renews_in(at(3600), days(90)), Duration::from_secs(60 * DAY - 3600));
     }
 
     #[test]

@@ -10,6 +10,8 @@
 //! it has none.
 #![expect(clippy::unwrap_used, reason = "a test may end where its world is not as it should be")]
 
+#[path = "../appliances/fake_clock.rs"]
+mod fake_clock;
 // Each test binary uses its own part of the harness.
 #[allow(dead_code)]
 #[path = "../appliances/harness.rs"]

@@ -6,12 +6,10 @@
 //! counted by the clock that nobody sets, and anew from each start: a job that ended is there 30 days later by the wall
 //! clock, also after a restart.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::books::{Ask, Books};
+use crate::fake_clock::FakeClock;
 use crate::figures::Figures;
 use crate::harness::{Daemon, Site, until, waybill};
 use crate::mover;
@@ -21,41 +19,21 @@ use crate::play;
 const AT_ONCE: Duration = Duration::from_secs(2);
 const DAY: i64 = 24 * 3600;
 
-/// The library that fakes the clock of whoever loads it.
-fn library() -> PathBuf {
-    let folders = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
-    let found = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
-    found.expect("libfaketime: build/test installs it")
-}
-
-/// The clock of both daemons and of whoever looks at them, and how far it is ahead.
+/// The clock of both daemons and of whoever looks at them.
 struct Clock {
     site: Site,
-    ahead: i64,
+    fake: FakeClock,
 }
 
 impl Clock {
-    fn set(&mut self, by: i64) {
-        self.ahead += by;
-        // Whole at any moment.
-        fs::write(self.site.path("clock.new"), format!("{:+}s\n", self.ahead)).unwrap();
-        fs::rename(self.site.path("clock.new"), self.site.path("clock")).unwrap();
-    }
-    fn faked(&self, mut command: Command) -> Command {
-        command.env("LD_PRELOAD", library()).env("FAKETIME_TIMESTAMP_FILE", self.site.path("clock"));
-        for switch in ["FAKETIME_DONT_FAKE_MONOTONIC", "FAKETIME_NO_CACHE", "NO_FAKE_STAT"] {
-            command.env(switch, "1");
-        }
-        command
-    }
     fn start(&self, role: &'static str) -> Daemon {
-        let mut daemon = Daemon::launch(&self.site, role, self.faked(self.site.command(role)));
+        let mut daemon = Daemon::launch(&self.site, role, self.fake.faked(self.site.command(role)));
         daemon.ready().expect("it starts");
         daemon
     }
     /// What a command shows.
     fn shown(&self, args: &[&str]) -> String {
-        let mut command = self.faked(waybill(args));
+        let mut command = self.fake.faked(waybill(args));
         let output = command.arg("--db").arg(self.site.path("oma.db")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{args:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
@@ -80,12 +58,12 @@ fn run_job(clock: &mut Clock, books: &mut Books, figures: &mut Figures, job: &st
     ask(&clock.site, books, Ask::push(job, &mover::completed(1000), 1000));
     ask(&clock.site, books, Ask::push(job, mover::DISK_STARTS, 1000));
     for (at, by) in (1..).zip(steps) {
-        clock.set(*by);
+        clock.fake.set(*by);
         let set = Instant::now();
         let bytes = 100 * at;
         ask(&clock.site, books, Ask::push(job, &mover::running(bytes, 1000), 1000 + bytes));
         clock.site.until_rows(&stored, &[&(1000 + bytes).to_string()]);
-        if clock.ahead != 0 {
+        if clock.fake.ahead != 0 {
             figures.fault(set.elapsed());
         }
         looks_sensible(clock, job);
@@ -110,8 +88,8 @@ fn looks_sensible(clock: &Clock, job: &str) {
 
 #[test]
 fn a_wall_clock_that_is_set_by_days_bends_nothing() {
-    let mut clock = Clock { site: play::site(), ahead: 0 };
-    clock.set(0);
+    let site = play::site();
+    let mut clock = Clock { fake: FakeClock::right(&site.path("")), site };
     let (mut vma, mut oma) = (clock.start("vma"), clock.start("oma"));
     let (mut books, mut figures) = (Books::default(), Figures::default());
     run_job(&mut clock, &mut books, &mut figures, "job-1", &[0]);
@@ -140,7 +118,7 @@ fn a_wall_clock_that_is_set_by_days_bends_nothing() {
     }
     (vma, oma) = (clock.start("vma"), clock.start("oma"));
     assert_eq!(vma.document("job-1")["status"], "Succeeded", "a restart 30 days later forgets nothing");
-    clock.set(-30 * DAY);
+    clock.fake.set(-30 * DAY);
     run_job(&mut clock, &mut books, &mut figures, "job-3", &[DAY]);
     books.check_files(&clock.site);
     books.check_answers(&vma);

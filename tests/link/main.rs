@@ -7,6 +7,8 @@
 #[allow(dead_code)]
 #[path = "../tls/certificates.rs"]
 mod certificates;
+#[path = "../appliances/fake_clock.rs"]
+mod fake_clock;
 #[allow(dead_code)]
 #[path = "../appliances/harness.rs"]
 mod harness;

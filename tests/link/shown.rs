@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::certificates::NOW;
+use crate::fake_clock::FakeClock;
 use crate::harness::{Daemon, SOON, until};
 use crate::plant::{Dials, Plant};
 
@@ -172,4 +173,36 @@ fn a_link_ends_with_the_certificate_of_either_side_whoever_dials() {
             (log.contains(stood) && log.lines().any(ended)).then_some(())
         });
     }
+}
+
+/// Only who comes now is measured by the clock as it is now: one that is set under way fails nobody (R-23).
+#[test]
+fn a_wall_clock_that_is_set_beyond_every_certificate_cuts_no_link_that_stands() {
+    const YEARS: i64 = 365 * 86_400;
+    let plant = Plant::new();
+    plant.tunnel(&plant.places.oma_tls.to_string(), None);
+    let mut clock = FakeClock::right(&plant.site.path(""));
+    let start = |role| {
+        let mut daemon = Daemon::launch(&plant.site, role, clock.faked(plant.site.command(role)));
+        daemon.ready().unwrap();
+        daemon
+    };
+    let (vma, oma) = (start("vma"), start("oma"));
+    oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
+    for (bytes, by) in [(10, 0), (20, 100 * YEARS), (30, -100 * YEARS), (40, -50 * YEARS)] {
+        clock.set(by);
+        let push = format!(
+            r#"{{"stage":"Transfer","status":"in_progress","bytes_transferred":{bytes},"total_bytes":99,"throughput_bps":1}}"#
+        );
+        vma.post("/api/v1/progress/job-1/update", &push, 200);
+        plant.site.until_rows("SELECT bytes_transferred FROM replication_jobs", &[&bytes.to_string()]);
+        plant.site.until_rows("SELECT contact FROM replication_jobs", &["fresh"]);
+        if clock.ahead > 0 {
+            for (daemon, whose) in [(&vma, "of this VMA"), (&oma, "of this OMA")] {
+                let noticed = |line: &str| line.contains(whose) && line.ends_with("has expired");
+                until("it is warned about", SOON * 2, || daemon.log().lines().any(noticed).then_some(()));
+            }
+        }
+    }
+    assert_eq!(oma.log().matches("the link stands").count(), 1, "{}", oma.log());
 }
