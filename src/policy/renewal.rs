@@ -31,11 +31,7 @@ pub enum Duty {
 /// The upkeep of one certificate.
 #[derive(Debug, Clone)]
 pub struct Upkeep {
-    /// No renewal begins earlier. Clocks of the two appliances may differ by more than a certificate's time, so that a
-    /// renewed one may look as if it were due at once.
     renews_from: Mono,
-    /// None that is not valid yet is replaced earlier. It was made while a clock was ahead, and would be refused for as long.
-    replaces_from: Mono,
     warns_from: Mono,
     is_renewing: bool,
 }
@@ -43,7 +39,7 @@ pub struct Upkeep {
 impl Upkeep {
     /// Of a certificate that was seen for the first time.
     pub fn new(now: Mono) -> Self {
-        Self { renews_from: now, replaces_from: now, warns_from: now, is_renewing: false }
+        Self { renews_from: now, warns_from: now, is_renewing: false }
     }
 
     /// What is due now. A certificate that renews itself does so when a third of its time is left, and is warned about only
@@ -67,11 +63,11 @@ impl Upkeep {
         duties
     }
 
-    /// It was renewed, and is valid so now.
+    /// It was renewed, and is valid so now. It rests for a while whatever it says: clocks of the two appliances may differ
+    /// by more than its time, so that it may look as if it were due at once.
     pub fn renewed(&mut self, now: Mono, validity: Validity) {
         self.is_renewing = false;
-        self.renews_from = now + validity.length() / 3;
-        self.replaces_from = now + RETRIES.1;
+        self.renews_from = now + (validity.length() / 3).min(RETRIES.1);
     }
 
     /// It could not be renewed.
@@ -80,15 +76,15 @@ impl Upkeep {
         let (left, (shortest, longest)) = (validity.left(now.wall), RETRIES);
         let pause = if left.is_zero() { RETRY_EXPIRED } else { (left / 20).clamp(shortest, longest) };
         self.renews_from = now.mono + pause;
-        self.replaces_from = now.mono + pause;
     }
 
-    /// How long until a renewal is due.
+    /// How long until a renewal is due. One that is not valid yet was made while a clock was ahead, and would be refused until
+    /// then: it is due.
     pub fn renews_in(&self, now: Now, validity: Validity) -> Duration {
-        if now.wall < validity.from {
-            return self.replaces_from.since(now.mono);
-        }
-        let early = validity.left(now.wall).saturating_sub(validity.length() / 3);
+        let early = match validity.left(now.wall).saturating_sub(validity.length() / 3) {
+            _ if now.wall < validity.from => Duration::ZERO,
+            early => early,
+        };
         early.max(self.renews_from.since(now.mono))
     }
 }
@@ -144,13 +140,17 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_certificate_rests_for_a_third_of_its_time_whatever_the_clock_says() {
+    fn a_renewed_certificate_rests_for_an_hour_or_a_third_of_its_time_whatever_the_clock_says() {
         let (mut upkeep, validity) = (Upkeep::new(at(0).mono), days(90));
         assert_eq!(upkeep.due(at(89 * DAY), validity, true)[0], Duty::Renew);
         // The OMA's clock is months behind ours.
         upkeep.renewed(at(89 * DAY).mono, validity);
-        assert!(!upkeep.due(at(119 * DAY - 1), validity, true).contains(&Duty::Renew));
-        assert!(upkeep.due(at(119 * DAY), validity, true).contains(&Duty::Renew));
+        assert!(!upkeep.due(at(89 * DAY + 3599), validity, true).contains(&Duty::Renew));
+        assert!(upkeep.due(at(89 * DAY + 3600), validity, true).contains(&Duty::Renew));
+        let short = Validity { from: at(0).wall, until: at(9).wall };
+        upkeep.renewed(at(0).mono, short);
+        assert_eq!(upkeep.renews_in(at(0), short), Duration::from_secs(6));
+        assert_eq!(upkeep.renews_in(at(8), short), Duration::ZERO);
     }
 
     #[test]
