@@ -185,7 +185,7 @@ fn finish(files: &TlsFiles, config: &VmaConfig, certificate: &str, key: &str, au
     })?;
     put_all(files, certificate, key, Some(authority)).map_err(|why| failed("put the certificate down", &why))?;
     output::print(&format!(
-        "{}: certificate of {:?}, until {}; the daemon renews it\nnext: restart `waybill vma`\n",
+        "{}: certificate of {:?}, until {}; the daemon renews it\nnext: start `waybill vma`; one that runs takes it up by itself\n",
         files.certificate.display(),
         config.name.as_str(),
         own.facts.validity.until
