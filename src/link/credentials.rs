@@ -3,7 +3,7 @@
 
 use crate::config::TlsFiles;
 use crate::limits;
-use crate::net::tls::{BadTls, Own};
+use crate::net::tls::{BadTls, Own, check_authority};
 use crate::pki;
 use crate::runtime::secrets;
 
@@ -24,6 +24,7 @@ impl Credentials {
     pub fn read(files: &TlsFiles) -> Result<Self, String> {
         let certificate = secrets::read_public(&files.certificate, limits::AUTHORITY_BYTES)?;
         let authority = secrets::read_public(&files.authority, limits::AUTHORITY_BYTES)?;
+        check_authority(&authority).map_err(|error| format!("{}: {error}", files.authority.display()))?;
         let key = secrets::read_key(&files.key).map_err(|error| error.to_string())?;
         let own = match Own::read(&certificate, key.expose()) {
             // A renewal that was cut off between its two renames.

@@ -30,6 +30,8 @@ struct Certificate {
     /// What the last one says that could be read.
     facts: Option<Facts>,
     upkeep: Upkeep,
+    /// A look has found nothing that can be used, so that what comes after it is not shown yet.
+    was_missing: bool,
     /// Why another one is not shown, as it was told.
     told: String,
 }
@@ -51,10 +53,10 @@ impl Shown {
             if self.certificates.iter().any(|known| known.files.certificate == files.certificate) {
                 continue;
             }
-            let known = before.iter().position(|known| known.files == *files).map(|at| before.swap_remove(at));
-            let new =
-                || Certificate { files: files.clone(), facts: None, upkeep: Upkeep::new(now), told: String::new() };
-            self.certificates.push(known.unwrap_or_else(new));
+            let same = |known: &Certificate| known.files.certificate == files.certificate;
+            let known = before.iter().position(same).map(|at| before.swap_remove(at));
+            let known = known.unwrap_or_else(|| Certificate::new(files, now));
+            self.certificates.push(Certificate { files: files.clone(), ..known });
         }
         self.look_at = now;
     }
@@ -66,7 +68,7 @@ impl Shown {
         }
         let (mut all, (mut pause, shortest)) = (Vec::new(), LOOK_EVERY);
         for certificate in &mut self.certificates {
-            let is_another = certificate.take_up();
+            let is_another = certificate.take_up(now.wall);
             let Some(facts) = certificate.facts.clone() else { continue };
             let renews = renews_itself(&facts);
             let due = certificate.upkeep.due(now, facts.validity, renews).into_iter().map(Found::Due);
@@ -88,7 +90,8 @@ impl Shown {
     /// How a renewal has ended: with a certificate of that time in these files, or without one. The next look is now.
     pub fn renewed(&mut self, now: Now, files: &TlsFiles, validity: Option<Validity>) {
         self.look_at = now.mono;
-        let Some(certificate) = self.certificates.iter_mut().find(|known| known.files == *files) else { return };
+        let same = |known: &&mut Certificate| known.files.certificate == files.certificate;
+        let Some(certificate) = self.certificates.iter_mut().find(same) else { return };
         match (validity, &certificate.facts) {
             (Some(validity), _) => certificate.upkeep.renewed(now.mono, validity),
             (None, Some(facts)) => certificate.upkeep.failed(now, facts.validity),
@@ -112,34 +115,50 @@ impl Shown {
 }
 
 impl Certificate {
+    fn new(files: &TlsFiles, now: Mono) -> Self {
+        let (files, upkeep) = (files.clone(), Upkeep::new(now));
+        Self { files, facts: None, upkeep, was_missing: false, told: String::new() }
+    }
+
     /// Reads the file; tells whether another certificate lies there than before that can be used.
-    fn take_up(&mut self) -> bool {
-        let file = &self.files.certificate;
-        // A file that cannot be read is told by those who need it.
-        let Ok(pem) = secrets::read_public(file, limits::AUTHORITY_BYTES) else { return false };
-        let Ok(facts) = Own::first(&pem) else { return false };
-        let Some(known) = &self.facts else {
-            self.facts = Some(facts);
-            return false;
-        };
-        if known.fingerprint == facts.fingerprint {
+    fn take_up(&mut self, now: Wall) -> bool {
+        let pem = secrets::read_public(&self.files.certificate, limits::AUTHORITY_BYTES);
+        let there = pem.ok().and_then(|pem| Own::first(&pem).ok()).map(|facts| facts.fingerprint);
+        if there.is_some() && there == self.facts.as_ref().map(|facts| facts.fingerprint) {
             self.told.clear();
             return false;
         }
-        match Credentials::read(&self.files) {
-            Ok(credentials) => {
-                self.facts = Some(credentials.own.facts);
+        // A file that cannot be read is told by those who need it.
+        let usable = there.is_some().then(|| self.usable(now));
+        match usable {
+            Some(Ok(facts)) => {
                 self.told.clear();
-                true
+                // What was there when the appliance began is shown already.
+                self.facts.replace(facts).is_some() || self.was_missing
             }
-            // Its key may be on its way.
-            Err(why) => {
+            Some(Err(why)) => {
+                self.was_missing = true;
                 if self.told != why {
-                    log::warn!("another certificate than before cannot be used yet: {why}");
+                    log::warn!("the certificate that lies there now cannot be used yet: {why}");
                     self.told = why;
                 }
                 false
             }
+            None => {
+                self.was_missing |= self.facts.is_none();
+                false
+            }
         }
+    }
+
+    /// What lies in the files, where all of it can be used.
+    fn usable(&self, now: Wall) -> Result<Facts, String> {
+        let facts = Credentials::read(&self.files)?.own.facts;
+        let known = self.facts.as_ref().map(|facts| facts.validity);
+        if known.is_some_and(|known| known.holds(now)) && !facts.validity.holds(now) {
+            let Validity { from, until } = facts.validity;
+            return Err(format!("{} is valid from {from} to {until}", self.files.certificate.display()));
+        }
+        Ok(facts)
     }
 }

@@ -18,6 +18,10 @@ impl Validity {
     pub fn length(self) -> Duration {
         self.left(self.from)
     }
+    /// True at a moment within it.
+    pub fn holds(self, at: Wall) -> bool {
+        (self.from..self.until).contains(&at)
+    }
     /// How much of that is left; nothing where it has ended.
     pub fn left(self, at: Wall) -> Duration {
         let millis = self.until.unix_millis().saturating_sub(at.unix_millis());

@@ -52,6 +52,7 @@ impl Oma {
             let revoked = certificates.iter().filter(|one| one.revoked_at.is_some());
             let revoked: Revoked = revoked.filter_map(|one| Some((key(one)?, one.owner.clone()))).collect();
             self.books.seen = Some(version);
+            self.books.issued = certificates.iter().filter_map(key).collect();
             if revoked != self.books.revoked {
                 is_new = true;
                 self.books.revoked = revoked;
@@ -82,15 +83,15 @@ impl Oma {
     /// The certificates that this OMA shows: those of its own authority are renewed, all are warned about, and what lies in
     /// place of one that was shown is shown from now on.
     pub(super) fn look_at_shown(&mut self, now: Now) {
-        let has_authority = self.config.pki.is_some();
-        let found = self.shown.look(now, |facts| has_authority && facts.peer == Some(Peer::Oma));
+        let (has_authority, issued) = (self.config.pki.is_some(), &self.books.issued);
+        let found = self.shown.look(now, |facts| has_authority && issued.contains(&facts.key));
         for (files, facts, found) in found {
             let file = files.certificate.display();
             match found {
                 Found::Another => {
                     log::info!("{file}: another certificate is shown from now on, until {}", facts.validity.until);
                     self.tell_door();
-                    self.links.show_anew(&files, &self.config);
+                    self.links.show_anew(&files.certificate, &self.config);
                 }
                 Found::Due(Duty::Renew) => {
                     let renewed = self.renew_own(now, &files, &facts);
@@ -176,13 +177,14 @@ impl Oma {
     fn has_renewed_enough(&self, now: Now, owner: &Peer) -> Result<bool, Problem> {
         let certificates = self.ledger.store().certificates().map_err(|error| unreadable(&error))?;
         let uri = owner.uri();
-        let theirs = certificates.iter().filter(|one| Some(&one.owner) == uri.as_ref()).map(|one| one.issued_at);
-        Ok(is_enough(theirs, now.wall, self.valid_for()))
+        let theirs = certificates.iter().filter(|one| Some(&one.owner) == uri.as_ref());
+        Ok(is_enough(theirs.map(|one| Validity { from: one.issued_at, until: one.not_after }), now.wall))
     }
 
     fn keep(&mut self, now: Now, owner: &Peer, issued: &Issued, event: &'static str) -> Result<(), StoreError> {
         let (certificate, entry) = booked(now.wall, owner, issued, event);
         self.ledger.store_mut().keep_certificate(&certificate, &entry)?;
+        self.books.issued.insert(issued.facts.key);
         log::info!("{}: {}", entry.event, entry.message);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What the daemon knows of the authority's books, and how a certificate is entered into them.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 
 use super::links::Revoked;
@@ -12,6 +14,8 @@ use crate::pki::authority::Issued;
 #[derive(Default)]
 pub(super) struct Books {
     pub(super) revoked: Revoked,
+    /// The keys of all certificates that the authority has issued.
+    pub(super) issued: BTreeSet<[u8; 32]>,
     pub(super) enrols: bool,
     /// The state of the database at the last look.
     pub(super) seen: Option<i64>,

@@ -16,8 +16,9 @@ const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// somebody who corrects a clock or enrols anew can help.
 const RETRY_EXPIRED: Duration = Duration::from_secs(60);
 
-/// Certificates that somebody gets within a third of their time: one, and some whose answer was lost on the way.
+/// Certificates that somebody gets within this time: one, and some whose answer was lost on the way.
 const RENEWALS: usize = 5;
+const RENEWALS_PER: Duration = Duration::from_secs(86_400);
 
 /// What is to be done about a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,12 +90,14 @@ impl Upkeep {
     }
 }
 
-/// Whether somebody who was issued certificates at these moments gets no further one now: the books only grow, and a
-/// certificate lasts.
-pub fn is_enough(issued: impl Iterator<Item = Wall>, now: Wall, valid_for: Duration) -> bool {
-    let since = |at: Wall| now.unix_millis().saturating_sub(at.unix_millis());
-    let window = i64::try_from(valid_for.as_millis() / 3).unwrap_or(i64::MAX);
-    issued.filter(|at| (0..window).contains(&since(*at))).count() >= RENEWALS
+/// Whether somebody who was issued certificates that are valid so gets no further one now, because the books only grow. Each
+/// counts for a day, or a third of its own time where that is shorter: not of the time that new ones get.
+pub fn is_enough(issued: impl Iterator<Item = Validity>, now: Wall) -> bool {
+    let counts = |one: &Validity| {
+        let age = now.unix_millis().saturating_sub(one.from.unix_millis());
+        u64::try_from(age).is_ok_and(|age| Duration::from_millis(age) < (one.length() / 3).min(RENEWALS_PER))
+    };
+    issued.filter(counts).count() >= RENEWALS
 }
 
 fn rough(seconds: u64) -> String {
@@ -165,12 +168,16 @@ mod tests {
     }
 
     #[test]
-    fn five_certificates_within_a_third_of_their_time_are_enough() {
-        let valid_for = Duration::from_secs(90 * DAY);
-        let enough = |days: &[u64]| is_enough(days.iter().map(|day| at(day * DAY).wall), at(100 * DAY).wall, valid_for);
-        assert!(enough(&[71, 72, 73, 99, 100]));
-        assert!(!enough(&[70, 72, 73, 99, 100]), "the first is old enough");
-        assert!(!enough(&[72, 73, 99, 100, 101]), "a clock was set back");
+    fn five_certificates_in_a_day_or_a_third_of_their_time_are_enough() {
+        let issued = |seconds: u64, time: u64| Validity { from: at(seconds).wall, until: at(seconds + time).wall };
+        let enough = |ages: &[u64], time| is_enough(ages.iter().map(|age| issued(DAY - age, time)), at(DAY).wall);
+        assert!(enough(&[0, 1, 2, 3, DAY - 1], 90 * DAY));
+        assert!(!enough(&[0, 1, 2, 3, DAY], 90 * DAY), "the last is old enough");
+        assert!(enough(&[0, 1, 2, 3, 9], 30) && !enough(&[0, 1, 2, 3, 10], 30));
+        assert!(!is_enough([0, 1, 2, 3, 4].map(|ahead| issued(DAY + 1 + ahead, DAY)).into_iter(), at(DAY).wall));
+        // Those of a week, renewed in time, are no reason to refuse one of 90 days.
+        let weekly = (1..20).map(|time| issued((100 - 5 * time) * DAY, 7 * DAY));
+        assert!(!is_enough(weekly, at(100 * DAY).wall));
     }
 
     #[test]

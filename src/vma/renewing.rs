@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Vma;
 use super::event::Event;
 use crate::config::TlsFiles;
+use crate::link::credentials::Credentials;
 use crate::link::shown::Found;
 use crate::model::peer::Peer;
 use crate::model::pki::{PkiEvent, Validity};
@@ -97,6 +98,14 @@ async fn renew(link: Berth, files: &TlsFiles, old: &Facts) -> Result<Validity, S
         return Err("the OMA signed for somebody else".to_owned());
     }
     own.is_issued_by(issued.authority.as_bytes()).map_err(|error| error.to_string())?;
+    // What another authority has issued is that one's to renew, and what was put there meanwhile is newer than the answer.
+    let present = Credentials::read(files)?.own;
+    present
+        .is_issued_by(issued.authority.as_bytes())
+        .map_err(|_| "it is not of the OMA's authority: renew it there")?;
+    if present.facts.fingerprint != old.fingerprint {
+        return Err("another one was put in its place meanwhile".to_owned());
+    }
     files::put_all(files, &issued.certificate, &made.key, None)?;
     Ok(own.facts.validity)
 }

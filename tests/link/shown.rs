@@ -135,7 +135,7 @@ fn a_certificate_that_is_put_in_place_of_another_is_shown_without_a_signal_and_j
         let daemon = if listens == "oma" { oma } else { vma };
         let before = openssl(certificate, &["-serial"]);
         fs::copy(&new.certificate, certificate).unwrap();
-        let told = "another certificate than before cannot be used yet: ";
+        let told = "the certificate that lies there now cannot be used yet: ";
         until("the key is missed", SOON * 2, || daemon.log().contains(told).then_some(()));
         assert_eq!(shown_at(&place), before);
         fs::copy(&new.key, key).unwrap();

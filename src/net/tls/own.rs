@@ -93,6 +93,14 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadTls> {
     if all.is_empty() { Err(BadTls::NoCertificate) } else { Ok(all) }
 }
 
+/// That a PEM file has authorities in it, and nothing that is none.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_authority(pem: &[u8]) -> Result<(), BadTls> {
+    roots(pem).map(drop)
+}
+
 /// The authorities of a PEM file.
 pub(super) fn roots(pem: &[u8]) -> Result<RootCertStore, BadTls> {
     let mut store = RootCertStore::empty();
