@@ -8,8 +8,12 @@ use std::process::{Command, Output, Stdio};
 use data_encoding::BASE64;
 use rustix::process::Signal;
 
+use crate::certificates::Authority;
 use crate::harness::{Daemon, FAST, SOON, Site, until, waybill};
 use crate::plant::Dials;
+
+/// A time of which more than two thirds are over.
+const LONG_AGO: (&str, &str) = ("19700102000000Z", "20490101000000Z");
 
 /// An OMA with an authority, and a VMA.
 struct Office {
@@ -228,6 +232,35 @@ fn a_certificate_that_comes_to_its_end_is_renewed_by_itself_and_jobs_do_not_noti
         assert!(vma.log().contains("the certificate of this VMA was renewed, until 20"), "{}", vma.log());
         assert!(oma.log().contains("another certificate is shown from now on, until 20"), "{}", oma.log());
     }
+}
+
+/// A company's own certificates may name waybill's roles too, and both authorities may be believed.
+#[test]
+fn what_another_authority_has_issued_is_left_to_it_by_both_sides() {
+    let office = Office::new("90d");
+    office.enrolled_by_hand();
+    let company = Authority::new();
+    let put = |names: &str, role: &str| {
+        let given = company.issue(names, LONG_AGO);
+        let files = ["pem", "key"].map(|end| office.site.path(&format!("tls/{role}.{end}")));
+        fs::copy(&given.certificate, &files[0]).unwrap();
+        fs::copy(&given.key, &files[1]).unwrap();
+        fs::set_permissions(&files[1], fs::Permissions::from_mode(0o600)).unwrap();
+        (files[0].clone(), fs::read(&given.certificate).unwrap())
+    };
+    let shown = [put("URI:urn:waybill:oma", "oma"), put("URI:urn:waybill:vma:site-a", "vma")];
+    for file in ["tls/ca.pem", "tls/vma-ca.pem"] {
+        let both = [fs::read(office.site.path(file)).unwrap(), company.pem()].concat();
+        fs::write(office.site.path(file), both).unwrap();
+    }
+    let (vma, oma) = (office.site.vma(), office.site.oma());
+    office.track(&vma, &oma, "job-1");
+    logged(&vma, "could not be renewed: it is not of the OMA's authority: renew it there");
+    for (file, before) in &shown {
+        assert_eq!(&fs::read(file).unwrap(), before, "{} is as it was", file.display());
+    }
+    assert_eq!(office.entries("renewed").len(), 1, "the VMA's, which it did not take");
+    assert_eq!(office.site.events("job-1", "contact_lost"), Vec::<String>::new());
 }
 
 #[test]

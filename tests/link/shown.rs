@@ -206,3 +206,28 @@ fn a_wall_clock_that_is_set_beyond_every_certificate_cuts_no_link_that_stands() 
     }
     assert_eq!(oma.log().matches("the link stands").count(), 1, "{}", oma.log());
 }
+
+#[test]
+fn a_certificate_that_comes_while_the_authoritys_file_is_damaged_is_shown_when_that_is_whole_again() {
+    let plant = Plant::new();
+    plant.tunnel(&plant.places.oma_tls.to_string(), None);
+    let (_vma, oma) = plant.start();
+    let place = plant.places.oma_tls.to_string();
+    let (certificate, key) = plant.files_of("oma");
+    until("the link stands", SOON, || oma.log().contains("the link stands").then_some(()));
+    let before = openssl(certificate, &["-serial"]);
+    fs::write(plant.authority_file(), "").unwrap();
+    let new = plant.authority.issue("URI:urn:waybill:oma", NOW);
+    fs::copy(&new.certificate, certificate).unwrap();
+    fs::copy(&new.key, key).unwrap();
+    until("it is told", SOON * 2, || {
+        let told =
+            |line: &str| line.contains("cannot be used yet: ") && line.contains("ca.pem: it holds no certificate");
+        oma.log().lines().any(told).then_some(())
+    });
+    assert_eq!(shown_at(&place), before);
+    assert_eq!(oma.log().matches("the link of the VMA").count(), 0, "nobody was cut off for it: {}", oma.log());
+    fs::write(plant.authority_file(), plant.authority.pem()).unwrap();
+    let after = openssl(certificate, &["-serial"]);
+    until("it is shown", SOON * 2, || (shown_at(&place) == after).then_some(()));
+}
