@@ -114,8 +114,9 @@ impl Oma {
         let authority = Authority::open(&pki.folder)?;
         let made = request::make()?;
         let issued = authority.issue(&made.request, &Peer::Oma, &old.hosts, now.wall, pki.valid_for)?;
-        files::put_all(files, &issued.chain, &made.key, None)?;
+        // First into the books: what does not stand there can be neither renewed nor revoked.
         self.keep(now, &Peer::Oma, &issued, "renewed").map_err(|error| error.to_string())?;
+        files::put_all(files, &issued.chain, &made.key, None)?;
         Ok(issued.facts.validity)
     }
 

@@ -33,6 +33,8 @@ pub enum Duty {
 #[derive(Debug, Clone)]
 pub struct Upkeep {
     renews_from: Mono,
+    /// One that is not valid yet is not replaced earlier: a machine may begin with a clock that is behind.
+    replaces_from: Mono,
     warns_from: Mono,
     is_renewing: bool,
 }
@@ -40,7 +42,7 @@ pub struct Upkeep {
 impl Upkeep {
     /// Of a certificate that was seen for the first time.
     pub fn new(now: Mono) -> Self {
-        Self { renews_from: now, warns_from: now, is_renewing: false }
+        Self { renews_from: now, replaces_from: now + RETRIES.1, warns_from: now, is_renewing: false }
     }
 
     /// What is due now. A certificate that renews itself does so when a third of its time is left, and is warned about only
@@ -79,11 +81,11 @@ impl Upkeep {
         self.renews_from = now.mono + pause;
     }
 
-    /// How long until a renewal is due. One that is not valid yet was made while a clock was ahead, and would be refused until
-    /// then: it is due.
+    /// How long until a renewal is due. One that stays not valid yet was made while a clock was ahead, and would be refused
+    /// until then: it is due after an hour.
     pub fn renews_in(&self, now: Now, validity: Validity) -> Duration {
         let early = match validity.left(now.wall).saturating_sub(validity.length() / 3) {
-            _ if now.wall < validity.from => Duration::ZERO,
+            _ if now.wall < validity.from => self.replaces_from.since(now.mono),
             early => early,
         };
         early.max(self.renews_from.since(now.mono))
