@@ -1,8 +1,8 @@
 //! The certificates that this appliance shows, as their files have them. They are looked at every few seconds, so
 //! that one that somebody has put in place of another is taken up without a word to the daemon, and kept valid.
 //!
-//! Policy: a file that cannot be read, or a certificate without its key, is told by the log and changes nothing; the one
-//! before it stays what is shown.
+//! Policy: a certificate that cannot be used, as without its key, is told by the log and changes nothing; the one before it
+//! stays what is shown. A file that cannot be read is told by whoever needs it next.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub struct Shown {
 
 struct Certificate {
     files: TlsFiles,
-    /// What the last one says that could be read.
+    /// What the last one says that could be used.
     facts: Option<Facts>,
     upkeep: Upkeep,
     /// A look has found nothing that can be used, so that what comes after it is not shown yet.

@@ -32,6 +32,7 @@ pub enum Duty {
 /// The upkeep of one certificate.
 #[derive(Debug, Clone)]
 pub struct Upkeep {
+    /// No renewal begins earlier.
     renews_from: Mono,
     /// One that is not valid yet is not replaced earlier: a machine may begin with a clock that is behind.
     replaces_from: Mono,
