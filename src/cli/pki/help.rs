@@ -32,7 +32,8 @@ Usage: waybill pki init [--host NAME]... [--config FILE]
   --host NAME     a DNS name or address of this OMA for its certificate; VMAs
                   that enrol here need none, other clients (curl) do
   --config FILE   the OMA's configuration (default /etc/waybill/oma.toml); its
-                  [pki] and [tls] name the files
+                  [pki] and [tls] name the files; without [tls], the
+                  first [[vma]] that is dialled
 
 The authority's key stays in its folder, mode 0600: keep a copy of the folder
 where a thief does not look. The daemon renews the OMA's certificate by itself.
