@@ -290,6 +290,13 @@ fn every_mistake_in_a_vma_file_is_named_with_its_line_and_remedy() {
                 &["vma.toml:3: tunnel.oma: port \"//o\" is not a number", "host and port only"],
             ),
             (
+                "name = 'a'\n[tls]\n[tunnel]\noma = 'o'\nkey = '/k'",
+                &[
+                    "vma.toml:5: tunnel.key: /etc/waybill/tls/vma.pem with /k, and /etc/waybill/tls/vma.pem with",
+                    "write certificate and key as there, or two files of their own",
+                ],
+            ),
+            (
                 "name = 'a'\n[tunnel]\noma = 'o'\nproxy = 'http://me:hush@p:1'",
                 &["vma.toml:4: tunnel.proxy: has a user or a password in it", "proxy_password_file"],
             ),
@@ -438,6 +445,11 @@ fn every_mistake_in_an_oma_file_is_named_with_its_line_and_remedy() {
             (
                 "[tls]\n[[vma]]\nname = 'a'\ntunnel = true\nurl = 'https://a'",
                 &["oma.toml:5: vma[1].url: stands beside tunnel = true"],
+            ),
+            (
+                "[tls]\n[[vma]]\nname = 'a'\nurl = 'https://a'\ncertificate = '/c'\nkey = '/k'\n\
+                 [[vma]]\nname = 'b'\nurl = 'https://b'\ncertificate = '/d'\nkey = '/k'",
+                &["oma.toml:11: vma[2].key: /d with /k, and /c with /k in another section, which cannot both be"],
             ),
             (
                 "[tls]\n[[vma]]\nname = 'a'\ntunnel = true\ncertificate = '/c'",

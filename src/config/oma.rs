@@ -169,6 +169,10 @@ fn vmas(top: &Section<'_>, own: Option<&TlsListener>, faults: &mut Vec<Fault>) -
             section.note(faults, "name", problem, "give every VMA a name of its own");
         }
         let way = vma_way(&section, own, faults);
+        if let Some(VmaWay::Direct { files, .. }) = &way {
+            let of_others = entries.iter().filter_map(|entry: &VmaEntry| entry.way.files());
+            tls::refuse_mixed_pair(&section, files, own.map(|own| &own.files).into_iter().chain(of_others), faults);
+        }
         entries.extend(name.zip(way).map(|(name, way)| VmaEntry { name, way }));
     }
     entries

@@ -163,10 +163,7 @@ pub struct OmaConfig {
 impl OmaConfig {
     /// The files of the certificates that this appliance shows.
     pub fn shown(&self) -> impl Iterator<Item = &TlsFiles> {
-        let of_dialled = self.vmas.iter().filter_map(|vma| match &vma.way {
-            VmaWay::Direct { files, .. } => Some(files),
-            VmaWay::Forward(_) | VmaWay::Tunnel => None,
-        });
+        let of_dialled = self.vmas.iter().filter_map(|vma| vma.way.files());
         self.tls.as_ref().map(|listener| &listener.files).into_iter().chain(of_dialled)
     }
 }
@@ -237,6 +234,16 @@ pub enum VmaWay {
     },
     /// It dials the OMA.
     Tunnel,
+}
+
+impl VmaWay {
+    /// The files of the certificate that is shown on this way.
+    pub fn files(&self) -> Option<&TlsFiles> {
+        match self {
+            Self::Direct { files, .. } => Some(files),
+            Self::Forward(_) | Self::Tunnel => None,
+        }
+    }
 }
 
 /// Which appliance a file configures.

@@ -37,6 +37,22 @@ pub(super) fn files(section: &Section<'_>, authority: &str, default: TlsFiles, f
     }
 }
 
+/// Refuses a certificate with another key than elsewhere, and a key with another certificate: both are renewed together, in
+/// their files, for all who show them.
+pub(super) fn refuse_mixed_pair<'f>(
+    section: &Section<'_>,
+    files: &TlsFiles,
+    mut others: impl Iterator<Item = &'f TlsFiles>,
+    faults: &mut Vec<Fault>,
+) {
+    let pair = |files: &TlsFiles| format!("{} with {}", files.certificate.display(), files.key.display());
+    let is_mixed = |other: &&TlsFiles| (other.certificate == files.certificate) != (other.key == files.key);
+    if let Some(other) = others.find(is_mixed) {
+        let problem = format!("{}, and {} in another section, which cannot both be", pair(files), pair(other));
+        section.note(faults, "key", problem, "write certificate and key as there, or two files of their own");
+    }
+}
+
 /// Reads `[tls]`.
 pub(super) fn listener(section: &Section<'_>, appliance: &str, faults: &mut Vec<Fault>) -> TlsListener {
     let default = SocketAddr::from(([0, 0, 0, 0], 443));

@@ -36,7 +36,7 @@ pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<F
     let why = "the OMA must have time to read how a job ended, also after an outage";
     let keep_finished = top.duration(faults, "keep_finished", 7 * DAY, MINUTE..=3650 * DAY, why);
     let listener = top.section(faults, "tls", &tls::VMA_KEYS).map(|section| tls::listener(&section, "vma", faults));
-    let own = listener.as_ref().map_or_else(|| tls::default_files("vma"), |listener| listener.files.clone());
+    let own = listener.as_ref().map(|listener| &listener.files);
     let tunnel = match top.section(faults, "tunnel", &TUNNEL_KEYS) {
         Some(section) => Some(tunnel(&section, own, faults)?),
         None => None,
@@ -63,8 +63,10 @@ pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<F
     })
 }
 
-fn tunnel(section: &Section<'_>, own: TlsFiles, faults: &mut Vec<Fault>) -> Option<TunnelConfig> {
-    let files = tls::files(section, "ca_file", own, faults);
+fn tunnel(section: &Section<'_>, own: Option<&TlsFiles>, faults: &mut Vec<Fault>) -> Option<TunnelConfig> {
+    let default = own.cloned().unwrap_or_else(|| tls::default_files("vma"));
+    let files = tls::files(section, "ca_file", default, faults);
+    tls::refuse_mixed_pair(section, &files, own.into_iter(), faults);
     let proxy = tls::proxy(section, faults);
     let text = section.required_text(faults, "oma", "\"oma.example:443\"")?;
     match Origin::with_tls(text) {

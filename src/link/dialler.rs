@@ -11,9 +11,10 @@ use smol::future;
 
 use super::credentials::Credentials;
 use super::port::News;
-use super::streams::{Carrier, expires};
+use super::streams::{Carrier, expires, gives_way};
 use crate::config::{ProxyConfig, TlsFiles};
 use crate::model::peer::{Caller, Peer};
+use crate::model::pki::Validity;
 use crate::net::berth::Berth;
 use crate::net::client::{CallError, Phase};
 use crate::net::dial::{Via, dial};
@@ -67,7 +68,7 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                 tell(&mut told, &berth, why);
                 None
             }
-            Ok(stream) => {
+            Ok((stream, shown)) => {
                 let session = Session::unopened();
                 let _ends = Ends { berth: &berth, session: &session };
                 let stood = Cell::new(None);
@@ -86,11 +87,12 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                 let carried = Box::pin(carrier.carry(&session, stream, Side::Dialler, &caller));
                 let expired = async {
                     match &server {
-                        Some(facts) => expires(facts).await.to_owned(),
+                        Some(facts) => expires(facts).await,
                         None => future::pending().await,
                     }
                 };
-                let why = future::or(accepted, future::or(expired, carried)).await;
+                let leaves = async { future::or(expired, gives_way(shown)).await.to_owned() };
+                let why = future::or(accepted, future::or(leaves, carried)).await;
                 let why = format!("the link to {} has ended: {why}", target.origin.authority());
                 if berth.take_out(&session, &why) {
                     news(News::Down(why));
@@ -131,8 +133,8 @@ fn server(stream: &TlsStream<Fair<Async<TcpStream>>>) -> Option<Facts> {
     Facts::read(stream.get_ref().1.peer_certificates()?.first()?)
 }
 
-/// One dial.
-async fn open(target: &Target) -> Result<TlsStream<Fair<Async<TcpStream>>>, CallError> {
+/// One dial; answers as well when the certificate is valid that was shown.
+async fn open(target: &Target) -> Result<(TlsStream<Fair<Async<TcpStream>>>, Validity), CallError> {
     let phase = Cell::new(Phase::Queue);
     let limit = async {
         Timer::after(DIAL_WITHIN).await;
@@ -147,7 +149,8 @@ async fn open(target: &Target) -> Result<TlsStream<Fair<Async<TcpStream>>>, Call
         let via = target.proxy.as_ref().map(via).transpose().map_err(unusable)?;
         let stream = dial(&target.origin, via.as_ref(), &phase).await?;
         phase.set(Phase::Tls);
-        trust.connect(&target.origin.host, Fair::new(stream)).await
+        let stream = trust.connect(&target.origin.host, Fair::new(stream)).await?;
+        Ok((stream, credentials.own.facts.validity))
     };
     future::or(limit, Box::pin(opened)).await
 }

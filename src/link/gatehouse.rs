@@ -13,7 +13,7 @@ use smol::future;
 
 use super::credentials::Credentials;
 use super::port::News;
-use super::streams::{Carrier, expires};
+use super::streams::{Carrier, expires, gives_way};
 use crate::config::TlsListener;
 use crate::limits;
 use crate::model::peer::{Caller, Peer};
@@ -198,7 +198,9 @@ impl Gatekeeper for Gatehouse {
             Visitor::Link(peer, facts) => {
                 let caller = Caller::Known(peer.clone(), facts.key);
                 let (_entered, shown_out) = self.enter(facts.clone());
-                self.link(stream, &peer, &caller, leaves(&facts, shown_out)).await;
+                let shown = self.door.borrow().shown;
+                let leaves = future::or(leaves(&facts, shown_out), gives_way(shown));
+                self.link(stream, &peer, &caller, leaves).await;
             }
         }
     }

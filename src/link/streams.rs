@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use async_io::Timer;
 use smol::LocalExecutor;
+use smol::future;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use super::port::Answers;
 use crate::limits;
 use crate::model::peer::Caller;
+use crate::model::pki::Validity;
 use crate::net::berth::Berth;
 use crate::net::client::Client;
 use crate::net::server::{Crowd, Scratch, ServerLimits, converse};
@@ -19,11 +21,25 @@ use crate::runtime::clock::Clock;
 use crate::runtime::tasks::start;
 use crate::wire::http::Method;
 
+/// The last second of a certificate belongs to it (RFC 5280, 4.1.2.5): whoever comes within it is let in.
+const LAST_SECOND: Duration = Duration::from_secs(1);
+
 /// Waits until somebody's certificate has come to its end, and says so: nobody stays for longer than that. The wall clock is
 /// looked at once, as the handshake did: one that is set afterwards cuts no link that stands.
 pub(super) async fn expires(facts: &Facts) -> &'static str {
-    Timer::after(facts.validity.left(Clock::start().now().wall)).await;
+    Timer::after(facts.validity.left(Clock::start().now().wall) + LAST_SECOND).await;
     "its certificate has expired"
+}
+
+/// Waits until what this side showed at the handshake has little time left, and says so: the renewed one is shown by dialling
+/// again, early enough to be no fault. Where it had as little then, it is all there is.
+pub(super) async fn gives_way(shown: Validity) -> &'static str {
+    let left = shown.left(Clock::start().now().wall).saturating_sub(shown.length() / 12);
+    if left.is_zero() {
+        future::pending::<()>().await;
+    }
+    Timer::after(left).await;
+    "the certificate that this side showed is near its end"
 }
 
 /// What is needed of the appliance to carry a link.

@@ -8,15 +8,18 @@ use super::books::{booked, entry, key};
 use super::event::Answer;
 use super::links::Revoked;
 use crate::config::TlsFiles;
-use crate::link::shown::Found;
+use crate::limits;
+use crate::link::credentials::Credentials;
+use crate::link::shown::{Finding, Found};
 use crate::model::id::VmaName;
 use crate::model::peer::{Caller, Peer};
 use crate::model::pki::{PkiEvent, Validity};
 use crate::model::time::Now;
-use crate::net::tls::Facts;
+use crate::net::tls::{Facts, Own, is_only};
 use crate::pki::authority::{Authority, Issued};
 use crate::pki::{files, request, token};
-use crate::policy::renewal::{Duty, is_enough};
+use crate::policy::renewal::is_enough;
+use crate::runtime::secrets;
 use crate::runtime::service::unreadable;
 use crate::store::StoreError;
 use crate::wire::enrolment::{EnrolDoc, IssuedDoc, render_issued};
@@ -38,8 +41,14 @@ impl Oma {
     /// Reads the books, and opens the door for the first time.
     pub(super) fn open_books(&mut self, now: Now) -> Result<(), String> {
         self.read_books(now).map_err(|error| error.to_string())?;
-        self.shown.watch(now.mono, self.config.shown());
+        self.watch_shown(now);
         self.open_door()
+    }
+
+    /// From now on the certificates of the configuration are kept valid, and the authority's own is watched.
+    pub(super) fn watch_shown(&mut self, now: Now) {
+        let of_authority = self.config.pki.as_ref().map(|pki| Authority::files(&pki.folder));
+        self.shown.watch(now.mono, self.config.shown().cloned().chain(of_authority));
     }
 
     fn read_books(&mut self, now: Now) -> Result<bool, StoreError> {
@@ -66,7 +75,9 @@ impl Oma {
     /// Once in an interval: what `waybill pki` did meanwhile holds, also for those who are in.
     pub(super) fn look_at_books(&mut self, now: Now) {
         match self.read_books(now) {
-            Ok(true) => self.tell_door(),
+            Ok(true) => {
+                self.tell_door();
+            }
             Ok(false) => {}
             Err(error) => log::error!("{error}"),
         }
@@ -74,34 +85,40 @@ impl Oma {
         self.links.show_out(|facts| revoked.contains_key(&facts.key).then_some("its certificate is revoked"));
     }
 
-    pub(super) fn tell_door(&mut self) {
-        if let Err(why) = self.open_door() {
-            log::error!("port 443 stays as it was: {why}");
+    /// Opens the door anew; false where it stays as it was, and is tried again.
+    pub(super) fn tell_door(&mut self) -> bool {
+        let Err(why) = self.open_door() else { return true };
+        log::error!("port 443 stays as it was: {why}");
+        if let Some(listener) = &self.config.tls {
+            self.shown.not_shown(&listener.files);
         }
+        false
     }
 
     /// The certificates that this OMA shows: those of its own authority are renewed, all are warned about, and what lies in
     /// place of one that was shown is shown from now on.
     pub(super) fn look_at_shown(&mut self, now: Now) {
-        let (has_authority, issued) = (self.config.pki.is_some(), &self.books.issued);
-        let found = self.shown.look(now, |facts| has_authority && issued.contains(&facts.key));
-        for (files, facts, found) in found {
-            let file = files.certificate.display();
+        // By the signature and not by the books: a database that was lost must not end the links.
+        let authority = self.config.pki.as_ref().map(|pki| Authority::files(&pki.folder).certificate);
+        let is_ours = |own: &Own| {
+            let pem = || secrets::read_public(authority.as_ref()?, limits::AUTHORITY_BYTES).ok();
+            own.facts.peer == Some(Peer::Oma) && pem().is_some_and(|pem| own.is_signed_by(&pem).is_ok())
+        };
+        for Finding { files, found } in self.shown.look(now, is_ours) {
             match found {
-                Found::Another => {
-                    log::info!("{file}: another certificate is shown from now on, until {}", facts.validity.until);
-                    self.tell_door();
-                    self.links.show_anew(&files.certificate, &self.config);
-                }
-                Found::Due(Duty::Renew) => {
-                    let renewed = self.renew_own(now, &files, &facts);
-                    if let Err(why) = &renewed {
-                        log::error!("the certificate of this OMA, {file}, could not be renewed: {why}");
+                Found::New { news, believes_others } => {
+                    if self.tell_door() {
+                        log::info!("{news}");
+                        if believes_others {
+                            self.links.prove_anew(&files, &self.config);
+                        }
                     }
-                    self.shown.renewed(now, &files, renewed.ok());
                 }
-                Found::Due(Duty::Warn(warning)) => {
-                    let message = format!("the certificate of this OMA, {file}, {warning}");
+                Found::Due(old) => {
+                    let ended = self.renew_own(now, &files, &old);
+                    self.shown.renewed(now, &files, ended);
+                }
+                Found::Warning(message) => {
                     log::warn!("{message}");
                     self.note_pki(&entry(now.wall, "certificate_expires", &Peer::Oma, message));
                 }
@@ -111,12 +128,14 @@ impl Oma {
 
     fn renew_own(&mut self, now: Now, files: &TlsFiles, old: &Facts) -> Result<Validity, String> {
         let pki = self.config.pki.as_ref().ok_or("there is no [pki]")?;
+        let present = Credentials::read(files)?;
         let authority = Authority::open(&pki.folder)?;
+        files::try_out(files)?;
         let made = request::make()?;
         let issued = authority.issue(&made.request, &Peer::Oma, &old.hosts, now.wall, pki.valid_for)?;
         // First into the books: what does not stand there can be neither renewed nor revoked.
         self.keep(now, &Peer::Oma, &issued, "renewed").map_err(|error| error.to_string())?;
-        files::put_all(files, &issued.chain, &made.key, None)?;
+        present.renew(files, &issued.chain, &made.key)?;
         Ok(issued.facts.validity)
     }
 
@@ -169,10 +188,19 @@ impl Oma {
             return Err(refuse("this VMA has renewed its certificate several times already: try again later"));
         }
         let authority = self.authority()?;
+        if !self.books.issued.contains(key) && !self.believes_only(&authority) {
+            return Err(refuse("another authority issued the certificate: renew it there"));
+        }
         let issued = authority.issue(&asked.request, &owner, &[], now.wall, self.valid_for());
         let issued = issued.map_err(|why| self.refuse_enrolment(now, &why))?;
         self.keep(now, &owner, &issued, "renewed").map_err(|error| unreadable(&error))?;
         Ok(answer(&authority, &owner, issued))
+    }
+
+    /// True where nobody else can have issued a certificate that was let in.
+    fn believes_only(&self, authority: &Authority) -> bool {
+        let believed = |files: &TlsFiles| secrets::read_public(&files.authority, limits::AUTHORITY_BYTES);
+        self.config.shown().all(|files| believed(files).is_ok_and(|pem| is_only(&pem, &authority.fingerprint)))
     }
 
     fn has_renewed_enough(&self, now: Now, owner: &Peer) -> Result<bool, Problem> {

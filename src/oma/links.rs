@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +12,7 @@ use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::event::Event;
-use crate::config::{OmaConfig, VmaEntry, VmaWay};
+use crate::config::{OmaConfig, TlsFiles, VmaEntry, VmaWay};
 use crate::link::dialler::{Target, keep_up};
 use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
@@ -184,17 +183,17 @@ impl Links {
         berths.iter().chain(dialled).map(state).collect()
     }
 
-    /// Ends the links over which a certificate was shown that has been replaced: they are dialled again within a second, and
-    /// not when the old one ends, which would look like a fault.
-    pub(super) fn show_anew(&self, certificate: &Path, config: &OmaConfig) {
-        const WHY: &str = "the OMA has a new certificate";
-        for dialled in self.diallers.values().filter(|dialled| dialled.target.files.certificate == certificate) {
+    /// Ends the links of those who were believed by a file of authorities that has changed: whoever still is dials again
+    /// within a second.
+    pub(super) fn prove_anew(&self, files: &TlsFiles, config: &OmaConfig) {
+        const WHY: &str = "the OMA's file of authorities has changed";
+        for dialled in self.diallers.values().filter(|dialled| dialled.target.files.authority == files.authority) {
             if let Some(session) = dialled.berth.session() {
                 session.close(WHY);
             }
         }
-        if config.tls.as_ref().is_some_and(|listener| listener.files.certificate == certificate) {
-            self.show_out(|facts| facts.peer.as_ref().and_then(|peer| vma_of(config, peer)).map(|_| WHY));
+        if config.tls.as_ref().is_some_and(|listener| listener.files.authority == files.authority) {
+            self.show_out(|_| Some(WHY));
         }
     }
 

@@ -94,7 +94,7 @@ impl Oma {
         let mut oma = Self {
             links,
             books: Books::default(),
-            shown: Shown::default(),
+            shown: Shown::new("OMA", now),
             config: config.clone(),
             fleet: Fleet::resume(settings(config, seed), jobs, now),
             ledger: Ledger::new(store, true),
@@ -243,7 +243,7 @@ impl Oma {
         self.clients = self.links.apply(&config, &self.books.revoked);
         self.fleet.reconfigure(settings(&config, seed()), now);
         self.config = config;
-        self.shown.watch(now.mono, self.config.shown());
+        self.watch_shown(now);
         self.tell_door();
         log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
     }

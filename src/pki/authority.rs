@@ -1,7 +1,7 @@
 //! The authority: a certificate and a key in a folder of the OMA, and what it signs. Its books are the store's.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rcgen::{
@@ -12,6 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use time::OffsetDateTime;
 
 use super::files::{Readable, put};
+use crate::config::TlsFiles;
 use crate::limits;
 use crate::model::peer::Peer;
 use crate::model::time::Wall;
@@ -20,8 +21,9 @@ use crate::runtime::secrets;
 
 /// How long the authority's own certificate is valid: ten years.
 const AUTHORITY_VALID: Duration = Duration::from_secs(3653 * 86_400);
-/// How far back a certificate's time begins, for a clock that is late; never more than half of its own time.
-const CLOCK_ERROR: Duration = Duration::from_secs(300);
+/// How far back a certificate's time begins, for another machine's clock that is late by hours; never more than half of its
+/// own time.
+const CLOCK_ERROR: Duration = Duration::from_secs(86_400);
 
 /// An authority that can sign.
 pub struct Authority {
@@ -42,13 +44,10 @@ pub struct Issued {
 }
 
 impl Authority {
-    /// Where the certificate of an authority lies.
-    pub fn certificate_file(folder: &Path) -> PathBuf {
-        folder.join("ca.pem")
-    }
-
-    fn key_file(folder: &Path) -> PathBuf {
-        folder.join("ca.key")
+    /// The files of an authority.
+    pub fn files(folder: &Path) -> TlsFiles {
+        let certificate = folder.join("ca.pem");
+        TlsFiles { key: folder.join("ca.key"), authority: certificate.clone(), certificate }
     }
 
     /// Makes a new authority in a folder that has none.
@@ -56,7 +55,7 @@ impl Authority {
     /// # Errors
     /// Where it has one, or cannot be written.
     pub fn init(folder: &Path, now: Wall) -> Result<Self, String> {
-        let (certificate_file, key_file) = (Self::certificate_file(folder), Self::key_file(folder));
+        let TlsFiles { certificate: certificate_file, key: key_file, .. } = Self::files(folder);
         if certificate_file.exists() || key_file.exists() {
             return Err(format!(
                 "{} has an authority already, and a second one would shut out all VMAs",
@@ -81,7 +80,7 @@ impl Authority {
     /// # Errors
     /// What is wrong with which file.
     pub fn open(folder: &Path) -> Result<Self, String> {
-        let (certificate_file, key_file) = (Self::certificate_file(folder), Self::key_file(folder));
+        let TlsFiles { certificate: certificate_file, key: key_file, .. } = Self::files(folder);
         let certificate = secrets::read_public(&certificate_file, limits::AUTHORITY_BYTES)?;
         let key = secrets::read_key(&key_file).map_err(|error| error.to_string())?;
         let own = Own::read(&certificate, key.expose())

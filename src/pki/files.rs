@@ -28,11 +28,14 @@ pub fn put(file: &Path, text: &str, readable: Readable) -> Result<(), String> {
 
 /// Puts certificate and key down together, with the authority where it is new here: all are written before the first takes
 /// its place, so that a full disk leaves the old ones. A renewal leaves the file of the authority alone, in which others may
-/// stand besides.
+/// stand besides; who comes with an authority begins anew.
 ///
 /// # Errors
 /// What is wrong, with the file's name.
 pub fn put_all(files: &TlsFiles, certificate: &str, key: &str, authority: Option<&str>) -> Result<(), String> {
+    if authority.is_some() {
+        forget(files)?;
+    }
     let authority = authority.map(|authority| (&files.authority, authority, Readable::ByAll));
     let own = [(&files.key, key, Readable::ByOwner), (&files.certificate, certificate, Readable::ByAll)];
     let failed = |file: &Path, error: io::Error| format!("cannot write {}: {error}", file.display());
@@ -42,6 +45,43 @@ pub fn put_all(files: &TlsFiles, certificate: &str, key: &str, authority: Option
     }
     for (stage, file) in stages {
         settle(&stage, file).map_err(|error| failed(file, error))?;
+    }
+    Ok(())
+}
+
+/// Keeps what lies in the files beside them, before another pair takes its place.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn keep(files: &TlsFiles) -> Result<(), String> {
+    for (file, readable) in [(&files.key, Readable::ByOwner), (&files.certificate, Readable::ByAll)] {
+        let text = fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        put(&replaced(file), &text, readable)?;
+    }
+    Ok(())
+}
+
+/// Forgets what was kept: it is nothing to go back to for somebody who enrols.
+fn forget(files: &TlsFiles) -> Result<(), String> {
+    for file in [replaced(&files.certificate), replaced(&files.key)] {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(format!("cannot remove {}: {error}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// That a new pair could be put down, before anybody makes one.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn try_out(files: &TlsFiles) -> Result<(), String> {
+    for file in [&files.key, &files.certificate] {
+        let tried = stage(file, "", Readable::ByOwner).and_then(fs::remove_file);
+        tried.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     }
     Ok(())
 }
@@ -57,8 +97,17 @@ fn folder_of(file: &Path) -> &Path {
 
 /// Where what is to become a file lies until then.
 pub fn waiting(file: &Path) -> PathBuf {
+    beside(file, ".new")
+}
+
+/// Where what was a file before is kept.
+pub fn replaced(file: &Path) -> PathBuf {
+    beside(file, ".old")
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(".new");
+    name.push(ending);
     PathBuf::from(name)
 }
 

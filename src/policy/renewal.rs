@@ -1,5 +1,8 @@
 //! The upkeep of a certificate that this appliance shows: when it is renewed, when that is tried again, and
 //! when its end is worth a warning.
+//!
+//! Policy: a certificate is made by the wall clock, so that none is made while that clock cannot be believed; what is waited
+//! for is counted by the monotonic one.
 
 use std::time::Duration;
 
@@ -20,6 +23,42 @@ const RETRY_EXPIRED: Duration = Duration::from_secs(60);
 const RENEWALS: usize = 5;
 const RENEWALS_PER: Duration = Duration::from_secs(86_400);
 
+/// How far the wall clock may run from the monotonic one between two looks, and still count as the same clock.
+const SLEW: Duration = Duration::from_secs(60);
+/// How long a wall clock that was set is not believed: whatever sets it wrong is mostly mended within that, and a machine
+/// that has just started asks for the time first.
+const SETTLES_WITHIN: Duration = Duration::from_secs(600);
+
+/// Whether the wall clock can be believed: one that was set a moment ago may soon be set again, and what was made meanwhile
+/// would be valid at the wrong time.
+#[derive(Debug, Clone)]
+pub struct Steadiness {
+    last: Now,
+    since: Mono,
+}
+
+impl Steadiness {
+    /// Of a clock that nobody has looked at before.
+    pub fn new(now: Now) -> Self {
+        Self { last: now, since: now.mono }
+    }
+
+    /// Looks at it.
+    pub fn see(&mut self, now: Now) {
+        let by_mono = i128::from(now.mono.as_millis()) - i128::from(self.last.mono.as_millis());
+        let by_wall = i128::from(now.wall.unix_millis()) - i128::from(self.last.wall.unix_millis());
+        if by_wall.abs_diff(by_mono) > SLEW.as_millis() {
+            self.since = now.mono;
+        }
+        self.last = now;
+    }
+
+    /// For how long nobody has set it.
+    fn steady_for(&self) -> Duration {
+        self.last.mono.since(self.since)
+    }
+}
+
 /// What is to be done about a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Duty {
@@ -34,29 +73,33 @@ pub enum Duty {
 pub struct Upkeep {
     /// No renewal begins earlier.
     renews_from: Mono,
-    /// One that is not valid yet is not replaced earlier: a machine may begin with a clock that is behind.
-    replaces_from: Mono,
     warns_from: Mono,
     is_renewing: bool,
+    /// The last renewal came to nothing.
+    has_failed: bool,
 }
 
 impl Upkeep {
     /// Of a certificate that was seen for the first time.
     pub fn new(now: Mono) -> Self {
-        Self { renews_from: now, replaces_from: now + RETRIES.1, warns_from: now, is_renewing: false }
+        Self { renews_from: now, warns_from: now, is_renewing: false, has_failed: false }
     }
 
     /// What is due now. A certificate that renews itself does so when a third of its time is left, and is warned about only
-    /// where that has been due for a while and has not happened; any other is warned about 30 days ahead, once a day.
-    pub fn due(&mut self, now: Now, validity: Validity, renews_itself: bool) -> Vec<Duty> {
+    /// where that has failed, or has not happened for long; any other is warned about 30 days ahead, once a day.
+    pub fn due(&mut self, now: Now, clock: &Steadiness, validity: Validity, renews_itself: bool) -> Vec<Duty> {
         let left = validity.left(now.wall);
         let mut duties = Vec::new();
-        if renews_itself && !self.is_renewing && self.renews_in(now, validity).is_zero() {
+        if renews_itself && !self.is_renewing && self.renews_in(now, clock, validity).is_zero() {
             self.is_renewing = true;
             duties.push(Duty::Renew);
         }
-        let is_close = left <= if renews_itself { validity.length() / 6 } else { WARN_AHEAD };
-        if is_close && self.warns_from <= now.mono {
+        let warns_at = match (renews_itself, self.has_failed) {
+            (false, _) => WARN_AHEAD,
+            (true, true) => WARN_AHEAD.min(validity.length() / 3),
+            (true, false) => WARN_AHEAD.min(validity.length() / 6),
+        };
+        if left <= warns_at && self.warns_from <= now.mono {
             self.warns_from = now.mono + WARN_EVERY;
             duties.push(Duty::Warn(if left.is_zero() {
                 "has expired".to_owned()
@@ -69,27 +112,27 @@ impl Upkeep {
 
     /// It was renewed, and is valid so now. It rests for a while whatever it says: clocks of the two appliances may differ
     /// by more than its time, so that it may look as if it were due at once.
-    pub fn renewed(&mut self, now: Mono, validity: Validity) {
-        self.is_renewing = false;
-        self.renews_from = now + (validity.length() / 3).min(RETRIES.1);
+    pub fn renewed(&mut self, now: Now, validity: Validity) {
+        (self.is_renewing, self.has_failed) = (false, false);
+        self.renews_from = now.mono + (validity.length() / 3).min(RETRIES.1);
     }
 
     /// It could not be renewed.
     pub fn failed(&mut self, now: Now, validity: Validity) {
-        self.is_renewing = false;
+        (self.is_renewing, self.has_failed) = (false, true);
         let (left, (shortest, longest)) = (validity.left(now.wall), RETRIES);
         let pause = if left.is_zero() { RETRY_EXPIRED } else { (left / 20).clamp(shortest, longest) };
         self.renews_from = now.mono + pause;
     }
 
     /// How long until a renewal is due. One that stays not valid yet was made while a clock was ahead, and would be refused
-    /// until then: it is due after an hour.
-    pub fn renews_in(&self, now: Now, validity: Validity) -> Duration {
-        let early = match validity.left(now.wall).saturating_sub(validity.length() / 3) {
-            _ if now.wall < validity.from => self.replaces_from.since(now.mono),
-            early => early,
-        };
-        early.max(self.renews_from.since(now.mono))
+    /// until then: it is due as soon as the clock is believed.
+    pub fn renews_in(&self, now: Now, clock: &Steadiness, validity: Validity) -> Duration {
+        let (left, length) = (validity.left(now.wall), validity.length());
+        let early = if now.wall < validity.from { Duration::ZERO } else { left.saturating_sub(length / 3) };
+        // Short times do not wait so long; but what has ended by a clock that is ahead does.
+        let settles = SETTLES_WITHIN.min(length / 12).min(if left.is_zero() { Duration::MAX } else { left / 2 });
+        early.max(self.renews_from.since(now.mono)).max(settles.saturating_sub(clock.steady_for()))
     }
 }
 
@@ -129,45 +172,91 @@ mod tests {
         vec![Duty::Warn(text.to_owned())]
     }
 
+    /// A clock that has run on since the beginning, and is looked at then.
+    fn steady(seconds: u64) -> Steadiness {
+        let mut clock = Steadiness::new(at(0));
+        clock.see(at(seconds));
+        clock
+    }
+    fn due(upkeep: &mut Upkeep, seconds: u64, validity: Validity, renews_itself: bool) -> Vec<Duty> {
+        upkeep.due(at(seconds), &steady(seconds), validity, renews_itself)
+    }
+    fn renews_in(upkeep: &Upkeep, seconds: u64, validity: Validity) -> Duration {
+        upkeep.renews_in(at(seconds), &steady(seconds), validity)
+    }
+
     #[test]
     fn a_certificate_of_90_days_is_renewed_when_30_are_left_and_tried_every_hour_or_oftener() {
         let (mut upkeep, validity) = (Upkeep::new(at(0).mono), days(90));
-        assert_eq!(upkeep.due(at(60 * DAY - 1), validity, true), []);
-        assert_eq!(upkeep.renews_in(at(60 * DAY - 1), validity), Duration::from_secs(1));
-        assert_eq!(upkeep.due(at(60 * DAY), validity, true), [Duty::Renew]);
-        assert_eq!(upkeep.due(at(60 * DAY + 1), validity, true), [], "one at a time");
+        assert_eq!(due(&mut upkeep, 60 * DAY - 1, validity, true), []);
+        assert_eq!(renews_in(&upkeep, 60 * DAY - 1, validity), Duration::from_secs(1));
+        assert_eq!(due(&mut upkeep, 60 * DAY, validity, true), [Duty::Renew]);
+        assert_eq!(due(&mut upkeep, 60 * DAY + 1, validity, true), [], "one at a time");
         upkeep.failed(at(60 * DAY + 1), validity);
-        assert_eq!(upkeep.renews_in(at(60 * DAY + 1), validity), Duration::from_secs(3600));
-        assert_eq!(upkeep.due(at(60 * DAY + 3601), validity, true), [Duty::Renew]);
+        assert_eq!(renews_in(&upkeep, 60 * DAY + 1, validity), Duration::from_secs(3600));
+        assert!(due(&mut upkeep, 60 * DAY + 3601, validity, true).contains(&Duty::Renew));
         upkeep.failed(at(90 * DAY - 40), validity);
-        assert_eq!(upkeep.renews_in(at(90 * DAY - 40), validity), Duration::from_secs(2));
+        assert_eq!(renews_in(&upkeep, 90 * DAY - 40, validity), Duration::from_secs(2));
         upkeep.failed(at(91 * DAY), validity);
-        assert_eq!(upkeep.renews_in(at(91 * DAY), validity), Duration::from_secs(60), "nobody lets it in any more");
+        assert_eq!(renews_in(&upkeep, 91 * DAY, validity), Duration::from_secs(60), "nobody lets it in any more");
     }
 
     #[test]
     fn a_renewed_certificate_rests_for_an_hour_or_a_third_of_its_time_whatever_the_clock_says() {
         let (mut upkeep, validity) = (Upkeep::new(at(0).mono), days(90));
-        assert_eq!(upkeep.due(at(89 * DAY), validity, true)[0], Duty::Renew);
+        assert_eq!(due(&mut upkeep, 89 * DAY, validity, true)[0], Duty::Renew);
         // The OMA's clock is months behind ours.
-        upkeep.renewed(at(89 * DAY).mono, validity);
-        assert!(!upkeep.due(at(89 * DAY + 3599), validity, true).contains(&Duty::Renew));
-        assert!(upkeep.due(at(89 * DAY + 3600), validity, true).contains(&Duty::Renew));
+        upkeep.renewed(at(89 * DAY), validity);
+        assert!(!due(&mut upkeep, 89 * DAY + 3599, validity, true).contains(&Duty::Renew));
+        assert!(due(&mut upkeep, 89 * DAY + 3600, validity, true).contains(&Duty::Renew));
         let short = Validity { from: at(0).wall, until: at(9).wall };
-        upkeep.renewed(at(0).mono, short);
-        assert_eq!(upkeep.renews_in(at(0), short), Duration::from_secs(6));
-        assert_eq!(upkeep.renews_in(at(8), short), Duration::ZERO);
+        upkeep.renewed(at(0), short);
+        assert_eq!(renews_in(&upkeep, 0, short), Duration::from_secs(6));
+        assert_eq!(renews_in(&upkeep, 8, short), Duration::ZERO);
     }
 
     #[test]
     fn a_certificate_that_was_made_while_the_clock_was_ahead_is_replaced_when_the_clock_is_right() {
         let (mut upkeep, ahead) =
             (Upkeep::new(at(0).mono), Validity { from: at(100 * DAY).wall, until: at(190 * DAY).wall });
-        upkeep.renewed(at(0).mono, ahead);
-        assert_eq!(upkeep.due(at(3599), ahead, true), []);
-        assert_eq!(upkeep.due(at(3600), ahead, true), [Duty::Renew]);
-        upkeep.renewed(at(3600).mono, days(90));
-        assert_eq!(upkeep.renews_in(at(3600), days(90)), Duration::from_secs(60 * DAY - 3600));
+        upkeep.renewed(at(0), ahead);
+        assert_eq!(due(&mut upkeep, 3599, ahead, true), []);
+        assert_eq!(due(&mut upkeep, 3600, ahead, true), [Duty::Renew]);
+        upkeep.renewed(at(3600), days(90));
+        assert_eq!(renews_in(&upkeep, 3600, days(90)), Duration::from_secs(60 * DAY - 3600));
+    }
+
+    #[test]
+    fn no_certificate_is_made_by_a_clock_that_was_set_less_than_ten_minutes_ago() {
+        let (mut upkeep, mut clock, validity) = (Upkeep::new(at(0).mono), Steadiness::new(at(0)), days(90));
+        let set = |seconds: u64, by: u64| Now { mono: at(seconds).mono, wall: at(seconds + by).wall };
+        let mut due = |now| {
+            clock.see(now);
+            upkeep.due(now, &clock, validity, true)
+        };
+        assert_eq!(due(at(3600)), []);
+        // Seventy days ahead for twelve seconds, and then right again.
+        assert_eq!(due(set(3610, 70 * DAY)), []);
+        assert_eq!(due(set(3622, 70 * DAY)), []);
+        assert_eq!(due(at(3623)), []);
+        assert_eq!(due(at(3623 + 600)), []);
+        // For as long as it takes to be believed, which a slow correction does not change.
+        assert_eq!(due(set(5000, 70 * DAY)), []);
+        assert_eq!(due(set(5599, 70 * DAY + 59)), []);
+        assert_eq!(due(set(5600, 70 * DAY + 59)), [Duty::Renew]);
+        assert_eq!(due(set(6000, 100 * DAY)), warn("has expired"));
+    }
+
+    #[test]
+    fn after_the_start_the_clock_is_given_time_and_less_where_the_certificate_has_little_left() {
+        let just_started = |seconds: u64, validity: Validity| {
+            Upkeep::new(at(seconds).mono).renews_in(at(seconds), &Steadiness::new(at(seconds)), validity)
+        };
+        assert_eq!(just_started(70 * DAY, days(90)), Duration::from_secs(600));
+        assert_eq!(just_started(90 * DAY - 60, days(90)), Duration::from_secs(30));
+        assert_eq!(just_started(90 * DAY, days(90)), Duration::from_secs(600));
+        let short = Validity { from: at(0).wall, until: at(24).wall };
+        assert_eq!(just_started(17, short), Duration::from_secs(2));
     }
 
     #[test]
@@ -184,16 +273,22 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_comes_30_days_ahead_and_of_one_that_renews_itself_only_where_it_did_not() {
+    fn a_warning_comes_30_days_ahead_and_of_one_that_renews_itself_where_that_came_to_nothing() {
         let (mut of_a_company, validity) = (Upkeep::new(at(0).mono), days(365));
-        assert_eq!(of_a_company.due(at(335 * DAY - 1), validity, false), []);
-        assert_eq!(of_a_company.due(at(335 * DAY), validity, false), warn("expires in 30 days"));
-        assert_eq!(of_a_company.due(at(336 * DAY - 1), validity, false), [], "once a day");
-        assert_eq!(of_a_company.due(at(336 * DAY), validity, false), warn("expires in 29 days"));
-        let (mut of_ours, validity) = (Upkeep::new(at(0).mono), days(90));
-        assert_eq!(of_ours.due(at(75 * DAY - 1), validity, true), [Duty::Renew]);
-        assert_eq!(of_ours.due(at(75 * DAY), validity, true), warn("expires in 15 days"));
-        assert_eq!(of_ours.due(at(90 * DAY - 60), validity, true), warn("expires in 60 s"));
-        assert_eq!(of_ours.due(at(91 * DAY), validity, true), warn("has expired"));
+        assert_eq!(due(&mut of_a_company, 335 * DAY - 1, validity, false), []);
+        assert_eq!(due(&mut of_a_company, 335 * DAY, validity, false), warn("expires in 30 days"));
+        assert_eq!(due(&mut of_a_company, 336 * DAY - 1, validity, false), [], "once a day");
+        assert_eq!(due(&mut of_a_company, 336 * DAY, validity, false), warn("expires in 29 days"));
+        for length in [90, 365] {
+            let (mut failing, validity) = (Upkeep::new(at(0).mono), days(length));
+            assert_eq!(due(&mut failing, (length - 30) * DAY - 1, validity, true).len(), usize::from(length == 365));
+            failing.failed(at((length - 30) * DAY - 1), validity);
+            assert_eq!(due(&mut failing, (length - 30) * DAY, validity, true), warn("expires in 30 days"));
+        }
+        let (mut stuck, validity) = (Upkeep::new(at(0).mono), days(90));
+        assert_eq!(due(&mut stuck, 75 * DAY - 1, validity, true), [Duty::Renew]);
+        assert_eq!(due(&mut stuck, 75 * DAY, validity, true), warn("expires in 15 days"));
+        assert_eq!(due(&mut stuck, 90 * DAY - 60, validity, true), warn("expires in 60 s"));
+        assert_eq!(due(&mut stuck, 91 * DAY, validity, true), warn("has expired"));
     }
 }

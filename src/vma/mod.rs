@@ -102,7 +102,7 @@ impl Vma {
             planner: None,
             berth,
             uplink: None,
-            shown: Shown::default(),
+            shown: Shown::new("VMA", now),
         })
     }
 
@@ -214,6 +214,7 @@ impl Vma {
                 "name, database, listen and the listen of [tls] and [changeid_spool] are taken over at the next start only"
             );
         }
+        self.shown.watch(now.mono, config.shown().cloned());
         self.apply_links(&config);
         self.redirect_spool(config.changeid_spool);
         if let Some(planner) = &mut self.planner {
@@ -229,16 +230,17 @@ impl Vma {
             tunnel: config.tunnel,
             ..self.config.clone()
         };
-        self.shown.watch(now.mono, self.config.shown());
     }
 
-    /// Links and port 443 as a configuration and its files want them from now on.
-    fn apply_links(&mut self, config: &VmaConfig) {
-        if let Some(uplink) = &mut self.uplink
-            && let Err(why) = uplink.apply(config)
-        {
-            log::error!("port 443 stays as it was: {why}");
+    /// Links and port 443 as a configuration and its files want them from now on; false where the port stays as it was, and
+    /// is tried again.
+    fn apply_links(&mut self, config: &VmaConfig) -> bool {
+        let Some(Err(why)) = self.uplink.as_mut().map(|uplink| uplink.apply(config)) else { return true };
+        log::error!("port 443 stays as it was: {why}");
+        if let Some(listener) = &config.tls {
+            self.shown.not_shown(&listener.files);
         }
+        false
     }
 
     fn link_changed(&mut self, news: &News) {
@@ -400,7 +402,7 @@ pub async fn run(
     uplink.apply(&vma.config).map_err(|why| certificate_failure(&why))?;
     let at_443 = uplink.serve(secured);
     vma.uplink = Some(uplink);
-    vma.shown.watch(clock.now().mono, vma.config.shown());
+    vma.shown.watch(clock.now().mono, vma.config.shown().cloned());
     let spool_server = change_ids.map(|listener| {
         vma.open_spool(&executor, &events);
         let events = events.clone();

@@ -7,7 +7,7 @@ use super::Vma;
 use super::event::Event;
 use crate::config::TlsFiles;
 use crate::link::credentials::Credentials;
-use crate::link::shown::Found;
+use crate::link::shown::{Finding, Found};
 use crate::model::peer::Peer;
 use crate::model::pki::{PkiEvent, Validity};
 use crate::model::time::Now;
@@ -15,7 +15,6 @@ use crate::net::berth::Berth;
 use crate::net::client::Client;
 use crate::net::tls::{Facts, Own};
 use crate::pki::{files, request};
-use crate::policy::renewal::Duty;
 use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::Method;
 use crate::wire::problem;
@@ -26,24 +25,26 @@ const SIGNED_WITHIN: Duration = Duration::from_secs(20);
 impl Vma {
     /// What is to be done about the certificates that this VMA shows.
     pub(super) fn look_at_shown(&mut self, now: Now) {
-        for (files, facts, found) in self.shown.look(now, |facts| matches!(facts.peer, Some(Peer::Vma(_)))) {
-            let file = files.certificate.display();
+        for Finding { files, found } in self.shown.look(now, |own| matches!(own.facts.peer, Some(Peer::Vma(_)))) {
             match found {
-                Found::Another => {
-                    log::info!("{file}: another certificate is shown from now on, until {}", facts.validity.until);
-                    self.show_anew();
+                Found::New { news, believes_others } => {
+                    if self.apply_links(&self.config.clone()) {
+                        log::info!("{news}");
+                        if let Some(session) = self.berth.session().filter(|_| believes_others) {
+                            session.close("the VMA's file of authorities has changed");
+                        }
+                    }
                 }
-                Found::Due(Duty::Renew) => {
+                Found::Due(old) => {
                     if let Some(uplink) = &self.uplink {
                         let link = self.berth.clone();
                         uplink.ask(async move {
-                            let ended = renew(link, &files, &facts).await;
+                            let ended = renew(link, &files, &old).await;
                             Event::Renewed(files, ended)
                         });
                     }
                 }
-                Found::Due(Duty::Warn(warning)) => {
-                    let message = format!("the certificate of this VMA, {file}, {warning}");
+                Found::Warning(message) => {
                     log::warn!("{message}");
                     // In the table too, which outlives the log.
                     let owner = Peer::Vma(self.config.name.clone()).uri().unwrap_or_default();
@@ -58,23 +59,8 @@ impl Vma {
 
     /// How a renewal has ended.
     pub(super) fn renewed(&mut self, now: Now, files: &TlsFiles, ended: Result<Validity, String>) {
-        let file = files.certificate.display();
-        match &ended {
-            Ok(validity) => {
-                log::info!("the certificate of this VMA was renewed, until {}: {file}", validity.until);
-            }
-            Err(why) => log::warn!("the certificate of this VMA, {file}, could not be renewed: {why}"),
-        }
-        self.shown.renewed(now, files, ended.ok());
+        self.shown.renewed(now, files, ended);
         self.look_at_shown(now);
-    }
-
-    /// The new certificate is what the link shows, and the one that takes its place.
-    fn show_anew(&mut self) {
-        self.apply_links(&self.config.clone());
-        if let Some(session) = self.berth.session() {
-            session.close("the VMA has a new certificate");
-        }
     }
 }
 
@@ -83,6 +69,8 @@ impl Vma {
 /// # Errors
 /// Why there is none.
 async fn renew(link: Berth, files: &TlsFiles, old: &Facts) -> Result<Validity, String> {
+    // An OMA counts what it signs, and need not sign what could not be put down.
+    files::try_out(files)?;
     let client = Client::over_link(link, SIGNED_WITHIN);
     let made = request::make()?;
     let asked = EnrolDoc { token: String::new(), secret: String::new(), request: made.request };
@@ -97,15 +85,14 @@ async fn renew(link: Berth, files: &TlsFiles, old: &Facts) -> Result<Validity, S
     if own.facts.peer != old.peer {
         return Err("the OMA signed for somebody else".to_owned());
     }
-    own.is_issued_by(issued.authority.as_bytes()).map_err(|error| error.to_string())?;
+    let authority = issued.authority.as_bytes();
+    own.is_issued_by(authority).map_err(|error| error.to_string())?;
     // What another authority has issued is that one's to renew, and what was put there meanwhile is newer than the answer.
-    let present = Credentials::read(files)?.own;
-    present
-        .is_issued_by(issued.authority.as_bytes())
-        .map_err(|_| "it is not of the OMA's authority: renew it there")?;
-    if present.facts.fingerprint != old.fingerprint {
+    let present = Credentials::read(files)?;
+    present.own.is_signed_by(authority).map_err(|_| "it is not of the OMA's authority: renew it there")?;
+    if present.own.facts.fingerprint != old.fingerprint {
         return Err("another one was put in its place meanwhile".to_owned());
     }
-    files::put_all(files, &issued.certificate, &made.key, None)?;
+    present.renew(files, &issued.certificate, &made.key)?;
     Ok(own.facts.validity)
 }

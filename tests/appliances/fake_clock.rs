@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::harness::{Daemon, Site};
+
 /// The clock of those who were started with it.
 pub struct FakeClock {
     file: PathBuf,
@@ -25,6 +27,12 @@ impl FakeClock {
         let new = self.file.with_extension("new");
         fs::write(&new, format!("{:+}s\n", self.ahead)).unwrap();
         fs::rename(new, &self.file).unwrap();
+    }
+    /// Starts a daemon that goes by this clock.
+    pub fn start(&self, site: &Site, role: &'static str) -> Daemon {
+        let mut daemon = Daemon::launch(site, role, self.faked(site.command(role)));
+        daemon.ready().unwrap();
+        daemon
     }
     /// The command, which will go by this clock.
     pub fn faked(&self, mut command: Command) -> Command {

@@ -27,9 +27,7 @@ struct Clock {
 
 impl Clock {
     fn start(&self, role: &'static str) -> Daemon {
-        let mut daemon = Daemon::launch(&self.site, role, self.fake.faked(self.site.command(role)));
-        daemon.ready().expect("it starts");
-        daemon
+        self.fake.start(&self.site, role)
     }
     /// What a command shows.
     fn shown(&self, args: &[&str]) -> String {

@@ -6,7 +6,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::certificates::NOW;
+use rustix::process::Signal;
+
+use crate::certificates::{Authority, NOW};
 use crate::fake_clock::FakeClock;
 use crate::harness::{Daemon, SOON, until};
 use crate::plant::{Dials, Plant};
@@ -73,7 +75,7 @@ fn both_metrics_pages_have_the_end_of_each_certificate_and_whether_the_link_stan
 }
 
 /// A time as `openssl ca` takes it.
-fn time(when: &str) -> String {
+pub fn time(when: &str) -> String {
     let date = Command::new("date").args(["-u", "-d", when, "+%Y%m%d%H%M%SZ"]).output().unwrap();
     String::from_utf8(date.stdout).unwrap().trim().to_owned()
 }
@@ -135,14 +137,14 @@ fn a_certificate_that_is_put_in_place_of_another_is_shown_without_a_signal_and_j
         let daemon = if listens == "oma" { oma } else { vma };
         let before = openssl(certificate, &["-serial"]);
         fs::copy(&new.certificate, certificate).unwrap();
-        let told = "the certificate that lies there now cannot be used yet: ";
+        let told = "what lies there now cannot be used, and what was there before is shown: ";
         until("the key is missed", SOON * 2, || daemon.log().contains(told).then_some(()));
         assert_eq!(shown_at(&place), before);
         fs::copy(&new.key, key).unwrap();
         let after = openssl(certificate, &["-serial"]);
         assert_ne!(after, before);
         until("it is shown", SOON * 2, || (shown_at(&place) == after).then_some(()));
-        assert!(daemon.log().contains("another certificate is shown from now on, until 20"), "{}", daemon.log());
+        assert!(daemon.log().contains("what lies there now is shown from now on, until 20"), "{}", daemon.log());
         assert_eq!(plant.site.events("job-1", "contact_lost"), Vec::<String>::new());
         plant.site.until_rows("SELECT contact FROM replication_jobs", &["fresh"]);
     }
@@ -182,12 +184,7 @@ fn a_wall_clock_that_is_set_beyond_every_certificate_cuts_no_link_that_stands() 
     let plant = Plant::new();
     plant.tunnel(&plant.places.oma_tls.to_string(), None);
     let mut clock = FakeClock::right(&plant.site.path(""));
-    let start = |role| {
-        let mut daemon = Daemon::launch(&plant.site, role, clock.faked(plant.site.command(role)));
-        daemon.ready().unwrap();
-        daemon
-    };
-    let (vma, oma) = (start("vma"), start("oma"));
+    let (vma, oma) = (clock.start(&plant.site, "vma"), clock.start(&plant.site, "oma"));
     oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
     for (bytes, by) in [(10, 0), (20, 100 * YEARS), (30, -100 * YEARS), (40, -50 * YEARS)] {
         clock.set(by);
@@ -221,8 +218,9 @@ fn a_certificate_that_comes_while_the_authoritys_file_is_damaged_is_shown_when_t
     fs::copy(&new.certificate, certificate).unwrap();
     fs::copy(&new.key, key).unwrap();
     until("it is told", SOON * 2, || {
-        let told =
-            |line: &str| line.contains("cannot be used yet: ") && line.contains("ca.pem: it holds no certificate");
+        let told = |line: &str| {
+            line.contains("what lies there now cannot be used, ") && line.contains("ca.pem: it holds no certificate")
+        };
         oma.log().lines().any(told).then_some(())
     });
     assert_eq!(shown_at(&place), before);
@@ -230,4 +228,83 @@ fn a_certificate_that_comes_while_the_authoritys_file_is_damaged_is_shown_when_t
     fs::write(plant.authority_file(), plant.authority.pem()).unwrap();
     let after = openssl(certificate, &["-serial"]);
     until("it is shown", SOON * 2, || (shown_at(&place) == after).then_some(()));
+}
+
+/// A certificate that was made while the clocks were ahead is good for nothing until then, and its owner cannot ask for
+/// another one with it.
+#[test]
+fn in_place_of_a_certificate_that_is_not_valid_yet_the_one_that_it_replaced_is_shown() {
+    for dials in Dials::BOTH {
+        let plant = Plant::new();
+        dials.configure(&plant, dials.target(&plant), None);
+        let (mut vma, mut oma) = plant.start();
+        oma.post("/api/v1/jobs", r#"{"id":"job-1","vma":"site-a"}"#, 201);
+        let push =
+            r#"{"stage":"Transfer","status":"in_progress","bytes_transferred":1,"total_bytes":9,"throughput_bps":1}"#;
+        vma.post("/api/v1/progress/job-1/update", push, 200);
+        plant.site.until_status("job-1", "streaming");
+
+        let ahead = [time("+70 days"), time("+160 days")];
+        let names = [("vma", "URI:urn:waybill:vma:site-a"), ("oma", "URI:urn:waybill:oma")];
+        let ends = names.map(|(role, names)| {
+            let (certificate, key) = plant.files_of(role);
+            let end = end_of(certificate);
+            let made = plant.authority.issue(names, (&ahead[0], &ahead[1]));
+            for (file, new) in [(key, &made.key), (certificate, &made.certificate)] {
+                let mut old = file.as_os_str().to_owned();
+                old.push(".old");
+                fs::copy(file, old).unwrap();
+                fs::copy(new, file).unwrap();
+            }
+            end
+        });
+        for (daemon, (role, _)) in [&vma, &oma].into_iter().zip(names) {
+            let told = format!("{}: it is not valid yet, and the one", plant.files_of(role).0.display());
+            until("it is told", SOON * 2, || daemon.log().contains(&told).then_some(()));
+        }
+        assert_eq!(plant.site.events("job-1", "contact_lost"), Vec::<String>::new());
+        vma.kill();
+        oma.kill();
+        let (vma, oma) = plant.start();
+        plant.site.until_rows("SELECT contact FROM replication_jobs", &["fresh"]);
+        for ((daemon, (role, _)), end) in [&vma, &oma].into_iter().zip(names).zip(ends) {
+            let series = end_series(plant.files_of(role).0);
+            until("its end is that", SOON, || (sample(daemon, &series).as_ref() == Some(&end)).then_some(()));
+        }
+    }
+}
+
+/// The file of authorities alone, as where another one is to be believed too; and one that comes after the reload that
+/// names it.
+#[test]
+fn a_changed_file_of_authorities_is_believed_without_a_signal() {
+    let plant = Plant::new();
+    plant.tunnel(&plant.places.oma_tls.to_string(), None);
+    let (_vma, oma) = plant.start();
+    until("the link stands", SOON, || oma.log().contains("the link stands").then_some(()));
+    let other = Authority::new();
+    let operator = other.issue("URI:urn:waybill:operator:ops", NOW);
+    let comes_in = || {
+        let mut client = Command::new("curl");
+        client.args(["--silent", "--fail", "--insecure", "--cert"]).arg(&operator.certificate);
+        client.arg("--key").arg(&operator.key).arg(format!("https://{}/health", plant.places.oma_tls));
+        client.output().unwrap().status.success()
+    };
+    assert!(!comes_in());
+    let both = [plant.authority.pem(), other.pem()].concat();
+    fs::write(plant.authority_file(), &both).unwrap();
+    until("it is believed", SOON * 2, || comes_in().then_some(()));
+
+    let (config, late) = (plant.site.path("oma.toml"), plant.site.path("late.pem"));
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(plant.authority_file(), plant.authority.pem()).unwrap();
+    until("it is not believed any more", SOON * 2, || (!comes_in()).then_some(()));
+    let named = text.replace(&plant.authority_file().display().to_string(), &late.display().to_string());
+    assert_ne!(named, text);
+    fs::write(&config, named).unwrap();
+    oma.signal(Signal::HUP);
+    until("it is missed", SOON, || oma.log().contains("port 443 stays as it was: ").then_some(()));
+    fs::write(&late, &both).unwrap();
+    until("it is believed when it comes", SOON * 2, || comes_in().then_some(()));
+    assert_eq!(oma.log().matches("port 443 stays as it was: ").count(), 1, "{}", oma.log());
 }

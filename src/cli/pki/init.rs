@@ -50,7 +50,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     output::print(&format!(
         "authority    {}\ncertificate  {}, until {}; the daemon renews it\n\
          next: restart `waybill oma`, and invite a VMA: waybill pki token --vma NAME\n",
-        Authority::certificate_file(&office.pki.folder).display(),
+        Authority::files(&office.pki.folder).certificate.display(),
         own.certificate.display(),
         issued.facts.validity.until,
     ))

@@ -20,6 +20,7 @@ use super::own::{BadTls, Own, roots};
 use super::protocol::{ENROL, HTTP, LINK, both_versions};
 use super::refused::tls_of;
 use crate::model::peer::{Peer, Verdict};
+use crate::model::pki::Validity;
 
 /// Decides about somebody with a genuine certificate, by who they are and by their key ([`Facts::key`]). It is asked at
 /// every handshake, so that what it says holds at once, whatever has become of the files that the door was made of.
@@ -41,6 +42,8 @@ pub struct Entrance<'e> {
 pub struct Door {
     for_known: Arc<ServerConfig>,
     for_applicants: Arc<ServerConfig>,
+    /// When the certificate that it shows is valid.
+    pub shown: Validity,
 }
 
 /// Who came in, and what for.
@@ -90,7 +93,8 @@ impl Door {
         let known = known.with_single_cert(chain.clone(), key.clone_key()).map_err(|error| bad(&error))?;
         let open = config(false)?.with_no_client_auth();
         let open = open.with_single_cert(chain.clone(), key.clone_key()).map_err(|error| bad(&error))?;
-        Ok(Self { for_known: finish(known, &[LINK, HTTP]), for_applicants: finish(open, &[ENROL]) })
+        let shown = entrance.own.facts.validity;
+        Ok(Self { for_known: finish(known, &[LINK, HTTP]), for_applicants: finish(open, &[ENROL]), shown })
     }
 
     /// Lets a connection in, or says why not; `enrols` is true while somebody may enrol.

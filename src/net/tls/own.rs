@@ -1,5 +1,7 @@
 //! Who we are: a certificate with its chain and the private key, as they lie in their files.
 
+use std::time::Duration;
+
 use rustls::RootCertStore;
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::pki_types::pem::PemObject;
@@ -75,13 +77,32 @@ impl Own {
     /// # Errors
     /// What is wrong with either.
     pub fn is_issued_by(&self, authority: &[u8]) -> Result<(), BadTls> {
+        self.verify(authority, UnixTime::now())
+    }
+
+    /// That the authority in this PEM file has issued it, for whatever time.
+    ///
+    /// # Errors
+    /// What is wrong with either.
+    pub fn is_signed_by(&self, authority: &[u8]) -> Result<(), BadTls> {
+        let seconds = self.facts.validity.from.unix_millis().div_euclid(1000);
+        let within = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        self.verify(authority, UnixTime::since_unix_epoch(within))
+    }
+
+    fn verify(&self, authority: &[u8], at: UnixTime) -> Result<(), BadTls> {
         let roots = roots(authority)?;
         let (own, between) = self.chain.split_first().ok_or(BadTls::NoCertificate)?;
         let refuse = |error: rustls::Error| BadTls::BadCertificate(1, format!("{error}"));
         let parsed = ParsedCertificate::try_from(own).map_err(refuse)?;
         let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, between, UnixTime::now(), algorithms.all)
-            .map_err(refuse)
+        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, between, at, algorithms.all).map_err(refuse)
+    }
+
+    /// The SHA-256 of the whole chain.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let each: Vec<[u8; 32]> = self.chain.iter().map(|one| Facts::fingerprint_of(one)).collect();
+        Facts::fingerprint_of(&each.concat())
     }
 }
 
@@ -99,6 +120,11 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadTls> {
 /// What is wrong with it.
 pub fn check_authority(pem: &[u8]) -> Result<(), BadTls> {
     roots(pem).map(drop)
+}
+
+/// That nobody else stands in a PEM file than the authority with that SHA-256 fingerprint.
+pub fn is_only(pem: &[u8], authority: &[u8; 32]) -> bool {
+    certificates(pem).is_ok_and(|all| all.iter().all(|one| Facts::fingerprint_of(one) == *authority))
 }
 
 /// The authorities of a PEM file.

@@ -190,7 +190,9 @@ impl Verifier {
                     (Peer::Vma(name), Expected::Vma(wanted)) if name == wanted => Ok(()),
                     (Peer::Named(_), _) => Self::has_name(shown),
                     (_, Expected::Oma) => Err(format!("is that of {peer}, and not of the OMA")),
-                    (_, Expected::Vma(name)) => Err(format!("is that of {peer}, and not of the VMA {name:?}")),
+                    (_, Expected::Vma(name)) => {
+                        Err(format!("is that of {peer}, and not of the VMA {:?}", name.as_str()))
+                    }
                 }
             }
             Right::Token(fingerprint) => {
