@@ -19,7 +19,7 @@ pub struct Figures {
     pub appliance: &'static str,
     /// The other side of each link that is configured, and whether it stands.
     pub links: Vec<(String, bool)>,
-    /// Each certificate that is shown: its file and its end.
+    /// Each certificate that is shown or signed with: its file and its end.
     pub certificates: Vec<(String, Wall)>,
 }
 
@@ -44,7 +44,7 @@ pub fn page(figures: &Figures) -> String {
     gauge(
         &mut page,
         "waybill_certificate_not_after_timestamp_seconds",
-        "When a certificate that this appliance shows ends.",
+        "When a certificate ends that this appliance shows or signs with.",
         certificates.iter().map(|(labels, value)| (&labels[..], *value)),
     );
     page
@@ -93,7 +93,7 @@ waybill_build_info{{appliance="oma",version="{version}"}} 1
 # TYPE waybill_link_up gauge
 waybill_link_up{{peer="site-a"}} 1
 waybill_link_up{{peer="site-b"}} 0
-# HELP waybill_certificate_not_after_timestamp_seconds When a certificate that this appliance shows ends.
+# HELP waybill_certificate_not_after_timestamp_seconds When a certificate ends that this appliance shows or signs with.
 # TYPE waybill_certificate_not_after_timestamp_seconds gauge
 waybill_certificate_not_after_timestamp_seconds{{file="/etc/a \"b\\c\nd"}} 1795454041
 "#

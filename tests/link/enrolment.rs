@@ -12,7 +12,7 @@ use crate::certificates::Authority;
 use crate::fake_clock::FakeClock;
 use crate::harness::{Daemon, FAST, SOON, Site, until, waybill};
 use crate::plant::Dials;
-use crate::shown::time;
+use crate::shown::{end_of, end_series, sample, time};
 
 /// An OMA with an authority, and a VMA.
 struct Office {
@@ -332,6 +332,9 @@ fn a_vma_that_cannot_reach_its_oma_is_enrolled_by_hand() {
     office.enrolled_by_hand();
     let (vma, oma) = (office.site.vma(), office.site.oma());
     office.track(&vma, &oma, "job-1");
+    // The end of the authority itself, which would end them all, is known too.
+    let authority = office.site.path("pki/ca.pem");
+    assert_eq!(sample(&oma, &end_series(&authority)), Some(end_of(&authority)));
 
     // A second time the key is not there any more.
     let again = office.run(&["enroll", "--certificate", office.site.path("site-a.pem").to_str().unwrap()], "");

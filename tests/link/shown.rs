@@ -14,7 +14,7 @@ use crate::harness::{Daemon, SOON, until};
 use crate::plant::{Dials, Plant};
 
 /// The value of one sample of a daemon's page.
-fn sample(daemon: &Daemon, series: &str) -> Option<String> {
+pub fn sample(daemon: &Daemon, series: &str) -> Option<String> {
     let answer = daemon.get("/metrics");
     assert_eq!(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
     let page = answer.body;
@@ -31,14 +31,14 @@ fn openssl(file: &Path, what: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn end_of(file: &Path) -> String {
+pub fn end_of(file: &Path) -> String {
     let date = openssl(file, &["-enddate"]);
     let date = date.strip_prefix("notAfter=").unwrap();
     let seconds = Command::new("date").args(["-u", "-d", date, "+%s"]).output().unwrap();
     String::from_utf8(seconds.stdout).unwrap().trim().to_owned()
 }
 
-fn end_series(file: &Path) -> String {
+pub fn end_series(file: &Path) -> String {
     format!("waybill_certificate_not_after_timestamp_seconds{{file=\"{}\"}}", file.display())
 }
 
