@@ -18,7 +18,7 @@ use crate::link::dialler::via;
 use crate::model::peer::Peer;
 use crate::net::client::{Answer, CallError, Client};
 use crate::net::tls::{Own, Trust};
-use crate::pki::files::{Readable, put, put_all};
+use crate::pki::files::{Readable, put, put_first};
 use crate::pki::request;
 use crate::pki::token::Token;
 use crate::runtime::secrets;
@@ -183,7 +183,7 @@ fn finish(files: &TlsFiles, config: &VmaConfig, certificate: &str, key: &str, au
         let remedy = "give all that `waybill pki issue` printed: the certificate, and the authority's behind it";
         failed("use the certificate", &error).with_remedy(remedy)
     })?;
-    put_all(files, certificate, key, Some(authority)).map_err(|why| failed("put the certificate down", &why))?;
+    put_first(files, certificate, key, authority).map_err(|why| failed("put the certificate down", &why))?;
     output::print(&format!(
         "{}: certificate of {:?}, until {}; the daemon renews it\nnext: start `waybill vma`; one that runs takes it up by itself\n",
         files.certificate.display(),

@@ -9,7 +9,7 @@ use async_io::{Async, Timer};
 use futures_rustls::client::TlsStream;
 use smol::future;
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Wanted};
 use super::port::News;
 use super::streams::{Carrier, expires, gives_way};
 use crate::config::{ProxyConfig, TlsFiles};
@@ -61,8 +61,9 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
     // The last failure that was told: a dead link says the same at every dial, and the calls that wait tell it too. Another
     // one is news, as where a reset is followed by the alert that it had swallowed.
     let mut told = String::new();
+    let mut papers = Papers { last: None, wanted: Wanted::Valid };
     loop {
-        let lived = match open(&target).await {
+        let lived = match open(&target, &mut papers).await {
             Err(error) => {
                 let why = format!("{} is not reached: {error}", target.origin.authority());
                 tell(&mut told, &berth, why);
@@ -102,7 +103,36 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                 stood.get().map(|since| clock.now().mono.since(since))
             }
         };
+        if lived.is_none() {
+            papers.turn();
+        }
         Timer::after(redial.wait_after(lived)).await;
+    }
+}
+
+/// What is shown.
+struct Papers {
+    /// What could be used at the last dial.
+    last: Option<Credentials>,
+    wanted: Wanted,
+}
+
+impl Papers {
+    fn take_up(&mut self, files: &TlsFiles) -> Result<&Credentials, String> {
+        match Credentials::read_after(self.last.as_ref(), files, self.wanted) {
+            Ok(there) => Ok(self.last.insert(there)),
+            // It stands in the log: whoever watches the files has told it.
+            Err(why) => self.last.as_ref().ok_or(why),
+        }
+    }
+
+    /// A dial came to nothing, perhaps because one of the two machines has the wrong time: the next one shows the other pair,
+    /// where there are two.
+    fn turn(&mut self) {
+        self.wanted = match self.wanted {
+            Wanted::Valid => Wanted::Newest,
+            Wanted::Newest => Wanted::Valid,
+        };
     }
 }
 
@@ -134,7 +164,10 @@ fn server(stream: &TlsStream<Fair<Async<TcpStream>>>) -> Option<Facts> {
 }
 
 /// One dial; answers as well when the certificate is valid that was shown.
-async fn open(target: &Target) -> Result<(TlsStream<Fair<Async<TcpStream>>>, Validity), CallError> {
+async fn open(
+    target: &Target,
+    papers: &mut Papers,
+) -> Result<(TlsStream<Fair<Async<TcpStream>>>, Validity), CallError> {
     let phase = Cell::new(Phase::Queue);
     let limit = async {
         Timer::after(DIAL_WITHIN).await;
@@ -142,7 +175,7 @@ async fn open(target: &Target) -> Result<(TlsStream<Fair<Async<TcpStream>>>, Val
     };
     let opened = async {
         let unusable = |why: String| CallError::new(Phase::Queue, why);
-        let credentials = Credentials::read(&target.files).map_err(unusable)?;
+        let credentials = papers.take_up(&target.files).map_err(unusable)?;
         let (expected, revoked) = (target.expected.clone(), target.revoked.clone());
         let trust = Trust::of_link(&credentials.authority, &credentials.own, expected, revoked);
         let trust = trust.map_err(|error| unusable(format!("{}: {error}", target.files.authority.display())))?;

@@ -56,12 +56,11 @@ struct Inside {
     out: Sender<&'static str>,
 }
 
-/// Makes a door of the files as they are now.
+/// Makes a door that shows these credentials.
 ///
 /// # Errors
-/// What is wrong with which file.
-pub fn door(listener: &TlsListener, judge: Judge) -> Result<Door, String> {
-    let credentials = Credentials::read(&listener.files)?;
+/// What is wrong with them.
+pub fn door(listener: &TlsListener, credentials: &Credentials, judge: Judge) -> Result<Door, String> {
     let entrance =
         Entrance { own: &credentials.own, authority: &credentials.authority, allow_tls12: listener.allow_tls12, judge };
     Door::new(entrance).map_err(|error| format!("{}: {error}", listener.files.authority.display()))

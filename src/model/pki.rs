@@ -48,6 +48,24 @@ pub struct IssuedCertificate {
     pub revoked_reason: Option<String>,
 }
 
+/// What is to be revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revocation {
+    /// All that somebody has, by their URI.
+    Owner(String),
+    /// One certificate, by its SHA-256.
+    Certificate(String),
+}
+
+/// What was revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// Whose it was, as a URI.
+    pub owner: String,
+    /// SHA-256 of each.
+    pub fingerprints: Vec<String>,
+}
+
 /// A token, as the authority keeps it: without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+
 use super::Oma;
 use super::books::{booked, entry, key};
 use super::event::Answer;
 use super::links::Revoked;
 use crate::config::TlsFiles;
 use crate::limits;
-use crate::link::credentials::Credentials;
+use crate::link::credentials::{Credentials, Wanted};
 use crate::link::shown::{Finding, Found};
 use crate::model::id::VmaName;
 use crate::model::peer::{Caller, Peer};
@@ -17,7 +19,7 @@ use crate::model::pki::{PkiEvent, Validity};
 use crate::model::time::Now;
 use crate::net::tls::{Facts, Own, is_only};
 use crate::pki::authority::{Authority, Issued};
-use crate::pki::{files, request, token};
+use crate::pki::{request, token};
 use crate::policy::renewal::is_enough;
 use crate::runtime::secrets;
 use crate::runtime::service::unreadable;
@@ -30,32 +32,43 @@ use crate::wire::problem::{Kind, Problem};
 const REFUSALS: u32 = 1000;
 
 impl Oma {
-    /// Lets those in at port 443 who may come in by the configuration, the files and the books as they are now.
-    pub(super) fn open_door(&mut self) -> Result<(), String> {
-        let opened = self.links.open_door(&self.config);
-        // Who is revoked stays out whatever has become of the files.
-        self.links.admit(&self.config, &self.books.revoked, self.books.enrols);
-        opened
-    }
-
-    /// Reads the books, and opens the door for the first time.
+    /// Reads the books, and opens port 443 for the first time.
     pub(super) fn open_books(&mut self, now: Now) -> Result<(), String> {
         self.read_books(now).map_err(|error| error.to_string())?;
         self.watch_shown(now);
-        self.open_door()
+        if let Some(listener) = &self.config.tls {
+            let credentials = Credentials::read(&listener.files, Wanted::Valid)?;
+            self.links.open_door(listener, &credentials)?;
+        }
+        self.admit();
+        Ok(())
+    }
+
+    /// Lets those in at port 443 who may come in by the configuration and the books as they are now.
+    fn admit(&self) {
+        self.links.admit(&self.config, &self.books.revoked, self.books.enrols);
+    }
+
+    /// Takes over what a new configuration says of certificates and of port 443.
+    pub(super) fn admit_anew(&mut self, now: Now) {
+        self.watch_shown(now);
+        if let Some(listener) = &self.config.tls {
+            self.shown.not_shown(&listener.files);
+        }
+        self.admit();
+        self.look_at_shown(now);
     }
 
     /// From now on the certificates of the configuration are kept valid, and the authority's own is watched.
-    pub(super) fn watch_shown(&mut self, now: Now) {
+    fn watch_shown(&mut self, now: Now) {
         let of_authority = self.config.pki.as_ref().map(|pki| Authority::files(&pki.folder));
         self.shown.watch(now.mono, self.config.shown().cloned().chain(of_authority));
     }
 
-    fn read_books(&mut self, now: Now) -> Result<bool, StoreError> {
+    fn read_books(&mut self, now: Now) -> Result<(), StoreError> {
         let store = self.ledger.store();
         let version = store.data_version()?;
-        let enrols = self.config.pki.is_some() && store.has_open_token(now.wall)?;
-        let mut is_new = enrols != self.books.enrols;
+        self.books.enrols = self.config.pki.is_some() && store.has_open_token(now.wall)?;
         if self.books.seen != Some(version) {
             let certificates = store.certificates()?;
             let revoked = certificates.iter().filter(|one| one.revoked_at.is_some());
@@ -63,55 +76,44 @@ impl Oma {
             self.books.seen = Some(version);
             self.books.issued = certificates.iter().filter_map(key).collect();
             if revoked != self.books.revoked {
-                is_new = true;
                 self.books.revoked = revoked;
                 self.clients = self.links.apply(&self.config, &self.books.revoked);
             }
         }
-        self.books.enrols = enrols;
-        Ok(is_new)
+        self.admit();
+        Ok(())
     }
 
     /// Once in an interval: what `waybill pki` did meanwhile holds, also for those who are in.
     pub(super) fn look_at_books(&mut self, now: Now) {
-        match self.read_books(now) {
-            Ok(true) => {
-                self.tell_door();
-            }
-            Ok(false) => {}
-            Err(error) => log::error!("{error}"),
+        if let Err(error) = self.read_books(now) {
+            log::error!("{error}");
         }
         let revoked = &self.books.revoked;
         self.links.show_out(|facts| revoked.contains_key(&facts.key).then_some("its certificate is revoked"));
     }
 
-    /// Opens the door anew; false where it stays as it was, and is tried again.
-    pub(super) fn tell_door(&mut self) -> bool {
-        let Err(why) = self.open_door() else { return true };
-        log::error!("port 443 stays as it was: {why}");
-        if let Some(listener) = &self.config.tls {
-            self.shown.not_shown(&listener.files);
-        }
-        false
-    }
-
     /// The certificates that this OMA shows: those of its own authority are renewed, all are warned about, and what lies in
     /// place of one that was shown is shown from now on.
     pub(super) fn look_at_shown(&mut self, now: Now) {
-        // By the signature and not by the books: a database that was lost must not end the links.
         let authority = self.config.pki.as_ref().map(|pki| Authority::files(&pki.folder).certificate);
+        let issued = &self.books.issued;
         let is_ours = |own: &Own| {
+            // A database that was lost must not end the links, and neither must an authority that follows another.
             let pem = || secrets::read_public(authority.as_ref()?, limits::AUTHORITY_BYTES).ok();
-            own.facts.peer == Some(Peer::Oma) && pem().is_some_and(|pem| own.is_signed_by(&pem).is_ok())
+            let is_signed = || pem().is_some_and(|pem| own.is_signed_by(&pem).is_ok());
+            own.facts.peer == Some(Peer::Oma) && (issued.contains(&own.facts.key) || is_signed())
         };
         for Finding { files, found } in self.shown.look(now, is_ours) {
             match found {
                 Found::New { news, believes_others } => {
-                    if self.tell_door() {
-                        log::info!("{news}");
-                        if believes_others {
-                            self.links.prove_anew(&files, &self.config);
-                        }
+                    let opened = self.open_door_with(&files);
+                    match opened {
+                        Ok(()) => log::info!("{news}"),
+                        Err(why) => log::error!("port 443 stays as it was: {why}"),
+                    }
+                    if believes_others {
+                        self.links.prove_anew(&files, &self.config);
                     }
                 }
                 Found::Due(old) => {
@@ -126,16 +128,33 @@ impl Oma {
         }
     }
 
+    /// Opens the door anew, where it shows what lies in these files.
+    fn open_door_with(&mut self, files: &TlsFiles) -> Result<(), String> {
+        let Some(listener) = self.config.tls.as_ref().filter(|listener| listener.files == *files) else {
+            return Ok(());
+        };
+        let Some(credentials) = self.shown.credentials(files) else { return Ok(()) };
+        self.links.open_door(listener, credentials)
+    }
+
     fn renew_own(&mut self, now: Now, files: &TlsFiles, old: &Facts) -> Result<Validity, String> {
         let pki = self.config.pki.as_ref().ok_or("there is no [pki]")?;
-        let present = Credentials::read(files)?;
+        let present = Credentials::read(files, Wanted::Valid)?;
+        if present.own.facts.fingerprint != old.fingerprint {
+            return Err("another one lies there by now".to_owned());
+        }
+        if self.has_renewed_enough(now, &Peer::Oma).map_err(|error| error.to_string())? {
+            return Err("it was renewed several times already, and is tried again later".to_owned());
+        }
         let authority = Authority::open(&pki.folder)?;
-        files::try_out(files)?;
         let made = request::make()?;
         let issued = authority.issue(&made.request, &Peer::Oma, &old.hosts, now.wall, pki.valid_for)?;
-        // First into the books: what does not stand there can be neither renewed nor revoked.
-        self.keep(now, &Peer::Oma, &issued, "renewed").map_err(|error| error.to_string())?;
-        present.renew(files, &issued.chain, &made.key)?;
+        let staged = present.stage_renewed(files, &issued.chain, &issued.facts.fingerprint, &made.key)?;
+        // First into the books: what does not stand there cannot be revoked.
+        let (certificate, entry) = booked(now.wall, &Peer::Oma, &issued, "renewed");
+        self.ledger.store_mut().keep_certificate(&certificate, &entry).map_err(|error| error.to_string())?;
+        self.books.issued.insert(issued.facts.key);
+        staged.settle()?;
         Ok(issued.facts.validity)
     }
 
@@ -158,8 +177,8 @@ impl Oma {
         let Some((owner, issued, message)) = made else { return Err(self.refuse_enrolment(now, "nothing was issued")) };
         log::info!("enrolled: {message}");
         // The token is used up, so that the door for applicants may close.
-        if matches!(self.read_books(now), Ok(true)) {
-            self.tell_door();
+        if let Err(error) = self.read_books(now) {
+            log::error!("{error}");
         }
         Ok(answer(&authority, &owner, issued))
     }
@@ -177,14 +196,12 @@ impl Oma {
             return Err(refuse("only a VMA's own certificate is renewed"));
         };
         // What was revoked since the last look must not outlive it by a new certificate.
-        if self.read_books(now).map_err(|error| unreadable(&error))? {
-            self.tell_door();
-        }
+        self.read_books(now).map_err(|error| unreadable(&error))?;
         if self.books.revoked.contains_key(key) {
             return Err(refuse("the certificate is revoked"));
         }
         let owner = Peer::Vma(vma);
-        if self.has_renewed_enough(now, &owner)? {
+        if self.has_renewed_enough(now, &owner).map_err(|error| unreadable(&error))? {
             return Err(refuse("this VMA has renewed its certificate several times already: try again later"));
         }
         let authority = self.authority()?;
@@ -193,7 +210,13 @@ impl Oma {
         }
         let issued = authority.issue(&asked.request, &owner, &[], now.wall, self.valid_for());
         let issued = issued.map_err(|why| self.refuse_enrolment(now, &why))?;
-        self.keep(now, &owner, &issued, "renewed").map_err(|error| unreadable(&error))?;
+        let (certificate, entry) = booked(now.wall, &owner, &issued, "renewed");
+        let kept = self.ledger.store_mut().keep_renewed(&HEXLOWER.encode(key), &certificate, &entry);
+        if !kept.map_err(|error| unreadable(&error))? {
+            return Err(refuse("the certificate is revoked"));
+        }
+        self.books.issued.insert(issued.facts.key);
+        log::info!("renewed: {}", entry.message);
         Ok(answer(&authority, &owner, issued))
     }
 
@@ -203,19 +226,11 @@ impl Oma {
         self.config.shown().all(|files| believed(files).is_ok_and(|pem| is_only(&pem, &authority.fingerprint)))
     }
 
-    fn has_renewed_enough(&self, now: Now, owner: &Peer) -> Result<bool, Problem> {
-        let certificates = self.ledger.store().certificates().map_err(|error| unreadable(&error))?;
+    fn has_renewed_enough(&self, now: Now, owner: &Peer) -> Result<bool, StoreError> {
+        let certificates = self.ledger.store().certificates()?;
         let uri = owner.uri();
         let theirs = certificates.iter().filter(|one| Some(&one.owner) == uri.as_ref());
         Ok(is_enough(theirs.map(|one| Validity { from: one.issued_at, until: one.not_after }), now.wall))
-    }
-
-    fn keep(&mut self, now: Now, owner: &Peer, issued: &Issued, event: &'static str) -> Result<(), StoreError> {
-        let (certificate, entry) = booked(now.wall, owner, issued, event);
-        self.ledger.store_mut().keep_certificate(&certificate, &entry)?;
-        self.books.issued.insert(issued.facts.key);
-        log::info!("{}: {}", entry.event, entry.message);
-        Ok(())
     }
 
     fn refuse_enrolment(&mut self, now: Now, why: &str) -> Problem {

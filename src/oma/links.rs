@@ -12,7 +12,8 @@ use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::event::Event;
-use crate::config::{OmaConfig, TlsFiles, VmaEntry, VmaWay};
+use crate::config::{OmaConfig, TlsFiles, TlsListener, VmaEntry, VmaWay};
+use crate::link::credentials::Credentials;
 use crate::link::dialler::{Target, keep_up};
 use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
@@ -142,17 +143,16 @@ impl Links {
         }
     }
 
-    /// Opens port 443, or the door anew with the files as they are now.
+    /// Opens port 443, or its door anew, with these credentials.
     ///
     /// # Errors
-    /// What is wrong with which file; then the door stays as it was.
-    pub(super) fn open_door(&mut self, config: &OmaConfig) -> Result<(), String> {
-        let Some(listener) = &config.tls else { return Ok(()) };
+    /// What is wrong with them; then the door stays as it was.
+    pub(super) fn open_door(&mut self, listener: &TlsListener, credentials: &Credentials) -> Result<(), String> {
         let guests = Arc::clone(&self.guests);
         let judge = Arc::new(move |peer: &Peer, key: &[u8; 32]| {
             guests.lock().unwrap_or_else(PoisonError::into_inner).judge(peer, key)
         });
-        let door = door(listener, judge)?;
+        let door = door(listener, credentials, judge)?;
         match &self.house {
             Some(house) => house.replace_door(door),
             None => {

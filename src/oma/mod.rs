@@ -243,8 +243,7 @@ impl Oma {
         self.clients = self.links.apply(&config, &self.books.revoked);
         self.fleet.reconfigure(settings(&config, seed()), now);
         self.config = config;
-        self.watch_shown(now);
-        self.tell_door();
+        self.admit_anew(now);
         log::info!("configuration reloaded: {} VMAs", self.config.vmas.len());
     }
 

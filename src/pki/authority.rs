@@ -15,6 +15,7 @@ use super::files::{Readable, put};
 use crate::config::TlsFiles;
 use crate::limits;
 use crate::model::peer::Peer;
+use crate::model::pki::Validity;
 use crate::model::time::Wall;
 use crate::net::tls::{Facts, Own};
 use crate::runtime::secrets;
@@ -32,6 +33,8 @@ pub struct Authority {
     pub certificate: String,
     /// SHA-256 of its certificate.
     pub fingerprint: [u8; 32],
+    /// When it is valid.
+    validity: Validity,
 }
 
 /// What was issued.
@@ -68,7 +71,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "waybill authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        (params.not_before, params.not_after) = validity(now, AUTHORITY_VALID)?;
+        (params.not_before, params.not_after) = times(now, AUTHORITY_VALID)?;
         let certificate = params.self_signed(&key).map_err(failed)?;
         put(&key_file, &key.serialize_pem(), Readable::ByOwner)?;
         put(&certificate_file, &certificate.pem(), Readable::ByAll)?;
@@ -90,14 +93,15 @@ impl Authority {
         let failed = |error: rcgen::Error| format!("{}: {error}", certificate_file.display());
         let key = KeyPair::from_pem(&text(key.expose())?).map_err(failed)?;
         let issuer = Issuer::from_ca_cert_pem(&certificate, key).map_err(failed)?;
-        Ok(Self { issuer, certificate, fingerprint: own.facts.fingerprint })
+        let Facts { fingerprint, validity, .. } = own.facts;
+        Ok(Self { issuer, certificate, fingerprint, validity })
     }
 
     /// Signs a request for somebody. Of the request only the key counts; `hosts` are DNS names and addresses under which
     /// it is dialled.
     ///
     /// # Errors
-    /// Where the request is none, or does not prove to have its key.
+    /// Where the request is none, or does not prove to have its key, or the clock is at a time when there was no authority.
     pub fn issue(
         &self,
         request: &str,
@@ -106,6 +110,10 @@ impl Authority {
         now: Wall,
         valid_for: Duration,
     ) -> Result<Issued, String> {
+        if now < self.validity.from {
+            let from = self.validity.from;
+            return Err(format!("this machine's clock says {now}, and its authority began at {from}: set the clock"));
+        }
         let mut asked = read_request(request)?;
         let failed = |error: rcgen::Error| format!("cannot make a certificate: {error}");
         let mut params = CertificateParams::default();
@@ -123,7 +131,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         params.serial_number = Some(serial()?);
-        (params.not_before, params.not_after) = validity(now, valid_for)?;
+        (params.not_before, params.not_after) = times(now, valid_for)?;
         asked.params = params;
         let certificate = asked.signed_by(&self.issuer).map_err(failed)?;
         let facts = Facts::read(certificate.der()).ok_or("the certificate that was made cannot be read")?;
@@ -144,9 +152,41 @@ fn serial() -> Result<SerialNumber, String> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn validity(now: Wall, valid_for: Duration) -> Result<(OffsetDateTime, OffsetDateTime), String> {
+fn times(now: Wall, valid_for: Duration) -> Result<(OffsetDateTime, OffsetDateTime), String> {
     let now = now.unix_millis().div_euclid(1000);
     let (back, ahead) = (CLOCK_ERROR.min(valid_for / 2).as_secs(), valid_for.as_secs());
     let at = |seconds: i64| OffsetDateTime::from_unix_timestamp(seconds).map_err(|error| error.to_string());
-    Ok((at(now.saturating_sub_unsigned(back))?, at(now.saturating_add_unsigned(ahead))?))
+    // Before 1970 verifiers have no time.
+    Ok((at(now.saturating_sub_unsigned(back).max(0))?, at(now.saturating_add_unsigned(ahead))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::request;
+
+    #[test]
+    fn before_its_own_time_an_authority_signs_nothing_and_no_time_begins_before_1970() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let at = Wall::from_unix_millis;
+        let folder = tempfile::tempdir().expect("a folder");
+        let authority = Authority::init(folder.path(), at(10 * 86_400_000)).expect("an authority");
+        let made = request::make().expect("a key");
+        let issue = |authority: &Authority, now| authority.issue(&made.request, &Peer::Oma, &[], now, MINUTE);
+        let refused = issue(&authority, at(8_000)).expect_err("there was none");
+        assert_eq!(
+            refused,
+            "this machine's clock says 1970-01-01T00:00:08.000Z, and its authority began at 1970-01-10T00:00:00.000Z: set the clock"
+        );
+        let issued = issue(&authority, at(10 * 86_400_000)).expect("signed");
+        assert_eq!(issued.facts.validity.from, at(10 * 86_400_000 - 30_000));
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Authority::init(folder.path(), at(8_000)).expect("an authority");
+        let chain = issue(&first, at(8_000)).expect("signed").chain;
+        let own = Own::read(chain.as_bytes(), made.key.as_bytes()).expect("a pair");
+        assert_eq!(own.facts.validity.from, at(0));
+        own.is_signed_by(first.certificate.as_bytes()).expect("it is");
+        own.is_issued_by(first.certificate.as_bytes()).expect_err("its time is over");
+    }
 }

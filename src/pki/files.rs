@@ -7,6 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::config::TlsFiles;
 
+/// What a kept certificate begins with, before the fingerprint of the one that took its place.
+const REPLACED_BY: &str = "replaced by ";
+
+/// Bytes that are tried out for each file: more than any has.
+const LARGEST: usize = 8192;
+
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readable {
@@ -22,47 +28,14 @@ pub enum Readable {
 /// # Errors
 /// What is wrong, with the file's name; then it is as it was.
 pub fn put(file: &Path, text: &str, readable: Readable) -> Result<(), String> {
-    let stage = stage(file, text, readable).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    settle(&stage, file).map_err(|error| format!("cannot write {}: {error}", file.display()))
+    Staged::write([(file.to_owned(), text.to_owned(), readable)])?.settle()
 }
 
-/// Puts certificate and key down together, with the authority where it is new here: all are written before the first takes
-/// its place, so that a full disk leaves the old ones. A renewal leaves the file of the authority alone, in which others may
-/// stand besides; who comes with an authority begins anew.
+/// Puts certificate, key and authority down together for somebody who begins with them: nothing is kept to go back to.
 ///
 /// # Errors
 /// What is wrong, with the file's name.
-pub fn put_all(files: &TlsFiles, certificate: &str, key: &str, authority: Option<&str>) -> Result<(), String> {
-    if authority.is_some() {
-        forget(files)?;
-    }
-    let authority = authority.map(|authority| (&files.authority, authority, Readable::ByAll));
-    let own = [(&files.key, key, Readable::ByOwner), (&files.certificate, certificate, Readable::ByAll)];
-    let failed = |file: &Path, error: io::Error| format!("cannot write {}: {error}", file.display());
-    let mut stages = Vec::new();
-    for (file, text, readable) in authority.into_iter().chain(own) {
-        stages.push((stage(file, text, readable).map_err(|error| failed(file, error))?, file));
-    }
-    for (stage, file) in stages {
-        settle(&stage, file).map_err(|error| failed(file, error))?;
-    }
-    Ok(())
-}
-
-/// Keeps what lies in the files beside them, before another pair takes its place.
-///
-/// # Errors
-/// What is wrong, with the file's name.
-pub fn keep(files: &TlsFiles) -> Result<(), String> {
-    for (file, readable) in [(&files.key, Readable::ByOwner), (&files.certificate, Readable::ByAll)] {
-        let text = fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        put(&replaced(file), &text, readable)?;
-    }
-    Ok(())
-}
-
-/// Forgets what was kept: it is nothing to go back to for somebody who enrols.
-fn forget(files: &TlsFiles) -> Result<(), String> {
+pub fn put_first(files: &TlsFiles, certificate: &str, key: &str, authority: &str) -> Result<(), String> {
     for file in [replaced(&files.certificate), replaced(&files.key)] {
         match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -71,19 +44,106 @@ fn forget(files: &TlsFiles) -> Result<(), String> {
             _ => {}
         }
     }
-    Ok(())
+    Staged::write([
+        (files.authority.clone(), authority.to_owned(), Readable::ByAll),
+        (files.key.clone(), key.to_owned(), Readable::ByOwner),
+        (files.certificate.clone(), certificate.to_owned(), Readable::ByAll),
+    ])?
+    .settle()
 }
 
-/// That a new pair could be put down, before anybody makes one.
+/// Writes a renewed pair beside the files, and what it replaces, which is named as that of the new one. The file of the
+/// authority is left alone, in which others may stand besides.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn stage_renewed(files: &TlsFiles, renewed: &Renewed<'_>) -> Result<Staged, String> {
+    let read =
+        |file: &Path| fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()));
+    let [from_certificate, from_key] =
+        [&files.certificate, &files.key].map(|file| if renewed.keeps_kept { replaced(file) } else { file.clone() });
+    let before = read(&from_certificate)?;
+    let before = before.find("-----BEGIN").map_or("", |at| &before[at..]);
+    Staged::write([
+        (replaced(&files.key), read(&from_key)?, Readable::ByOwner),
+        (replaced(&files.certificate), format!("{REPLACED_BY}{}\n{before}", renewed.fingerprint), Readable::ByAll),
+        (files.key.clone(), renewed.key.to_owned(), Readable::ByOwner),
+        (files.certificate.clone(), renewed.certificate.to_owned(), Readable::ByAll),
+    ])
+}
+
+/// That a renewed pair could be put down, before anybody makes one.
 ///
 /// # Errors
 /// What is wrong, with the file's name.
 pub fn try_out(files: &TlsFiles) -> Result<(), String> {
-    for file in [&files.key, &files.certificate] {
-        let tried = stage(file, "", Readable::ByOwner).and_then(fs::remove_file);
-        tried.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    let space = "\n".repeat(LARGEST);
+    let names = [&files.certificate, &files.key].into_iter().flat_map(|file| [file.clone(), replaced(file)]);
+    Staged::write(names.map(|file| (file, space.clone(), Readable::ByOwner))).map(drop)
+}
+
+/// Whether a kept certificate is what the one of that fingerprint (64 hexadecimal digits) has replaced.
+pub fn is_replaced_by(kept: &[u8], fingerprint: &str) -> bool {
+    let line = kept.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_prefix(REPLACED_BY.as_bytes()) == Some(fingerprint.as_bytes())
+}
+
+/// A pair that takes the place of another.
+pub struct Renewed<'r> {
+    /// The new certificate and those behind it, PEM.
+    pub certificate: &'r str,
+    /// SHA-256 of the new certificate, 64 hexadecimal digits.
+    pub fingerprint: &'r str,
+    /// Its key, PEM.
+    pub key: &'r str,
+    /// What was kept before is kept again, and not what lies in the files.
+    pub keeps_kept: bool,
+}
+
+/// Files that are written beside those whose places they will take, so that a full disk leaves these as they are. Who drops
+/// them has changed his mind.
+pub struct Staged {
+    stages: Vec<Stage>,
+}
+
+struct Stage {
+    file: PathBuf,
+    text: String,
+}
+
+impl Staged {
+    fn write(all: impl IntoIterator<Item = (PathBuf, String, Readable)>) -> Result<Self, String> {
+        let mut staged = Self { stages: Vec::new() };
+        for (file, text, readable) in all {
+            let written = stage(&file, &text, readable);
+            staged.stages.push(Stage { file, text });
+            if let (Err(error), Some(stage)) = (written, staged.stages.last()) {
+                return Err(format!("cannot write {}: {error}", stage.file.display()));
+            }
+        }
+        Ok(staged)
     }
-    Ok(())
+
+    /// Puts them into their places, one after the other.
+    ///
+    /// # Errors
+    /// What is wrong, with the file's name. What waits then is left: a certificate whose key has its place already is put
+    /// into its own by whoever reads them next.
+    pub fn settle(mut self) -> Result<(), String> {
+        for Stage { file, text } in std::mem::take(&mut self.stages) {
+            settle(&file, &text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        for stage in &self.stages {
+            // It may not have come so far.
+            fs::remove_file(waiting(&stage.file)).ok();
+        }
+    }
 }
 
 /// The folder of a file, whose path may be relative.
@@ -111,7 +171,7 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn stage(file: &Path, text: &str, readable: Readable) -> io::Result<PathBuf> {
+fn stage(file: &Path, text: &str, readable: Readable) -> io::Result<()> {
     let folder = folder_of(file);
     fs::create_dir_all(folder)?;
     let stage = waiting(file);
@@ -132,12 +192,15 @@ fn stage(file: &Path, text: &str, readable: Readable) -> io::Result<PathBuf> {
     if own.uid() == 0 && (own.uid(), own.gid()) != (about.uid(), about.gid()) {
         chown(&stage, Some(about.uid()), Some(about.gid()))?;
     }
-    opened.sync_all()?;
-    Ok(stage)
+    opened.sync_all()
 }
 
-fn settle(stage: &Path, file: &Path) -> io::Result<()> {
-    fs::rename(stage, file)?;
+fn settle(file: &Path, text: &str) -> io::Result<()> {
+    match fs::rename(waiting(file), file) {
+        // A daemon that looked in between has done it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::read(file)? == text.as_bytes() => {}
+        renamed => renamed?,
+    }
     // The name is on the disk with the folder.
     File::open(folder_of(file))?.sync_all()
 }

@@ -43,19 +43,26 @@ impl Steadiness {
         Self { last: now, since: now.mono }
     }
 
-    /// Looks at it.
-    pub fn see(&mut self, now: Now) {
+    /// Looks at it; tells whether somebody has set it since the last look.
+    pub fn see(&mut self, now: Now) -> bool {
         let by_mono = i128::from(now.mono.as_millis()) - i128::from(self.last.mono.as_millis());
         let by_wall = i128::from(now.wall.unix_millis()) - i128::from(self.last.wall.unix_millis());
-        if by_wall.abs_diff(by_mono) > SLEW.as_millis() {
+        let was_set = by_wall.abs_diff(by_mono) > SLEW.as_millis();
+        if was_set {
             self.since = now.mono;
         }
         self.last = now;
+        was_set
     }
 
     /// For how long nobody has set it.
     fn steady_for(&self) -> Duration {
         self.last.mono.since(self.since)
+    }
+
+    /// What is left of a pause; nothing where the clock by which it was made was set since.
+    fn left_of(&self, pause: Pause) -> Duration {
+        if self.since > pause.from { Duration::ZERO } else { pause.until.since(self.last.mono) }
     }
 }
 
@@ -68,12 +75,26 @@ pub enum Duty {
     Warn(String),
 }
 
+/// A time in which nothing is done.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    from: Mono,
+    until: Mono,
+}
+
+impl Pause {
+    fn of(now: Mono, length: Duration) -> Self {
+        Self { from: now, until: now + length }
+    }
+}
+
 /// The upkeep of one certificate.
 #[derive(Debug, Clone)]
 pub struct Upkeep {
-    /// No renewal begins earlier.
-    renews_from: Mono,
-    warns_from: Mono,
+    /// No renewal begins within it.
+    rest: Pause,
+    /// Nobody is warned within it.
+    silence: Pause,
     is_renewing: bool,
     /// The last renewal came to nothing.
     has_failed: bool,
@@ -82,11 +103,13 @@ pub struct Upkeep {
 impl Upkeep {
     /// Of a certificate that was seen for the first time.
     pub fn new(now: Mono) -> Self {
-        Self { renews_from: now, warns_from: now, is_renewing: false, has_failed: false }
+        let none = Pause::of(now, Duration::ZERO);
+        Self { rest: none, silence: none, is_renewing: false, has_failed: false }
     }
 
     /// What is due now. A certificate that renews itself does so when a third of its time is left, and is warned about only
-    /// where that has failed, or has not happened for long; any other is warned about 30 days ahead, once a day.
+    /// where that has failed, or has not happened for long; any other is warned about 30 days ahead, once a day. `clock` has
+    /// seen this moment.
     pub fn due(&mut self, now: Now, clock: &Steadiness, validity: Validity, renews_itself: bool) -> Vec<Duty> {
         let left = validity.left(now.wall);
         let mut duties = Vec::new();
@@ -99,8 +122,8 @@ impl Upkeep {
             (true, true) => WARN_AHEAD.min(validity.length() / 3),
             (true, false) => WARN_AHEAD.min(validity.length() / 6),
         };
-        if left <= warns_at && self.warns_from <= now.mono {
-            self.warns_from = now.mono + WARN_EVERY;
+        if left <= warns_at && clock.left_of(self.silence).is_zero() {
+            self.silence = Pause::of(now.mono, WARN_EVERY);
             duties.push(Duty::Warn(if left.is_zero() {
                 "has expired".to_owned()
             } else {
@@ -111,10 +134,12 @@ impl Upkeep {
     }
 
     /// It was renewed, and is valid so now. It rests for a while whatever it says: clocks of the two appliances may differ
-    /// by more than its time, so that it may look as if it were due at once.
+    /// by more than its time, so that it may look as if it were due at once. One that is not valid yet by this machine's clock
+    /// rests for a day, because the next would be no better.
     pub fn renewed(&mut self, now: Now, validity: Validity) {
         (self.is_renewing, self.has_failed) = (false, false);
-        self.renews_from = now.mono + (validity.length() / 3).min(RETRIES.1);
+        let rest = if now.wall < validity.from { RENEWALS_PER } else { RETRIES.1 };
+        self.rest = Pause::of(now.mono, rest.min(validity.length() / 3));
     }
 
     /// It could not be renewed.
@@ -122,7 +147,7 @@ impl Upkeep {
         (self.is_renewing, self.has_failed) = (false, true);
         let (left, (shortest, longest)) = (validity.left(now.wall), RETRIES);
         let pause = if left.is_zero() { RETRY_EXPIRED } else { (left / 20).clamp(shortest, longest) };
-        self.renews_from = now.mono + pause;
+        self.rest = Pause::of(now.mono, pause);
     }
 
     /// How long until a renewal is due. One that stays not valid yet was made while a clock was ahead, and would be refused
@@ -132,7 +157,7 @@ impl Upkeep {
         let early = if now.wall < validity.from { Duration::ZERO } else { left.saturating_sub(length / 3) };
         // Short times do not wait so long; but what has ended by a clock that is ahead does.
         let settles = SETTLES_WITHIN.min(length / 12).min(if left.is_zero() { Duration::MAX } else { left / 2 });
-        early.max(self.renews_from.since(now.mono)).max(settles.saturating_sub(clock.steady_for()))
+        early.max(clock.left_of(self.rest)).max(settles.saturating_sub(clock.steady_for()))
     }
 }
 
@@ -219,11 +244,20 @@ mod tests {
     fn a_certificate_that_was_made_while_the_clock_was_ahead_is_replaced_when_the_clock_is_right() {
         let (mut upkeep, ahead) =
             (Upkeep::new(at(0).mono), Validity { from: at(100 * DAY).wall, until: at(190 * DAY).wall });
+        // By the OMA's clock, and ours is right.
         upkeep.renewed(at(0), ahead);
-        assert_eq!(due(&mut upkeep, 3599, ahead, true), []);
-        assert_eq!(due(&mut upkeep, 3600, ahead, true), [Duty::Renew]);
-        upkeep.renewed(at(3600), days(90));
-        assert_eq!(renews_in(&upkeep, 3600, days(90)), Duration::from_secs(60 * DAY - 3600));
+        assert_eq!(due(&mut upkeep, DAY - 1, ahead, true), []);
+        assert_eq!(due(&mut upkeep, DAY, ahead, true), [Duty::Renew]);
+        upkeep.renewed(at(DAY), days(90));
+        assert_eq!(renews_in(&upkeep, DAY, days(90)), Duration::from_secs(59 * DAY));
+        // By our own, which is set right: what was to be waited for by it is over.
+        let now = Now { mono: at(60).mono, wall: at(100 * DAY).wall };
+        let mut clock = Steadiness::new(Now { mono: at(0).mono, wall: at(100 * DAY - 60).wall });
+        let mut upkeep = Upkeep::new(at(0).mono);
+        assert!(!clock.see(now));
+        upkeep.renewed(now, ahead);
+        assert!(clock.see(at(70)));
+        assert_eq!(upkeep.renews_in(at(70), &clock, ahead), Duration::from_secs(600));
     }
 
     #[test]

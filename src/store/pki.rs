@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::StoreError;
 use super::read::Queries;
 use super::writer::{Durability, Store};
-use crate::model::pki::{IssuedCertificate, PkiEvent, Token, TokenRefusal};
+use crate::model::pki::{IssuedCertificate, PkiEvent, Revocation, Revoked, Token, TokenRefusal};
 use crate::model::time::Wall;
 
 impl Store {
@@ -75,25 +75,54 @@ impl Store {
         })
     }
 
-    /// Revokes certificates that are not revoked yet, and the open tokens of their owner; tells how many certificates.
+    /// Keeps a certificate that was issued to whoever has that key (SHA-256 of it, 64 hexadecimal digits), unless the key is
+    /// revoked by then; tells whether it was kept.
     ///
     /// Errors: as [`Store::commit`].
-    pub fn revoke(&mut self, fingerprints: &[String], reason: &str, entry: &PkiEvent) -> Result<usize, StoreError> {
+    pub fn keep_renewed(
+        &mut self,
+        key_sha256: &str,
+        issued: &IssuedCertificate,
+        entry: &PkiEvent,
+    ) -> Result<bool, StoreError> {
+        self.book("keep a certificate in", |conn| {
+            let select = "SELECT EXISTS (SELECT 1 FROM certificates WHERE key_sha256 = ?1 AND revoked_at IS NOT NULL)";
+            if conn.query_row(select, [key_sha256], |row| row.get(0))? {
+                return Ok(false);
+            }
+            keep(conn, issued)?;
+            note(conn, entry)?;
+            Ok(true)
+        })
+    }
+
+    /// Revokes what is valid of somebody, or one certificate, with the open tokens of the owner; tells whose and which, and
+    /// none where nothing is. What they are is looked up in the same transaction: nobody renews out of it.
+    ///
+    /// Errors: as [`Store::commit`].
+    pub fn revoke(&mut self, meant: &Revocation, at: Wall, reason: &str) -> Result<Option<Revoked>, StoreError> {
+        let (column, value) = match meant {
+            Revocation::Owner(uri) => ("owner", uri),
+            Revocation::Certificate(fingerprint) => ("fingerprint", fingerprint),
+        };
+        let now = at.to_string();
+        let update = format!(
+            "UPDATE certificates SET revoked_at = ?2, revoked_reason = ?3
+             WHERE {column} = ?1 AND revoked_at IS NULL AND not_after > ?2 RETURNING owner, fingerprint"
+        );
         self.book("revoke a certificate in", |conn| {
-            let mut count = 0;
-            for fingerprint in fingerprints {
-                count += conn.execute(
-                    "UPDATE certificates SET revoked_at = ?2, revoked_reason = ?3 WHERE fingerprint = ?1 AND revoked_at IS NULL",
-                    params![fingerprint, entry.at.to_string(), reason],
-                )?;
-            }
-            if count > 0 {
-                // An invitation that is still open would bring them back.
-                let close = "UPDATE enrolment_tokens SET expires_at = ?2 WHERE owner = ?1 AND used_at IS NULL AND expires_at > ?2";
-                conn.execute(close, params![entry.owner, entry.at.to_string()])?;
-                note(conn, entry)?;
-            }
-            Ok(count)
+            let mut statement = conn.prepare(&update)?;
+            let rows = statement.query_map(params![value, now, reason], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+            let Some((owner, _)) = rows.first().cloned() else { return Ok(None) };
+            let fingerprints: Vec<String> = rows.into_iter().map(|(_, fingerprint)| fingerprint).collect();
+            // An invitation that is still open would bring them back.
+            let close =
+                "UPDATE enrolment_tokens SET expires_at = ?2 WHERE owner = ?1 AND used_at IS NULL AND expires_at > ?2";
+            conn.execute(close, params![owner, now])?;
+            let message = format!("revoked: {reason}; SHA-256 {}", fingerprints.join(", "));
+            note(conn, &PkiEvent { at, event: "revoked", owner: owner.clone(), message })?;
+            Ok(Some(Revoked { owner, fingerprints }))
         })
     }
 
@@ -159,5 +188,48 @@ impl Queries {
             let select = "SELECT EXISTS (SELECT 1 FROM enrolment_tokens WHERE used_at IS NULL AND expires_at > ?1)";
             conn.query_row(select, [now.to_string()], |row| row.get(0))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f47_nobody_renews_out_of_a_revocation() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = Store::open(&folder.path().join("oma.db")).expect("a database");
+        let at = Wall::from_unix_millis;
+        let certificate = |name: &str, owner: &str, until: i64| IssuedCertificate {
+            fingerprint: name.repeat(64),
+            key_sha256: name.repeat(64),
+            owner: owner.to_owned(),
+            issued_at: at(0),
+            not_after: at(until),
+            revoked_at: None,
+            revoked_reason: None,
+        };
+        let entry =
+            |owner: &str| PkiEvent { at: at(0), event: "renewed", owner: owner.to_owned(), message: String::new() };
+        let (a, b) = ("urn:waybill:vma:a", "urn:waybill:vma:b");
+        for (name, owner, until) in [("1", a, 100), ("2", a, 900), ("3", b, 900)] {
+            store.keep_certificate(&certificate(name, owner, until), &entry(owner)).expect("kept");
+        }
+        // What is renewed before the revocation belongs to it.
+        let renewed = store.keep_renewed(&"2".repeat(64), &certificate("4", a, 900), &entry(a));
+        assert!(renewed.expect("writable"));
+        let meant = Revocation::Owner(a.to_owned());
+        let revoked = store.revoke(&meant, at(500), "stolen").expect("writable").expect("there are some");
+        assert_eq!((revoked.owner.as_str(), revoked.fingerprints), (a, vec!["2".repeat(64), "4".repeat(64)]));
+        assert_eq!(store.revoke(&meant, at(501), "stolen").expect("writable"), None, "only once");
+        for (key, owner, is_kept) in [("2", a, false), ("4", a, false), ("3", b, true)] {
+            let renewed = store.keep_renewed(&key.repeat(64), &certificate("5", owner, 900), &entry(owner));
+            assert_eq!(renewed.expect("writable"), is_kept, "{key}");
+        }
+        let states: Vec<bool> =
+            store.certificates().expect("readable").iter().map(|one| one.revoked_at.is_some()).collect();
+        assert_eq!(states, [false, true, false, true, false]);
+        let one = store.revoke(&Revocation::Certificate("5".repeat(64)), at(502), "lost").expect("writable");
+        assert_eq!(one.expect("it is").owner, b);
     }
 }

@@ -25,6 +25,7 @@ use crate::config::VmaConfig;
 use crate::exit::{Exit, Failure};
 use crate::limits;
 use crate::link::News;
+use crate::link::credentials::{Credentials, Wanted};
 use crate::link::shown::Shown;
 use crate::model::id::JobId;
 use crate::model::job::SyncKind;
@@ -214,8 +215,6 @@ impl Vma {
                 "name, database, listen and the listen of [tls] and [changeid_spool] are taken over at the next start only"
             );
         }
-        self.shown.watch(now.mono, config.shown().cloned());
-        self.apply_links(&config);
         self.redirect_spool(config.changeid_spool);
         if let Some(planner) = &mut self.planner {
             planner.redirect(config.vcenter.clone());
@@ -230,17 +229,7 @@ impl Vma {
             tunnel: config.tunnel,
             ..self.config.clone()
         };
-    }
-
-    /// Links and port 443 as a configuration and its files want them from now on; false where the port stays as it was, and
-    /// is tried again.
-    fn apply_links(&mut self, config: &VmaConfig) -> bool {
-        let Some(Err(why)) = self.uplink.as_mut().map(|uplink| uplink.apply(config)) else { return true };
-        log::error!("port 443 stays as it was: {why}");
-        if let Some(listener) = &config.tls {
-            self.shown.not_shown(&listener.files);
-        }
-        false
+        self.admit_anew(now);
     }
 
     fn link_changed(&mut self, news: &News) {
@@ -399,7 +388,12 @@ pub async fn run(
     let (events, inbox) = smol::channel::bounded(limits::EVENTS_PER_WAKEUP);
     let reloading = start(&executor, forward(reloads, events.clone(), |config| Event::Reloaded(Box::new(config))));
     let mut uplink = Uplink::new(executor.clone(), events.clone(), vma.berth.clone());
-    uplink.apply(&vma.config).map_err(|why| certificate_failure(&why))?;
+    uplink.apply(&vma.config);
+    if let Some(listener) = &vma.config.tls {
+        let credentials = Credentials::read(&listener.files, Wanted::Valid);
+        let opened = credentials.and_then(|credentials| uplink.open_door(listener, &credentials));
+        opened.map_err(|why| certificate_failure(&why))?;
+    }
     let at_443 = uplink.serve(secured);
     vma.uplink = Some(uplink);
     vma.shown.watch(clock.now().mono, vma.config.shown().cloned());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Vma;
 use super::event::Event;
 use crate::config::TlsFiles;
-use crate::link::credentials::Credentials;
+use crate::link::credentials::{Credentials, Wanted};
 use crate::link::shown::{Finding, Found};
 use crate::model::peer::Peer;
 use crate::model::pki::{PkiEvent, Validity};
@@ -28,11 +28,12 @@ impl Vma {
         for Finding { files, found } in self.shown.look(now, |own| matches!(own.facts.peer, Some(Peer::Vma(_)))) {
             match found {
                 Found::New { news, believes_others } => {
-                    if self.apply_links(&self.config.clone()) {
-                        log::info!("{news}");
-                        if let Some(session) = self.berth.session().filter(|_| believes_others) {
-                            session.close("the VMA's file of authorities has changed");
-                        }
+                    match self.open_door_with(&files) {
+                        Ok(()) => log::info!("{news}"),
+                        Err(why) => log::error!("port 443 stays as it was: {why}"),
+                    }
+                    if let Some(session) = self.berth.session().filter(|_| believes_others) {
+                        session.close("the VMA's file of authorities has changed");
                     }
                 }
                 Found::Due(old) => {
@@ -55,6 +56,28 @@ impl Vma {
                 }
             }
         }
+    }
+
+    /// Opens the door anew, where it shows what lies in these files.
+    fn open_door_with(&mut self, files: &TlsFiles) -> Result<(), String> {
+        let Some(uplink) = &mut self.uplink else { return Ok(()) };
+        let Some(listener) = self.config.tls.as_ref().filter(|listener| listener.files == *files) else {
+            return Ok(());
+        };
+        let Some(credentials) = self.shown.credentials(files) else { return Ok(()) };
+        uplink.open_door(listener, credentials)
+    }
+
+    /// Takes over what a new configuration says of the link.
+    pub(super) fn admit_anew(&mut self, now: Now) {
+        self.shown.watch(now.mono, self.config.shown().cloned());
+        if let Some(listener) = &self.config.tls {
+            self.shown.not_shown(&listener.files);
+        }
+        if let Some(uplink) = &mut self.uplink {
+            uplink.apply(&self.config);
+        }
+        self.look_at_shown(now);
     }
 
     /// How a renewal has ended.
@@ -85,14 +108,13 @@ async fn renew(link: Berth, files: &TlsFiles, old: &Facts) -> Result<Validity, S
     if own.facts.peer != old.peer {
         return Err("the OMA signed for somebody else".to_owned());
     }
-    let authority = issued.authority.as_bytes();
-    own.is_issued_by(authority).map_err(|error| error.to_string())?;
-    // What another authority has issued is that one's to renew, and what was put there meanwhile is newer than the answer.
-    let present = Credentials::read(files)?;
-    present.own.is_signed_by(authority).map_err(|_| "it is not of the OMA's authority: renew it there")?;
+    // For whatever time: by the OMA's clock it is valid, and what is shown where the two differ is seen at the next dial.
+    own.is_signed_by(issued.authority.as_bytes()).map_err(|error| error.to_string())?;
+    // What was put there meanwhile is newer than the answer.
+    let present = Credentials::read(files, Wanted::Valid)?;
     if present.own.facts.fingerprint != old.fingerprint {
         return Err("another one was put in its place meanwhile".to_owned());
     }
-    present.renew(files, &issued.certificate, &made.key)?;
+    present.stage_renewed(files, &issued.certificate, &own.facts.fingerprint, &made.key)?.settle()?;
     Ok(own.facts.validity)
 }

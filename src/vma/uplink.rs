@@ -11,7 +11,8 @@ use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::event::Event;
-use crate::config::VmaConfig;
+use crate::config::{TlsListener, VmaConfig};
+use crate::link::credentials::Credentials;
 use crate::link::dialler::{Target, keep_up};
 use crate::link::gatehouse::{Gatehouse, door};
 use crate::link::{Answers, Carrier, News};
@@ -45,12 +46,8 @@ impl Uplink {
         Self { executor, events, carrier, berth, dialler: None, house: None }
     }
 
-    /// Takes a configuration over: dials another OMA, or none, or goes on as before; lets those in who may by the files as
-    /// they are now.
-    ///
-    /// # Errors
-    /// What is wrong with which file of `[tls]`; then that door stays as it was.
-    pub(super) fn apply(&mut self, config: &VmaConfig) -> Result<(), String> {
+    /// Takes a configuration over: dials another OMA, or none, or goes on as before.
+    pub(super) fn apply(&mut self, config: &VmaConfig) {
         let target = config.tunnel.as_ref().map(|tunnel| Target {
             origin: tunnel.oma.clone(),
             files: tunnel.files.clone(),
@@ -61,10 +58,16 @@ impl Uplink {
         if self.dialler.as_ref().map(|(target, _)| target) != target.as_ref() {
             self.dialler = target.map(|target| (target.clone(), self.dial(target)));
         }
-        let Some(listener) = &config.tls else { return Ok(()) };
+    }
+
+    /// Opens the listener of `[tls]`, or its door anew, with these credentials.
+    ///
+    /// # Errors
+    /// What is wrong with them; then the door stays as it was.
+    pub(super) fn open_door(&mut self, listener: &TlsListener, credentials: &Credentials) -> Result<(), String> {
         let known_as = listener.client_name.clone();
         let judge = Arc::new(move |peer: &Peer, _: &[u8; 32]| judge_at_vma(peer, known_as.as_deref()));
-        let door = door(listener, judge)?;
+        let door = door(listener, credentials, judge)?;
         match &self.house {
             Some(house) => house.replace_door(door),
             None => {

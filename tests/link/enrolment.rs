@@ -293,6 +293,56 @@ fn without_the_file_of_authorities_no_certificate_is_made_until_it_is_there_agai
     assert_eq!(oma.log().matches(missed).count(), 1, "{}", oma.log());
 }
 
+/// What is refused while it is looked at must not come in by another way.
+#[test]
+fn a_token_opens_no_door_with_a_certificate_that_was_refused() {
+    let office = Office::new("90d");
+    office.enrolled_by_hand();
+    let (mut vma, oma) = (office.site.vma(), office.site.oma());
+    logged(&oma, "the link stands");
+    let (certificate, key) = (office.site.path("tls/oma.pem"), office.site.path("tls/oma.key"));
+    let (good, good_key) = (fs::read(&certificate).unwrap(), fs::read(&key).unwrap());
+    let ended = Authority::new().issue("URI:urn:waybill:oma", (&time("-9 days"), &time("-1 day")));
+    fs::copy(&ended.key, &key).unwrap();
+    fs::copy(&ended.certificate, &certificate).unwrap();
+    let told = "what lies there now cannot be used, and what was there before is shown: ";
+    until("it is told", SOON * 2, || oma.log().contains(told).then_some(()));
+    // With the certificate that the token's authority has issued, or not at all.
+    office.enrolled(&office.token(&["--vma", "site-a"]));
+    fs::write(&key, good_key).unwrap();
+    fs::write(&certificate, good).unwrap();
+    vma.kill();
+    let vma = office.site.vma();
+    office.track(&vma, &oma, "job-1");
+}
+
+/// A disk that is full costs no certificate that nobody ever sees.
+#[test]
+fn on_a_full_disk_no_certificate_is_made_until_there_is_room() {
+    let office = Office::new("10s");
+    let (tls, balloon) = (office.site.path("tls"), office.site.path("tls/balloon"));
+    let (small, binary) = ("mount -t tmpfs -o size=64k none \"$1\"", env!("CARGO_BIN_EXE_waybill"));
+    let script = format!(
+        "cp -a \"$1\" \"$1.saved\" && {small} && cp -a \"$1.saved/.\" \"$1\" && {{ cat /dev/zero >\"$1/balloon\"; \
+         exec \"$0\" oma --config \"$2\"; }}"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", &script, binary]).arg(&tls).arg(office.site.path("oma.toml"));
+    let mut oma = Daemon::launch(&office.site, "oma", command);
+    oma.ready().unwrap();
+    let failed = "could not be renewed: cannot write ";
+    until("it is tried", SOON * 2, || oma.log().contains(failed).then_some(()));
+    let end = "SELECT max(not_after) < strftime('%Y-%m-%dT%H:%M:%fZ') FROM certificates";
+    until("its time is over", SOON * 2, || (office.site.rows(end) == ["1"]).then_some(()));
+    assert_eq!(office.entries("renewed"), Vec::<String>::new());
+    // As the daemon sees it.
+    let inside = format!("/proc/{}/root{}", oma.pid(), balloon.display());
+    fs::remove_file(inside).unwrap();
+    oma.signal(Signal::HUP);
+    until("it is renewed", 7 * SOON, || (!office.entries("renewed").is_empty()).then_some(()));
+    assert_eq!(oma.log().matches(failed).count(), 1, "{}", oma.log());
+}
+
 /// A company's own certificates may name waybill's roles too, and both authorities may be believed.
 #[test]
 fn what_another_authority_has_issued_is_left_to_it_by_both_sides() {
@@ -353,7 +403,7 @@ fn a_reload_takes_new_certificates_and_keeps_the_old_ones_where_the_new_cannot_b
     let good = fs::read(&certificate).unwrap();
     fs::write(&certificate, "garbage").unwrap();
     oma.signal(Signal::HUP);
-    logged(&oma, "port 443 stays as it was: ");
+    logged(&oma, "what lies there now cannot be used, and what was there before is shown: ");
     assert!(oma.log().contains("tls/oma.pem"), "the file is named: {}", oma.log());
     fs::write(&certificate, good).unwrap();
     oma.signal(Signal::HUP);

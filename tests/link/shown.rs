@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::certificates::{Authority, NOW};
+use crate::certificates::{Authority, Identity, NOW};
 use crate::fake_clock::FakeClock;
 use crate::harness::{Daemon, SOON, until};
 use crate::plant::{Dials, Plant};
@@ -230,6 +230,47 @@ fn a_certificate_that_comes_while_the_authoritys_file_is_damaged_is_shown_when_t
     until("it is shown", SOON * 2, || (shown_at(&place) == after).then_some(()));
 }
 
+/// Puts a pair in the place of one, which is kept as a renewal keeps it.
+fn replace(plant: &Plant, role: &str, new: &Identity) {
+    let (certificate, key) = plant.files_of(role);
+    let old = |file: &Path| PathBuf::from(format!("{}.old", file.display()));
+    fs::copy(key, old(key)).unwrap();
+    let replaced_by = openssl(&new.certificate, &["-fingerprint", "-sha256"]).to_ascii_lowercase();
+    let (_, replaced_by) = replaced_by.split_once('=').unwrap();
+    let kept = format!("replaced by {}\n{}", replaced_by.replace(':', ""), fs::read_to_string(certificate).unwrap());
+    fs::write(old(certificate), kept).unwrap();
+    fs::copy(&new.key, key).unwrap();
+    fs::copy(&new.certificate, certificate).unwrap();
+}
+
+/// A machine that begins with a clock that is weeks behind takes the certificate of then for the valid one.
+#[test]
+fn a_vma_whose_clock_is_behind_shows_its_other_certificate_where_the_first_is_refused() {
+    let mut plant = Plant::new();
+    plant.reissue("URI:urn:waybill:vma:site-a", (&time("-100 days"), &time("-10 days")));
+    let (certificate, key) = plant.files_of("oma");
+    let of_oma = plant.authority.issue("URI:urn:waybill:oma", NOW);
+    fs::copy(&of_oma.certificate, certificate).unwrap();
+    fs::copy(&of_oma.key, key).unwrap();
+    replace(
+        &plant,
+        "vma",
+        &plant.authority.issue("URI:urn:waybill:vma:site-a", (&time("-11 days"), &time("+79 days"))),
+    );
+    plant.tunnel(&plant.places.oma_tls.to_string(), None);
+    let mut clock = FakeClock::right(&plant.site.path(""));
+    clock.set(-40 * 86_400);
+    let oma = plant.site.oma();
+    let vma = clock.start(&plant.site, "vma");
+    until("the link stands", SOON * 2, || oma.log().contains("the link stands").then_some(()));
+    assert!(
+        vma.log().contains("by this machine's clock it is not valid, and the one that it replaced is"),
+        "{}",
+        vma.log()
+    );
+    assert!(oma.log().contains("has expired"), "the first was shown: {}", oma.log());
+}
+
 /// A certificate that was made while the clocks were ahead is good for nothing until then, and its owner cannot ask for
 /// another one with it.
 #[test]
@@ -247,19 +288,13 @@ fn in_place_of_a_certificate_that_is_not_valid_yet_the_one_that_it_replaced_is_s
         let ahead = [time("+70 days"), time("+160 days")];
         let names = [("vma", "URI:urn:waybill:vma:site-a"), ("oma", "URI:urn:waybill:oma")];
         let ends = names.map(|(role, names)| {
-            let (certificate, key) = plant.files_of(role);
-            let end = end_of(certificate);
-            let made = plant.authority.issue(names, (&ahead[0], &ahead[1]));
-            for (file, new) in [(key, &made.key), (certificate, &made.certificate)] {
-                let mut old = file.as_os_str().to_owned();
-                old.push(".old");
-                fs::copy(file, old).unwrap();
-                fs::copy(new, file).unwrap();
-            }
+            let end = end_of(plant.files_of(role).0);
+            replace(&plant, role, &plant.authority.issue(names, (&ahead[0], &ahead[1])));
             end
         });
         for (daemon, (role, _)) in [&vma, &oma].into_iter().zip(names) {
-            let told = format!("{}: it is not valid yet, and the one", plant.files_of(role).0.display());
+            let told =
+                format!("{}: by this machine's clock it is not valid, and the one", plant.files_of(role).0.display());
             until("it is told", SOON * 2, || daemon.log().contains(&told).then_some(()));
         }
         assert_eq!(plant.site.events("job-1", "contact_lost"), Vec::<String>::new());
@@ -303,8 +338,15 @@ fn a_changed_file_of_authorities_is_believed_without_a_signal() {
     assert_ne!(named, text);
     fs::write(&config, named).unwrap();
     oma.signal(Signal::HUP);
-    until("it is missed", SOON, || oma.log().contains("port 443 stays as it was: ").then_some(()));
+    until("it is missed", SOON, || {
+        oma.log().contains("what lies there now cannot be used, and what was there before is shown: ").then_some(())
+    });
     fs::write(&late, &both).unwrap();
     until("it is believed when it comes", SOON * 2, || comes_in().then_some(()));
-    assert_eq!(oma.log().matches("port 443 stays as it was: ").count(), 1, "{}", oma.log());
+    assert_eq!(
+        oma.log().matches("what lies there now cannot be used, and what was there before is shown: ").count(),
+        1,
+        "{}",
+        oma.log()
+    );
 }

@@ -43,7 +43,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let made = request::make().map_err(|why| failed("make a key", &why))?;
     let issued = authority.issue(&made.request, &Peer::Oma, &hosts, now, office.pki.valid_for);
     let issued = issued.map_err(|why| failed("issue the OMA's certificate", &why))?;
-    files::put_all(&own, &issued.chain, &made.key, Some(&authority.certificate))
+    files::put_first(&own, &issued.chain, &made.key, &authority.certificate)
         .map_err(|why| failed("put the certificate down", &why))?;
     let (certificate, entry) = booked(now, &Peer::Oma, &issued, "issued");
     office.store.keep_certificate(&certificate, &entry).map_err(|error| failed("write to the books", &error))?;

@@ -18,7 +18,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 use super::facts::Facts;
 use super::own::{BadTls, Own, roots};
 use super::protocol::{ENROL, HTTP, LINK, both_versions};
-use super::refused::tls_of;
+use super::refused::{doubt, tls_of};
 use crate::model::peer::{Peer, Verdict};
 use crate::model::pki::Validity;
 
@@ -144,7 +144,7 @@ fn why(error: &io::Error) -> String {
             "its certificate was issued by itself, or by nobody whom this appliance believes".to_owned()
         }
         Some(tls @ rustls::Error::InvalidCertificate(_)) => {
-            format!("its certificate {}", super::trust::doubt(tls))
+            format!("its certificate {}", doubt(tls))
         }
         Some(rustls::Error::NoApplicationProtocol) => {
             "it wants none of this port's protocols: a link, HTTP/1.1, or an enrolment while a token is open".to_owned()

@@ -10,6 +10,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
 use super::facts::Facts;
+use super::refused::doubt;
 
 /// A certificate and its key.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl Own {
     fn verify(&self, authority: &[u8], at: UnixTime) -> Result<(), BadTls> {
         let roots = roots(authority)?;
         let (own, between) = self.chain.split_first().ok_or(BadTls::NoCertificate)?;
-        let refuse = |error: rustls::Error| BadTls::BadCertificate(1, format!("{error}"));
+        let refuse = |error: rustls::Error| BadTls::BadCertificate(1, format!("it {}", doubt(&error)));
         let parsed = ParsedCertificate::try_from(own).map_err(refuse)?;
         let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
         verify_server_cert_signed_by_trust_anchor(&parsed, &roots, between, at, algorithms.all).map_err(refuse)

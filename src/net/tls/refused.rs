@@ -4,6 +4,8 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, OtherError};
 
+use crate::model::time::Wall;
+
 /// Why a handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -46,6 +48,33 @@ impl Refused {
 /// What TLS itself found wrong with a connection.
 pub(super) fn tls_of(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
+}
+
+/// What the authority has against a certificate.
+pub(super) fn doubt(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(error) = error else { return error.to_string() };
+    match error {
+        CertificateError::Expired => "has expired".to_owned(),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            let at =
+                Wall::from_unix_millis(i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX).saturating_mul(1000));
+            format!("has expired at {at}: renew it, or see that this machine's clock is right")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet: see that this machine's clock is right".to_owned()
+        }
+        // Another authority of the same name ends in the latter.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "was not issued by the trusted authority".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("is another's: {error}")
+        }
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "is itself an authority's: pin its thumbprint instead".to_owned()
+        }
+        _ => format!("cannot be trusted: {error}"),
+    }
 }
 
 /// What the other side has against our certificate. With TLS 1.3 it says so after its own part of the handshake, so that

@@ -25,10 +25,9 @@ use smol::io::{AsyncRead, AsyncWrite};
 use super::facts::Facts;
 use super::own::{BadTls, Own, roots};
 use super::protocol::{ENROL, LINK, both_versions};
-use super::refused::Refused;
+use super::refused::{Refused, doubt};
 use crate::model::id::VmaName;
 use crate::model::peer::Peer;
-use crate::model::time::Wall;
 use crate::net::error::{CallError, Phase};
 use crate::wire::thumbprint::Thumbprint;
 
@@ -268,33 +267,6 @@ fn refuse(certificate: &CertificateDer<'_>, why: &str) -> rustls::Error {
 /// A certificate is public: whoever shows it without its key is an impostor, not a server that is away.
 fn unproven(certificate: &CertificateDer<'_>, error: &rustls::Error) -> rustls::Error {
     refuse(certificate, &format!("is shown by somebody who does not prove to have its key ({error})"))
-}
-
-/// What the authority has against a certificate.
-pub(super) fn doubt(error: &rustls::Error) -> String {
-    let rustls::Error::InvalidCertificate(error) = error else { return error.to_string() };
-    match error {
-        CertificateError::Expired => "has expired".to_owned(),
-        CertificateError::ExpiredContext { not_after, .. } => {
-            let at =
-                Wall::from_unix_millis(i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX).saturating_mul(1000));
-            format!("has expired at {at}: renew it, or see that this machine's clock is right")
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "is not valid yet: see that this machine's clock is right".to_owned()
-        }
-        // Another authority of the same name ends in the latter.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "was not issued by the trusted authority".to_owned()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!("is another's: {error}")
-        }
-        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            "is itself an authority's: pin its thumbprint instead".to_owned()
-        }
-        _ => format!("cannot be trusted: {error}"),
-    }
 }
 
 /// The thumbprint of a certificate, with the digest of another one; SHA-256 where there is none.
