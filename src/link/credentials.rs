@@ -64,12 +64,12 @@ impl Credentials {
     ///
     /// # Errors
     /// Why what lies there is not to take their place, with the name of the file.
-    pub fn read_after(before: Option<&Self>, files: &TlsFiles, wanted: Wanted) -> Result<Self, String> {
-        let there = Self::read(files, wanted)?;
+    pub fn read_after(before: Option<&Self>, files: &TlsFiles) -> Result<Self, String> {
+        let there = Self::read(files, Wanted::Valid)?;
         let now = Clock::start().now().wall;
         let Validity { from, until } = there.own.facts.validity;
         let is_worse = |before: &Self| before.own.facts.validity.holds(now) && !there.own.facts.validity.holds(now);
-        if wanted == Wanted::Valid && before.is_some_and(is_worse) {
+        if before.is_some_and(is_worse) {
             return Err(format!("{} is valid from {from} to {until}", files.certificate.display()));
         }
         Ok(there)
@@ -194,7 +194,7 @@ mod tests {
         let shown = Credentials::read(&files, Wanted::Valid).expect("readable");
         assert!(!shown.is_kept && shown.own.facts == theirs.0.facts);
         // Whoever has something better stays with that.
-        let refused = Credentials::read_after(Some(&first), &files, Wanted::Valid).expect_err("it is not valid yet");
+        let refused = Credentials::read_after(Some(&first), &files).expect_err("it is not valid yet");
         assert!(refused.contains("own.pem is valid from "), "{refused}");
     }
 }

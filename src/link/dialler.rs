@@ -61,7 +61,7 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
     // The last failure that was told: a dead link says the same at every dial, and the calls that wait tell it too. Another
     // one is news, as where a reset is followed by the alert that it had swallowed.
     let mut told = String::new();
-    let mut papers = Papers { last: None, wanted: Wanted::Valid };
+    let mut papers = Papers::default();
     loop {
         let lived = match open(&target, &mut papers).await {
             Err(error) => {
@@ -103,36 +103,38 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                 stood.get().map(|since| clock.now().mono.since(since))
             }
         };
-        if lived.is_none() {
-            papers.turn();
-        }
+        papers.were_refused(lived.is_none());
         Timer::after(redial.wait_after(lived)).await;
     }
 }
 
 /// What is shown.
+#[derive(Default)]
 struct Papers {
     /// What could be used at the last dial.
     last: Option<Credentials>,
-    wanted: Wanted,
+    /// The newest pair, where the last one is one that was kept and was refused.
+    newest: Option<Credentials>,
+    wants_newest: bool,
 }
 
 impl Papers {
     fn take_up(&mut self, files: &TlsFiles) -> Result<&Credentials, String> {
-        match Credentials::read_after(self.last.as_ref(), files, self.wanted) {
-            Ok(there) => Ok(self.last.insert(there)),
+        let last = match Credentials::read_after(self.last.as_ref(), files) {
+            Ok(there) => self.last.insert(there),
             // It stands in the log: whoever watches the files has told it.
-            Err(why) => self.last.as_ref().ok_or(why),
+            Err(why) => self.last.as_mut().ok_or(why)?,
+        };
+        if self.wants_newest && last.is_kept {
+            return Ok(self.newest.insert(Credentials::read(files, Wanted::Newest)?));
         }
+        Ok(last)
     }
 
-    /// A dial came to nothing, perhaps because one of the two machines has the wrong time: the next one shows the other pair,
-    /// where there are two.
-    fn turn(&mut self) {
-        self.wanted = match self.wanted {
-            Wanted::Valid => Wanted::Newest,
-            Wanted::Newest => Wanted::Valid,
-        };
+    /// How a dial has ended. One that comes to nothing may do so because one of the two machines has the wrong time: the
+    /// next one shows the other pair, where there are two.
+    fn were_refused(&mut self, are_refused: bool) {
+        self.wants_newest ^= are_refused;
     }
 }
 

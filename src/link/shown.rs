@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::credentials::{Credentials, Wanted};
+use super::credentials::Credentials;
 use crate::config::TlsFiles;
 use crate::model::pki::Validity;
 use crate::model::time::{Mono, Now, Wall};
@@ -194,7 +194,7 @@ impl Certificate {
 
     /// Reads the files, and takes up what lies there; tells whether it can be used.
     fn read(&mut self) -> bool {
-        let there = Credentials::read_after(self.known.as_ref(), &self.files, Wanted::Valid);
+        let there = Credentials::read_after(self.known.as_ref(), &self.files);
         let doubt = match &there {
             Ok(there) if there.is_kept => {
                 let file = self.files.certificate.display();

@@ -36,6 +36,11 @@ pub fn put(file: &Path, text: &str, readable: Readable) -> Result<(), String> {
 /// # Errors
 /// What is wrong, with the file's name.
 pub fn put_first(files: &TlsFiles, certificate: &str, key: &str, authority: &str) -> Result<(), String> {
+    let staged = Staged::write([
+        (files.authority.clone(), authority.to_owned(), Readable::ByAll),
+        (files.key.clone(), key.to_owned(), Readable::ByOwner),
+        (files.certificate.clone(), certificate.to_owned(), Readable::ByAll),
+    ])?;
     for file in [replaced(&files.certificate), replaced(&files.key)] {
         match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -44,12 +49,7 @@ pub fn put_first(files: &TlsFiles, certificate: &str, key: &str, authority: &str
             _ => {}
         }
     }
-    Staged::write([
-        (files.authority.clone(), authority.to_owned(), Readable::ByAll),
-        (files.key.clone(), key.to_owned(), Readable::ByOwner),
-        (files.certificate.clone(), certificate.to_owned(), Readable::ByAll),
-    ])?
-    .settle()
+    staged.settle()
 }
 
 /// Writes a renewed pair beside the files, and what it replaces, which is named as that of the new one. The file of the
