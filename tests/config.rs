@@ -284,6 +284,13 @@ fn every_mistake_in_a_vma_file_is_named_with_its_line_and_remedy() {
                     "vma.toml:4: tls.key: \"vma.key\" is not absolute",
                 ],
             ),
+            (
+                "name = 'a'\n[tls]\ncertificate = '/both.pem'\nkey = '/both.pem'",
+                &[
+                    "vma.toml:4: tls.key: /both.pem is the file of the certificate too",
+                    "a file of its own, with mode 600",
+                ],
+            ),
             ("name = 'a'\n\n[tunnel]", &["vma.toml:3: tunnel.oma: is missing", "write oma = \"oma.example:443\""]),
             (
                 "name = 'a'\n[tunnel]\noma = 'https://o'",

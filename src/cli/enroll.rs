@@ -80,6 +80,9 @@ fn pending(files: &TlsFiles) -> PathBuf {
 fn make_request(files: &TlsFiles, to: &Path) -> Result<Exit, Failure> {
     let made = request::make().map_err(|why| failed("make a key", &why))?;
     put(&pending(files), &made.key, Readable::ByOwner).map_err(|why| failed("keep the key", &why))?;
+    if to == Path::new("-") {
+        return output::print(&made.request);
+    }
     put(to, &made.request, Readable::ByAll).map_err(|why| failed("write the request", &why))?;
     output::print(&format!(
         "{}: carry it to the OMA, sign it there with `waybill pki issue`, bring back what that prints,\n\
@@ -126,7 +129,8 @@ fn with_token(given: &Given, config: &VmaConfig, files: &TlsFiles) -> Result<Exi
     let token = Token::parse(&text).map_err(|bad| failed("enrol", &bad))?;
     let made = request::make().map_err(|why| failed("make a key", &why))?;
     let proxy = config.tunnel.as_ref().and_then(|tunnel| tunnel.proxy.as_ref());
-    let asked = EnrolDoc { token: token.id(), secret: token.secret(), request: made.request };
+    let asked =
+        EnrolDoc { token: token.id(), secret: token.secret(), request: made.request, certificate: String::new() };
     let answer = ask(&oma, &token, proxy, &enrolment::render_request(&asked))?;
     if answer.status != 200 {
         let said = problem::said(&answer.body);

@@ -440,7 +440,8 @@ Usage: waybill enroll [--config FILE] [--oma HOST:PORT] [--token-file FILE]
   --token-file FILE   a file with the token, not readable by everybody; without
                       it the token is read from the terminal or from stdin
   --request FILE      where no connection to the OMA is possible: make a key and
-                      a request, to be signed there with `waybill pki issue`
+                      a request, to be signed there with `waybill pki issue`;
+                      - prints it
   --certificate FILE  ... and install what that printed
 
 The token carries the fingerprint of the OMA's authority: an OMA that is not the

@@ -30,11 +30,16 @@ pub(super) fn default_files(appliance: &str) -> TlsFiles {
 /// Reads the names of the three files; `authority` is the key that names the third.
 pub(super) fn files(section: &Section<'_>, authority: &str, default: TlsFiles, faults: &mut Vec<Fault>) -> TlsFiles {
     let mut read = |key: &str, default: PathBuf| section.path(faults, key, &default.to_string_lossy());
-    TlsFiles {
+    let files = TlsFiles {
         certificate: read("certificate", default.certificate),
         key: read("key", default.key),
         authority: read(authority, default.authority),
+    };
+    if files.certificate == files.key {
+        let problem = format!("{} is the file of the certificate too, which everybody may read", files.key.display());
+        section.note(faults, "key", problem, "keep the key in a file of its own, with mode 600");
     }
+    files
 }
 
 /// Refuses a certificate with another key than elsewhere, and a key with another certificate: both are renewed together, in

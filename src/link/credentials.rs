@@ -3,7 +3,9 @@
 //!
 //! Policy: where the certificate is not valid by this machine's clock, but the one that it replaced is, that one is shown:
 //! one of the two was made, or is looked at, by a clock that is wrong. What cannot be used changes nothing for whoever has
-//! something that can.
+//! something that can: a pair and the authorities are taken up each by itself.
+
+use std::rc::Rc;
 
 use data_encoding::HEXLOWER;
 
@@ -19,11 +21,13 @@ use crate::runtime::secrets;
 #[derive(Debug)]
 pub struct Credentials {
     /// Our certificate and its key.
-    pub own: Own,
+    pub own: Rc<Own>,
     /// The authority of the other side, in PEM.
     pub authority: Vec<u8>,
     /// This is the pair that was kept, and not the one in the files.
     pub is_kept: bool,
+    /// What is wrong with the files; then these are what they were before, as far as that has to be.
+    pub doubt: Option<String>,
 }
 
 /// Which of two pairs is wanted where the clock speaks for the one that was kept.
@@ -41,38 +45,37 @@ impl Credentials {
     /// # Errors
     /// What is wrong, with the name of the file.
     pub fn read(files: &TlsFiles, wanted: Wanted) -> Result<Self, String> {
-        let certificate = secrets::read_public(&files.certificate, limits::AUTHORITY_BYTES)?;
-        let authority = secrets::read_public(&files.authority, limits::AUTHORITY_BYTES)?;
-        check_authority(&authority).map_err(|error| format!("{}: {error}", files.authority.display()))?;
-        let key = secrets::read_key(&files.key).map_err(|error| error.to_string())?;
-        let own = match Own::read(&certificate, key.expose()) {
-            // A renewal that was cut off between its two renames.
-            Err(BadTls::Apart) => finish(files, key.expose()).unwrap_or(Err(BadTls::Apart)),
-            read => read,
-        };
-        let own =
-            own.map_err(|error| format!("{} with {}: {error}", files.certificate.display(), files.key.display()))?;
-        let now = Clock::start().now().wall;
-        let kept = if wanted == Wanted::Newest || own.facts.validity.holds(now) { None } else { kept(files, &own) };
-        Ok(match kept.filter(|kept| kept.facts.validity.holds(now)) {
-            Some(kept) => Self { own: kept, authority, is_kept: true },
-            None => Self { own, authority, is_kept: false },
-        })
+        let authority = read_authority(files)?;
+        let (own, is_kept) = read_pair(files, wanted)?;
+        Ok(Self { own: Rc::new(own), authority, is_kept, doubt: None })
     }
 
-    /// Reads the files for somebody who has credentials already.
+    /// Reads the files for somebody who may have credentials already, and goes on with these where what lies there is not to
+    /// take their place. Who is believed does not wait for a pair that can be used: nobody is let in by a file of
+    /// authorities that has changed.
     ///
     /// # Errors
-    /// Why what lies there is not to take their place, with the name of the file.
+    /// What is wrong, with the name of the file, for whoever has nothing to go on with.
     pub fn read_after(before: Option<&Self>, files: &TlsFiles) -> Result<Self, String> {
-        let there = Self::read(files, Wanted::Valid)?;
-        let now = Clock::start().now().wall;
-        let Validity { from, until } = there.own.facts.validity;
-        let is_worse = |before: &Self| before.own.facts.validity.holds(now) && !there.own.facts.validity.holds(now);
-        if before.is_some_and(is_worse) {
-            return Err(format!("{} is valid from {from} to {until}", files.certificate.display()));
+        let Some(before) = before else { return Self::read(files, Wanted::Valid) };
+        let still = |authority: &[u8], doubt: String| {
+            let (own, authority) = (Rc::clone(&before.own), authority.to_vec());
+            Self { own, authority, is_kept: before.is_kept, doubt: Some(doubt) }
+        };
+        let authority = match read_authority(files) {
+            Ok(authority) => authority,
+            Err(why) => return Ok(still(&before.authority, why)),
+        };
+        let (own, is_kept) = match read_pair(files, Wanted::Valid) {
+            Ok(pair) => pair,
+            Err(why) => return Ok(still(&authority, why)),
+        };
+        let (now, Validity { from, until }) = (Clock::start().now().wall, own.facts.validity);
+        if before.own.facts.validity.holds(now) && !own.facts.validity.holds(now) {
+            let why = format!("{} is valid from {from} to {until}", files.certificate.display());
+            return Ok(still(&authority, why));
         }
-        Ok(there)
+        Ok(Self { own: Rc::new(own), authority, is_kept, doubt: None })
     }
 
     /// Writes a pair beside the files that is to take the place of these.
@@ -91,12 +94,36 @@ impl Credentials {
     }
 }
 
+fn read_authority(files: &TlsFiles) -> Result<Vec<u8>, String> {
+    let authority = secrets::read_public(&files.authority, limits::AUTHORITY_BYTES)?;
+    check_authority(&authority).map_err(|error| format!("{}: {error}", files.authority.display()))?;
+    Ok(authority)
+}
+
+/// The pair that is wanted, and whether it is the one that was kept.
+fn read_pair(files: &TlsFiles, wanted: Wanted) -> Result<(Own, bool), String> {
+    let certificate = secrets::read_public(&files.certificate, limits::AUTHORITY_BYTES)?;
+    let key = secrets::read_key(&files.key).map_err(|error| error.to_string())?;
+    let own = match Own::read(&certificate, key.expose()) {
+        // A renewal that was cut off between its two renames.
+        Err(BadTls::Apart) => finish(files, key.expose()).unwrap_or(Err(BadTls::Apart)),
+        read => read,
+    };
+    let own = own.map_err(|error| format!("{} with {}: {error}", files.certificate.display(), files.key.display()))?;
+    let now = Clock::start().now().wall;
+    let kept = if wanted == Wanted::Newest || own.facts.validity.holds(now) { None } else { kept(files, &own) };
+    Ok(match kept.filter(|kept| kept.facts.validity.holds(now)) {
+        Some(kept) => (kept, true),
+        None => (own, false),
+    })
+}
+
 /// The certificate that waits beside its file, where it is the key's: it is put into its place.
 fn finish(files: &TlsFiles, key: &[u8]) -> Option<Result<Own, BadTls>> {
     let waiting = files::waiting(&files.certificate);
     let certificate = secrets::read_public(&waiting, limits::AUTHORITY_BYTES).ok()?;
     let own = Own::read(&certificate, key).ok()?;
-    std::fs::rename(&waiting, &files.certificate).ok()?;
+    std::fs::rename(&waiting, files::target(&files.certificate)).ok()?;
     log::warn!("{}: a renewal was cut off, and is completed now", files.certificate.display());
     Some(Ok(own))
 }
@@ -169,9 +196,9 @@ mod tests {
             let (next, key) = made(&authority, 300);
             let staged = shown.stage_renewed(&files, &next.chain, &next.facts.fingerprint, &key).expect("staged");
             staged.settle().expect("put");
-            let kept = Credentials::read(&files, Wanted::Valid).expect("readable").own.facts;
+            let kept = Credentials::read(&files, Wanted::Valid).expect("readable").own.facts.clone();
             let shown_was_valid = shown.own.facts.validity.holds(at(0));
-            assert_eq!(kept, if shown_was_valid { shown.own.facts } else { next.facts }, "{case}");
+            assert_eq!(&kept, if shown_was_valid { &shown.own.facts } else { &next.facts }, "{case}");
         }
     }
 
@@ -194,7 +221,32 @@ mod tests {
         let shown = Credentials::read(&files, Wanted::Valid).expect("readable");
         assert!(!shown.is_kept && shown.own.facts == theirs.0.facts);
         // Whoever has something better stays with that.
-        let refused = Credentials::read_after(Some(&first), &files).expect_err("it is not valid yet");
-        assert!(refused.contains("own.pem is valid from "), "{refused}");
+        let still = Credentials::read_after(Some(&first), &files).expect("there is one");
+        assert_eq!(still.own.facts, first.own.facts);
+        assert!(still.doubt.is_some_and(|doubt| doubt.contains("own.pem is valid from ")));
+    }
+
+    #[test]
+    fn f47_a_changed_file_of_authorities_holds_also_where_the_pair_cannot_be_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let authority = Authority::init(&folder.path().join("pki"), at(-1000)).expect("an authority");
+        let other = Authority::init(&folder.path().join("other"), at(-1000)).expect("an authority");
+        let files = files(folder.path());
+        let (old, key) = made(&authority, -1);
+        files::put_first(&files, &old.chain, &key, &authority.certificate).expect("put");
+        let before = Credentials::read(&files, Wanted::Valid).expect("readable");
+        let after = |name: &str| {
+            let after = Credentials::read_after(Some(&before), &files).expect("there is one");
+            assert_eq!(after.own.facts, old.facts, "{name}");
+            (after.authority, after.doubt.unwrap_or_default())
+        };
+        std::fs::write(&files.certificate, "garbage").expect("put");
+        std::fs::write(&files.authority, &other.certificate).expect("put");
+        let (believed, doubt) = after("no certificate");
+        assert!(believed == other.certificate.as_bytes() && doubt.contains("own.pem"), "{doubt}");
+        std::fs::write(&files.certificate, &old.chain).expect("put");
+        std::fs::write(&files.authority, "garbage").expect("put");
+        let (believed, doubt) = after("no authority");
+        assert!(believed == authority.certificate.as_bytes() && doubt.contains("ca.pem"), "{doubt}");
     }
 }

@@ -58,9 +58,9 @@ impl Target {
 pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl Fn(News), seed: u64) {
     let (clock, mut redial) = (Clock::start(), Redial::new(seed));
     let peer = target.peer();
-    // The last failure that was told: a dead link says the same at every dial, and the calls that wait tell it too. Another
-    // one is news, as where a reset is followed by the alert that it had swallowed.
-    let mut told = String::new();
+    // The last failures that were told: a dead link says the same at every dial, or two things in turn, and the calls that
+    // wait tell it too. Another one is news, as where a reset is followed by the alert that it had swallowed.
+    let mut told = [String::new(), String::new()];
     let mut papers = Papers::default();
     loop {
         let lived = match open(&target, &mut papers).await {
@@ -76,7 +76,7 @@ pub async fn keep_up(carrier: Carrier, target: Target, berth: Berth, news: impl 
                 let accepted = async {
                     if session.is_accepted().await {
                         stood.set(Some(clock.now().mono));
-                        told.clear();
+                        told.fill(String::new());
                         berth.put(session.clone());
                         news(News::Up);
                     }
@@ -120,11 +120,8 @@ struct Papers {
 
 impl Papers {
     fn take_up(&mut self, files: &TlsFiles) -> Result<&Credentials, String> {
-        let last = match Credentials::read_after(self.last.as_ref(), files) {
-            Ok(there) => self.last.insert(there),
-            // It stands in the log: whoever watches the files has told it.
-            Err(why) => self.last.as_mut().ok_or(why)?,
-        };
+        // What is odd about them stands in the log: whoever watches the files has told it.
+        let last = self.last.insert(Credentials::read_after(self.last.as_ref(), files)?);
         if self.wants_newest && last.is_kept {
             return Ok(self.newest.insert(Credentials::read(files, Wanted::Newest)?));
         }
@@ -138,11 +135,12 @@ impl Papers {
     }
 }
 
-fn tell(told: &mut String, berth: &Berth, why: String) {
+fn tell(told: &mut [String; 2], berth: &Berth, why: String) {
     berth.tell(&why);
-    if *told != why {
+    if !told.contains(&why) {
         log::warn!("{why}");
-        *told = why;
+        told.swap(0, 1);
+        told[0] = why;
     }
 }
 

@@ -100,13 +100,17 @@ impl Shown {
         }
         let (mut findings, (mut pause, shortest)) = (Vec::new(), LOOK_EVERY);
         for certificate in &mut self.certificates {
-            let is_usable = certificate.read();
+            certificate.read();
             let Some(known) = &certificate.known else { continue };
-            let (renews, facts) = (is_usable && renews_itself(&known.own), &known.own.facts);
+            let (renews, facts) = (known.doubt.is_none() && renews_itself(&known.own), &known.own.facts);
             let mut found = Vec::new();
-            if is_usable && std::mem::take(&mut certificate.is_new) {
+            if std::mem::take(&mut certificate.is_new) {
                 let (file, until) = (certificate.files.certificate.display(), facts.validity.until);
-                let what = if known.is_kept { "the one that was kept" } else { "what lies there now" };
+                let what = match (&known.doubt, known.is_kept) {
+                    (Some(_), _) => "what was there before",
+                    (None, true) => "the one that was kept",
+                    (None, false) => "what lies there now",
+                };
                 found.push(Found::New {
                     news: format!("{file}: {what} is shown from now on, until {until}"),
                     believes_others: std::mem::take(&mut certificate.believes_others),
@@ -192,31 +196,32 @@ impl Certificate {
         Self { files, known: None, is_new: false, believes_others: false, upkeep: None, doubt, unrenewed }
     }
 
-    /// Reads the files, and takes up what lies there; tells whether it can be used.
-    fn read(&mut self) -> bool {
+    /// Reads the files, and takes up what lies there and can be used.
+    fn read(&mut self) {
         let there = Credentials::read_after(self.known.as_ref(), &self.files);
+        let cannot =
+            |why: &str| Some(format!("what lies there now cannot be used, and what was there before is shown: {why}"));
         let doubt = match &there {
-            Ok(there) if there.is_kept => {
+            Ok(Credentials { doubt: Some(why), .. }) => cannot(why),
+            Ok(Credentials { is_kept: true, .. }) => {
                 let file = self.files.certificate.display();
                 Some(format!("{file}: by this machine's clock it is not valid, and the one that it replaced is"))
             }
-            Ok(_) => None,
             // Of what was never there, whoever needs it tells.
-            Err(_) if self.known.is_none() && !self.is_new => None,
-            Err(why) => Some(format!("what lies there now cannot be used, and what was there before is shown: {why}")),
+            Err(why) if self.is_new => cannot(why),
+            Ok(_) | Err(_) => None,
         };
         if let Some(doubt) = doubt.as_ref().filter(|doubt| **doubt != self.doubt) {
             log::warn!("{doubt}");
         }
         self.doubt = doubt.unwrap_or_default();
-        let Ok(there) = there else { return false };
+        let Ok(there) = there else { return };
         // What was there when the appliance began is shown already.
         if let Some(before) = &self.known {
             self.believes_others |= before.authority != there.authority;
             self.is_new |= before.own.fingerprint() != there.own.fingerprint() || self.believes_others;
         }
         self.known = Some(there);
-        true
     }
 }
 

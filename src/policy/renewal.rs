@@ -123,7 +123,8 @@ impl Upkeep {
             (true, false) => WARN_AHEAD.min(validity.length() / 6),
         };
         if left <= warns_at && clock.left_of(self.silence).is_zero() {
-            self.silence = Pause::of(now.mono, WARN_EVERY);
+            // The end itself is told whenever it comes.
+            self.silence = Pause::of(now.mono, if left.is_zero() { WARN_EVERY } else { WARN_EVERY.min(left) });
             duties.push(Duty::Warn(if left.is_zero() {
                 "has expired".to_owned()
             } else {

@@ -95,8 +95,9 @@ async fn renew(link: Berth, files: &TlsFiles, old: &Facts) -> Result<Validity, S
     // An OMA counts what it signs, and need not sign what could not be put down.
     files::try_out(files)?;
     let client = Client::over_link(link, SIGNED_WITHIN);
-    let made = request::make()?;
-    let asked = EnrolDoc { token: String::new(), secret: String::new(), request: made.request };
+    let (made, shown) = (request::make()?, Credentials::read(files, Wanted::Valid)?);
+    let asked =
+        EnrolDoc { token: String::new(), secret: String::new(), request: made.request, certificate: shown.own.pem() };
     let body = enrolment::render_request(&asked);
     let answer = client.call(Method::Post, "/api/v1/pki/renew", &[], body.as_bytes()).await;
     let answer = answer.map_err(|error| error.to_string())?;

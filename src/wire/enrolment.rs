@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{BadBody, read_object};
 
-/// `POST /api/v1/pki/enrol`: a token's two halves, and the request. `POST /api/v1/pki/renew` has the request alone: who
-/// asks has said so with a certificate.
+/// `POST /api/v1/pki/enrol`: a token's two halves, and the request. `POST /api/v1/pki/renew`: the request, and the
+/// certificate with which whoever asks has come in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, SerJson)]
 pub struct EnrolDoc {
     /// The token's public half.
@@ -17,6 +17,9 @@ pub struct EnrolDoc {
     pub secret: String,
     /// The request, PEM (RFC 2986).
     pub request: String,
+    /// The certificate that is to be renewed, PEM.
+    #[serde(default)]
+    pub certificate: String,
 }
 
 /// What comes back.

@@ -261,6 +261,9 @@ fn while_a_clock_is_ahead_nobody_makes_certificates_by_it_and_jobs_do_not_notice
 fn an_oma_whose_database_was_lost_renews_its_own_certificate_and_those_of_its_vmas() {
     let office = Office::new("10s");
     office.enrolled_by_hand();
+    // Somebody else's certificates would be good too, and are not ours to renew.
+    let both = [fs::read(office.site.path("tls/ca.pem")).unwrap(), Authority::new().pem()].concat();
+    fs::write(office.site.path("tls/ca.pem"), both).unwrap();
     for end in ["", "-wal", "-shm"] {
         let file = office.site.path(&format!("oma.db{end}"));
         if file.exists() {
@@ -393,6 +396,24 @@ fn a_vma_that_cannot_reach_its_oma_is_enrolled_by_hand() {
 }
 
 #[test]
+fn an_authority_is_made_over_nobodys_files() {
+    let office = Office::new("90d");
+    for file in ["tls/ca.pem", "tls/oma.pem", "tls/oma.key"] {
+        let file = office.site.path(file);
+        let before = fs::read(&file).unwrap();
+        let output = office.run(&["pki", "init"], "");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let wanted = format!("cannot write {}: it is there already, and ", file.display());
+        assert!(output.status.code() == Some(1) && said.contains(&wanted) && said.contains("move it away"), "{said}");
+        assert_eq!(fs::read(&file).unwrap(), before);
+        fs::remove_file(&file).unwrap();
+    }
+    let output = office.run(&["pki", "init"], "");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("has an authority already") && !office.site.path("tls/oma.pem").exists(), "{said}");
+}
+
+#[test]
 fn a_reload_takes_new_certificates_and_keeps_the_old_ones_where_the_new_cannot_be_used() {
     let office = Office::new("90d");
     let oma = office.site.oma();
@@ -417,9 +438,11 @@ fn a_renewal_that_was_cut_off_between_its_two_files_is_completed() {
     let office = Office::new("90d");
     let oma = office.site.oma();
     office.enrolled(&office.token(&["--vma", "site-a"]));
-    let (certificate, waiting) = (office.site.path("tls/vma.pem"), office.site.path("tls/vma.pem.new"));
+    let (certificate, waiting) = (office.site.path("tls/vma.pem"), office.site.path("tls/vma.pem.waybill-new"));
     let old = fs::read(&certificate).unwrap();
     office.enrolled(&office.token(&["--vma", "site-a"]));
+    // Whose ever it is.
+    assert_eq!(fs::read(office.site.path("tls/vma.pem.waybill-old")).unwrap(), old);
     fs::rename(&certificate, &waiting).unwrap();
     fs::write(&certificate, old).unwrap();
     let vma = office.site.vma();

@@ -233,7 +233,7 @@ fn a_certificate_that_comes_while_the_authoritys_file_is_damaged_is_shown_when_t
 /// Puts a pair in the place of one, which is kept as a renewal keeps it.
 fn replace(plant: &Plant, role: &str, new: &Identity) {
     let (certificate, key) = plant.files_of(role);
-    let old = |file: &Path| PathBuf::from(format!("{}.old", file.display()));
+    let old = |file: &Path| PathBuf::from(format!("{}.waybill-old", file.display()));
     fs::copy(key, old(key)).unwrap();
     let replaced_by = openssl(&new.certificate, &["-fingerprint", "-sha256"]).to_ascii_lowercase();
     let (_, replaced_by) = replaced_by.split_once('=').unwrap();

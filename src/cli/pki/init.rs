@@ -27,10 +27,13 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         let why = "the configuration names no files for it: there is neither [tls] nor a [[vma]] with an https:// url";
         return Err(failed("make a certificate", &why).with_remedy("write one, as the shipped oma.toml shows"));
     };
-    if own.authority.exists() {
-        let why = "it is there already, and whoever it names would be let in besides";
-        let remedy = "move it away; append to the new one what else is to be believed";
-        return Err(failed(&format!("write {}", own.authority.display()), &why).with_remedy(remedy));
+    let whoever = "it is there already, and whoever it names would be let in besides";
+    let pair = "it is there already, and would be replaced";
+    for (file, why) in [(&own.authority, whoever), (&own.certificate, pair), (&own.key, pair)] {
+        if file.exists() {
+            let remedy = "move it away; append to the new authority's file what else is to be believed";
+            return Err(failed(&format!("write {}", file.display()), &why).with_remedy(remedy));
+        }
     }
     let authority = Authority::init(&office.pki.folder, now);
     let authority = authority.map_err(|why| {

@@ -14,6 +14,6 @@ mod trust;
 
 pub use self::door::{Door, Entrance, Judge, TurnedAway, Visitor};
 pub use self::facts::Facts;
-pub use self::own::{BadTls, Own, check_authority, is_only};
+pub use self::own::{BadTls, Own, check_authority, signed_by};
 pub(in crate::net) use self::refused::Refused;
 pub use self::trust::{Expected, Trust};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use rustls::RootCertStore;
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::pki_types::pem::PemObject;
@@ -78,7 +79,7 @@ impl Own {
     /// # Errors
     /// What is wrong with either.
     pub fn is_issued_by(&self, authority: &[u8]) -> Result<(), BadTls> {
-        self.verify(authority, UnixTime::now())
+        verify(&self.chain, authority, UnixTime::now())
     }
 
     /// That the authority in this PEM file has issued it, for whatever time.
@@ -86,18 +87,14 @@ impl Own {
     /// # Errors
     /// What is wrong with either.
     pub fn is_signed_by(&self, authority: &[u8]) -> Result<(), BadTls> {
-        let seconds = self.facts.validity.from.unix_millis().div_euclid(1000);
-        let within = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        self.verify(authority, UnixTime::since_unix_epoch(within))
+        verify(&self.chain, authority, within(&self.facts))
     }
 
-    fn verify(&self, authority: &[u8], at: UnixTime) -> Result<(), BadTls> {
-        let roots = roots(authority)?;
-        let (own, between) = self.chain.split_first().ok_or(BadTls::NoCertificate)?;
-        let refuse = |error: rustls::Error| BadTls::BadCertificate(1, format!("it {}", doubt(&error)));
-        let parsed = ParsedCertificate::try_from(own).map_err(refuse)?;
-        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, between, at, algorithms.all).map_err(refuse)
+    /// The first certificate of a PEM file, without its key.
+    pub fn pem(&self) -> String {
+        let base64 = BASE64.encode(self.chain.first().map_or(&[][..], |own| own));
+        let lines: Vec<&str> = base64.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
     }
 
     /// The SHA-256 of the whole chain.
@@ -105,6 +102,30 @@ impl Own {
         let each: Vec<[u8; 32]> = self.chain.iter().map(|one| Facts::fingerprint_of(one)).collect();
         Facts::fingerprint_of(&each.concat())
     }
+}
+
+/// What the first certificate of a PEM file says, which the authority in another one has issued, for whatever time.
+///
+/// # Errors
+/// What is wrong with either.
+pub fn signed_by(certificate: &[u8], authority: &[u8]) -> Result<Facts, BadTls> {
+    let facts = Own::first(certificate)?;
+    verify(&certificates(certificate)?, authority, within(&facts)).map(|()| facts)
+}
+
+/// A moment at which a certificate is valid.
+fn within(facts: &Facts) -> UnixTime {
+    let seconds = facts.validity.from.unix_millis().div_euclid(1000);
+    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+fn verify(chain: &[CertificateDer<'static>], authority: &[u8], at: UnixTime) -> Result<(), BadTls> {
+    let roots = roots(authority)?;
+    let (own, between) = chain.split_first().ok_or(BadTls::NoCertificate)?;
+    let refuse = |error: rustls::Error| BadTls::BadCertificate(1, format!("it {}", doubt(&error)));
+    let parsed = ParsedCertificate::try_from(own).map_err(refuse)?;
+    let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+    verify_server_cert_signed_by_trust_anchor(&parsed, &roots, between, at, algorithms.all).map_err(refuse)
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadTls> {
@@ -121,11 +142,6 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadTls> {
 /// What is wrong with it.
 pub fn check_authority(pem: &[u8]) -> Result<(), BadTls> {
     roots(pem).map(drop)
-}
-
-/// That nobody else stands in a PEM file than the authority with that SHA-256 fingerprint.
-pub fn is_only(pem: &[u8], authority: &[u8; 32]) -> bool {
-    certificates(pem).is_ok_and(|all| all.iter().all(|one| Facts::fingerprint_of(one) == *authority))
 }
 
 /// The authorities of a PEM file.
