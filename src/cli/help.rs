@@ -446,7 +446,8 @@ Usage: waybill enroll [--config FILE] [--oma HOST:PORT] [--token-file FILE]
 
 The token carries the fingerprint of the OMA's authority: an OMA that is not the
 right one never sees it. Certificate, key and authority go to the files that
-[tunnel], else [tls], names; the daemon renews the certificate by itself.
+[tunnel], else [tls], names; what was there is kept beside them as
+*.waybill-old. The daemon renews the certificate by itself.
 
 Example: waybill enroll --token-file /run/token
 

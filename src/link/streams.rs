@@ -17,6 +17,7 @@ use crate::net::client::Client;
 use crate::net::server::{Crowd, Scratch, ServerLimits, converse};
 use crate::net::session::{Session, Side};
 use crate::net::tls::Facts;
+use crate::policy::renewal::redials_in;
 use crate::runtime::clock::Clock;
 use crate::runtime::tasks::start;
 use crate::wire::http::Method;
@@ -31,14 +32,13 @@ pub(super) async fn expires(facts: &Facts) -> &'static str {
     "its certificate has expired"
 }
 
-/// Waits until what this side showed at the handshake has little time left, and says so: the renewed one is shown by dialling
-/// again, early enough to be no fault. Where it had as little then, it is all there is.
+/// Waits until what this side showed at the handshake is near its end, and says so: the renewed one is shown by dialling
+/// again.
 pub(super) async fn gives_way(shown: Validity) -> &'static str {
-    let left = shown.left(Clock::start().now().wall).saturating_sub(shown.length() / 12);
-    if left.is_zero() {
-        future::pending::<()>().await;
-    }
-    Timer::after(left).await;
+    match redials_in(shown, Clock::start().now().wall) {
+        Some(left) => Timer::after(left).await,
+        None => future::pending().await,
+    };
     "the certificate that this side showed is near its end"
 }
 

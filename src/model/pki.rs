@@ -59,7 +59,7 @@ pub enum Revocation {
 
 /// What was revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoked {
+pub struct RevokedCertificates {
     /// Whose it was, as a URI.
     pub owner: String,
     /// SHA-256 of each.

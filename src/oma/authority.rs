@@ -40,6 +40,7 @@ impl Oma {
             let credentials = Credentials::read(&listener.files, Wanted::Valid)?;
             self.links.open_door(listener, &credentials)?;
         }
+        // Once more, now that there is somebody at the door.
         self.admit();
         Ok(())
     }
@@ -107,8 +108,7 @@ impl Oma {
         for Finding { files, found } in self.shown.look(now, is_ours) {
             match found {
                 Found::New { news, believes_others } => {
-                    let opened = self.open_door_with(&files);
-                    match opened {
+                    match self.open_door_with(&files) {
                         Ok(()) => log::info!("{news}"),
                         Err(why) => log::error!("port 443 stays as it was: {why}"),
                     }

@@ -162,6 +162,13 @@ impl Upkeep {
     }
 }
 
+/// How long a link may stand that was opened with a certificate, until another one is shown in its place: early enough to be
+/// no fault. `None` where it is as near to its end already, and is all there is.
+pub fn redials_in(shown: Validity, now: Wall) -> Option<Duration> {
+    let left = shown.left(now).saturating_sub(shown.length() / 12);
+    (!left.is_zero()).then_some(left)
+}
+
 /// Whether somebody who was issued certificates that are valid so gets no further one now, because the books only grow. Each
 /// counts for a day, or a third of its own time where that is shorter: not of the time that new ones get.
 pub fn is_enough(issued: impl Iterator<Item = Validity>, now: Wall) -> bool {
@@ -292,6 +299,14 @@ mod tests {
         assert_eq!(just_started(90 * DAY, days(90)), Duration::from_secs(600));
         let short = Validity { from: at(0).wall, until: at(24).wall };
         assert_eq!(just_started(17, short), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_link_is_dialled_anew_between_the_renewal_and_the_end_of_what_was_shown() {
+        let in_days = |age: u64| redials_in(days(90), at(age * DAY).wall).map(|left| left.as_secs_f64() / 86_400.0);
+        assert_eq!(in_days(0), Some(82.5));
+        assert_eq!(in_days(60), Some(22.5), "the renewal is earlier");
+        assert_eq!([83, 90, 91].map(in_days), [None; 3], "once, and not at every dial");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::StoreError;
 use super::read::Queries;
 use super::writer::{Durability, Store};
-use crate::model::pki::{IssuedCertificate, PkiEvent, Revocation, Revoked, Token, TokenRefusal};
+use crate::model::pki::{IssuedCertificate, PkiEvent, Revocation, RevokedCertificates, Token, TokenRefusal};
 use crate::model::time::Wall;
 
 impl Store {
@@ -100,7 +100,12 @@ impl Store {
     /// none where nothing is. What they are is looked up in the same transaction: nobody renews out of it.
     ///
     /// Errors: as [`Store::commit`].
-    pub fn revoke(&mut self, meant: &Revocation, at: Wall, reason: &str) -> Result<Option<Revoked>, StoreError> {
+    pub fn revoke(
+        &mut self,
+        meant: &Revocation,
+        at: Wall,
+        reason: &str,
+    ) -> Result<Option<RevokedCertificates>, StoreError> {
         let (column, value) = match meant {
             Revocation::Owner(uri) => ("owner", uri),
             Revocation::Certificate(fingerprint) => ("fingerprint", fingerprint),
@@ -122,7 +127,7 @@ impl Store {
             conn.execute(close, params![owner, now])?;
             let message = format!("revoked: {reason}; SHA-256 {}", fingerprints.join(", "));
             note(conn, &PkiEvent { at, event: "revoked", owner: owner.clone(), message })?;
-            Ok(Some(Revoked { owner, fingerprints }))
+            Ok(Some(RevokedCertificates { owner, fingerprints }))
         })
     }
 

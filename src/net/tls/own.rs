@@ -90,7 +90,7 @@ impl Own {
         verify(&self.chain, authority, within(&self.facts))
     }
 
-    /// The first certificate of a PEM file, without its key.
+    /// The certificate alone, in PEM.
     pub fn pem(&self) -> String {
         let base64 = BASE64.encode(self.chain.first().map_or(&[][..], |own| own));
         let lines: Vec<&str> = base64.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
