@@ -14,7 +14,13 @@ use crate::wire::job;
 const SPEC: Spec = Spec {
     name: "track",
     words: &["JOB"],
-    options: &[("vma", "NAME", false), ("vm", "PATH", false), ("disk", "ID", true), ("oma", "URL", false)],
+    options: &[
+        ("vma", "NAME", false),
+        ("vm", "PATH", false),
+        ("disk", "ID", true),
+        ("disks", "N", false),
+        ("oma", "URL", false),
+    ],
     switches: &[],
     help: help::TRACK,
 };
@@ -24,7 +30,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
     let job = args::id(&SPEC, "JOB", &given.word(&SPEC, 0)?, JobId::parse)?;
     let vma = args::id(&SPEC, "--vma", &given.required(&SPEC, "vma")?, VmaName::parse)?;
-    let vm = given.value(&SPEC, "vm")?.map(|path| Vm { name: String::new(), path });
+    let vm = given.value(&SPEC, "vm")?.map(|path| Vm { path, ..Vm::default() });
+    let disk_count = given.value(&SPEC, "disks")?.map(|count| disk_count(&count)).transpose()?;
     let mut disks = Vec::new();
     for id in given.values(&SPEC, "disk")? {
         let disk = declared(args::id(&SPEC, "--disk", &id, DiskId::parse)?);
@@ -36,10 +43,19 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     }
     let url = given.value(&SPEC, "oma")?.unwrap_or_else(|| DEFAULT_OMA.to_owned());
     let oma = Appliance { called: "OMA", option: "oma", url };
-    let body = job::render_track(&TrackRequest { job: job.clone(), vma: vma.clone(), vm, disks });
+    let body = job::render_track(&TrackRequest { job: job.clone(), vma: vma.clone(), vm, disks, disk_count });
     let status = request::post(&oma, "/api/v1/jobs", &body, &format!("cannot track job {job}"))?;
     let already = if status == 201 { "" } else { " already" };
     output::print(&format!("job {job} of VMA {vma} is{already} tracked; follow it with: waybill watch {job}\n"))
+}
+
+/// How many disks the job has; what is too many the OMA says.
+fn disk_count(text: &str) -> Result<u32, Failure> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| {
+        let why = format!("--disks is {text:?}, which is no number of disks");
+        Failure::new(Exit::Usage, "track", why).with_remedy("give how many disks the job has, as --disks 2")
+    })
 }
 
 /// A disk of which only the id is known.

@@ -28,6 +28,8 @@ pub struct VmaConfig {
     pub auto_initialize: bool,
     /// How long a finished job is answered for.
     pub keep_finished: Duration,
+    /// How long after a mover's own `failed` its silence ends the job.
+    pub failed_grace: Duration,
     /// `[changeid_spool]`; without it nobody on this machine answers the movers' change-id calls.
     pub changeid_spool: Option<SpoolConfig>,
     /// `[vcenter]`; without it totals come from movers and declarations.

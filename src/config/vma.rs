@@ -12,17 +12,28 @@ use super::{tls, vcenter};
 use crate::wire::origin::Origin;
 
 /// The keys that only this file has.
-pub(super) const OWN_KEYS: [&str; 6] =
-    ["name", "auto_initialize", "keep_finished", "tunnel", "vcenter", "changeid_spool"];
+pub(super) const OWN_KEYS: [&str; 7] =
+    ["name", "auto_initialize", "keep_finished", "failed_grace", "tunnel", "vcenter", "changeid_spool"];
 
-const KEYS: [&str; 9] =
-    ["name", "database", "listen", "auto_initialize", "keep_finished", "tls", "tunnel", "vcenter", "changeid_spool"];
+const KEYS: [&str; 10] = [
+    "name",
+    "database",
+    "listen",
+    "auto_initialize",
+    "keep_finished",
+    "failed_grace",
+    "tls",
+    "tunnel",
+    "vcenter",
+    "changeid_spool",
+];
 
 const SPOOL_KEYS: [&str; 2] = ["listen", "oma"];
 
 const TUNNEL_KEYS: [&str; 7] =
     ["oma", "certificate", "key", "ca_file", tls::PROXY_KEYS[0], tls::PROXY_KEYS[1], tls::PROXY_KEYS[2]];
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -35,6 +46,8 @@ pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<F
     let auto_initialize = top.switch(faults, "auto_initialize", true);
     let why = "the OMA must have time to read how a job ended, also after an outage";
     let keep_finished = top.duration(faults, "keep_finished", 7 * DAY, MINUTE..=3650 * DAY, why);
+    let why = "a mover that failed may be started again within it, and its job goes on";
+    let failed_grace = top.duration(faults, "failed_grace", 2 * MINUTE, SECOND..=DAY, why);
     let listener = top.section(faults, "tls", &tls::VMA_KEYS).map(|section| tls::listener(&section, "vma", faults));
     let own = listener.as_ref().map(|listener| &listener.files);
     let tunnel = match top.section(faults, "tunnel", &TUNNEL_KEYS) {
@@ -58,6 +71,7 @@ pub(super) fn read<'a>(table: &'a DeTable<'a>, text: &'a str, faults: &mut Vec<F
         tunnel,
         auto_initialize,
         keep_finished,
+        failed_grace,
         changeid_spool,
         vcenter,
     })

@@ -36,6 +36,8 @@ pub enum Change {
     ChangeIdSpooled(ReceivedChangeId),
     /// The OMA has confirmed the waiting change id of this number (VMA, R-31).
     ChangeIdSent(i64),
+    /// What a mover was served of a disk.
+    ChangeIdServed(ServedChangeId),
     /// What the OMA answered to the question for a disk's last change id (VMA, R-31).
     ChangeIdKnown(KnownChangeId),
     /// How large a disk is at the change id that it has now (VMA, R-6).
@@ -53,6 +55,7 @@ impl Change {
             Self::SourceEntry(_) => true,
             Self::Declared(_) | Self::StepBegan(_) | Self::StepEnded(_) => true,
             Self::ChangeIdSpooled(_) | Self::ChangeIdSent(_) | Self::ChangeIdKnown(_) => true,
+            Self::ChangeIdServed(_) => true,
             Self::Progress(_) | Self::Forgotten(_) | Self::Sequence(_) | Self::CapacitySeen(_) => false,
         }
     }
@@ -60,6 +63,7 @@ impl Change {
     pub fn is_of_spool(&self) -> bool {
         match self {
             Self::ChangeIdSpooled(_) | Self::ChangeIdSent(_) | Self::ChangeIdKnown(_) => true,
+            Self::ChangeIdServed(_) => true,
             Self::Progress(_) | Self::Declared(_) | Self::Ended(_) | Self::Forgotten(_) | Self::Entry(_) => false,
             Self::StepBegan(_) | Self::StepEnded(_) | Self::History(_) | Self::ChangeIdReceived(_) => false,
             Self::SourceEntry(_) | Self::Sequence(_) | Self::CapacitySeen(_) => false,
@@ -108,6 +112,8 @@ pub struct CbtEntry {
     pub change_id: Option<ChangeId>,
     /// Where this run started.
     pub previous_change_id: Option<ChangeId>,
+    /// True if the mover did not say so, and this is what it had been served.
+    pub previous_served: bool,
     /// Full or incremental.
     pub sync: SyncKind,
     /// Areas that CBT reported.
@@ -116,12 +122,18 @@ pub struct CbtEntry {
     pub bytes_transferred: u64,
     /// How long the copy of this disk took.
     pub sync_duration_seconds: u64,
-    /// True where the disk is Completed and its job Succeeded.
+    /// True if the disk is Completed and its run was not cancelled, whatever became of the other disks.
     pub sync_success: bool,
     /// When the run ended, or when the late change id arrived.
     pub created_at: Wall,
     /// VMware's key of the disk, by which older movers call it (`wire.md`).
     pub device_key: Option<i64>,
+    /// The VMA that carried the run; `None` in rows of older versions.
+    pub vma: Option<VmaName>,
+    /// vCenter's instance UUID of the VM, "" if unknown.
+    pub vm_uuid: String,
+    /// The disk's size in bytes at this run.
+    pub capacity_bytes: Option<u64>,
 }
 
 /// A change id as it arrived.
@@ -164,6 +176,32 @@ pub struct KnownChangeId {
     pub answered_at: Wall,
     /// Which OMA, as host and port: another one has another target.
     pub oma: String,
+}
+
+/// What a mover was served of a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedChangeId {
+    /// The VMA that asked for its mover, "" for a mover on this machine.
+    pub vma: String,
+    /// The VM's path, as it was asked for.
+    pub vm_path: String,
+    /// The disk, as it was asked for.
+    pub disk: String,
+    /// The change id.
+    pub change_id: ChangeId,
+    /// When.
+    pub served_at: Wall,
+}
+
+impl ServedChangeId {
+    /// How long before its run begins a mover asks, at most.
+    const AHEAD_SECONDS: u64 = 3600;
+
+    /// True if it was served for this run: a mover asks just before it copies. A full copy starts nowhere.
+    pub fn is_of_run(&self, job: &Job) -> bool {
+        let began = job.started_at.unwrap_or(job.created_at);
+        job.sync != Some(SyncKind::Full) && began.seconds_since(self.served_at) <= Self::AHEAD_SECONDS
+    }
 }
 
 /// How large a disk was at a change id (VMA, R-6).

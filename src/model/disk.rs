@@ -51,7 +51,11 @@ pub struct Disk {
     pub id: DiskId,
     /// VMware's label, "" when unknown.
     pub label: String,
-    /// True where somebody announced the disk before it was copied; only such a disk can end a job.
+    /// False while only waybill has given it its id, `disk-0`, `disk-1` ..., because its mover names none.
+    pub named: bool,
+    /// The placeholder under which it was known before it was named.
+    pub earlier_id: Option<DiskId>,
+    /// True if the disk was announced; such a disk must be Completed before its job can succeed.
     pub declared: bool,
     /// VMware's device key; a mover may call the disk `disk-<key>`.
     pub device_key: Option<i64>,
@@ -65,6 +69,8 @@ pub struct Disk {
     pub status: DiskStatus,
     /// How much has been moved; never goes down within a run.
     pub bytes_transferred: u64,
+    /// How much of that was moved by earlier passes of a mover that began to count anew with another total.
+    pub earlier_passes_bytes: u64,
     /// Share of the plan.
     pub percent: Percent,
     /// Measured by waybill.
@@ -75,6 +81,8 @@ pub struct Disk {
     pub change_id: Option<ChangeId>,
     /// Where this incremental started.
     pub previous_change_id: Option<ChangeId>,
+    /// True if the mover did not say where it started, and this is what it had been served.
+    pub previous_served: bool,
     /// Areas that CBT reported.
     pub blocks_changed: Option<u64>,
     /// Why its change ids cannot be trusted.
@@ -90,15 +98,34 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// True of a disk that nobody named: a plan of vCenter's has brought it into the job, as `disk-<key>`.
+    /// True of a disk that only vCenter named: a plan has brought it into the job, as `disk-<key>`.
     pub fn is_found(&self) -> bool {
         !self.declared && self.device_key.is_some() && self.id.device_key() == self.device_key
+    }
+    /// True of a disk that is known to belong to the job: it was declared, or vCenter lists it.
+    pub fn is_expected(&self) -> bool {
+        self.declared || self.is_found()
+    }
+    /// True if its copy has begun.
+    pub fn is_opened(&self) -> bool {
+        match self.status {
+            DiskStatus::Queued | DiskStatus::Snapshotting => false,
+            DiskStatus::Streaming | DiskStatus::Completed | DiskStatus::Failed => true,
+        }
+    }
+    /// Gives a placeholder its name, under which it goes on.
+    pub fn name(&mut self, id: DiskId) {
+        let earlier = std::mem::replace(&mut self.id, id);
+        self.earlier_id = self.earlier_id.take().or(Some(earlier));
+        self.named = true;
     }
     /// A disk of which only the id is known.
     pub fn new(id: DiskId) -> Self {
         Self {
             id,
             label: String::new(),
+            named: true,
+            earlier_id: None,
             declared: false,
             device_key: None,
             capacity_bytes: None,
@@ -106,11 +133,13 @@ impl Disk {
             basis: None,
             status: DiskStatus::Queued,
             bytes_transferred: 0,
+            earlier_passes_bytes: 0,
             percent: Percent::ZERO,
             throughput_bps: 0,
             mover_throughput_bps: None,
             change_id: None,
             previous_change_id: None,
+            previous_served: false,
             blocks_changed: None,
             suspect: None,
             error: None,

@@ -104,6 +104,16 @@ events! {
     PushUnassigned = "push_unassigned" Warning,
     /// A second job claimed a name that was declared for this one.
     AliasConflict = "alias_conflict" Warning,
+    /// The VM's path of a job was given after the job had ended.
+    VmPathGiven = "vm_path_given" Info,
+    /// A disk that had only a placeholder for a name got its own.
+    DiskNamed = "disk_named" Info,
+    /// A mover began to count anew with another total: it copies the rest, and both passes count.
+    PassStarted = "pass_started" Info,
+    /// Something that an operator should know of a job that goes on; it stays with the job's row.
+    WarningRaised = "warning_raised" Warning,
+    /// A text had bytes that are no UTF-8; they were replaced.
+    TextReplaced = "text_replaced" Warning,
     /// A disk that nobody had declared.
     DiskDiscovered = "disk_discovered" Info,
     /// A disk could not be taken in.
@@ -118,6 +128,8 @@ events! {
     ChangeIdDelayed = "change_id_delayed" Warning,
     /// The OMA has a change id that arrived on the VMA.
     ChangeIdForwarded = "change_id_forwarded" Info,
+    /// A mover asked for a disk's last change id, and the one that is known is not served: of another VM, or size.
+    ChangeIdNotServed = "change_id_not_served" Warning,
     /// A mover asked for a disk's last change id, and the OMA could not be asked: its earlier answer was given (F38).
     ChangeIdRemembered = "change_id_remembered" Warning,
     /// The same, with no earlier answer: the mover copies everything (F38).

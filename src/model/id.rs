@@ -94,6 +94,12 @@ impl JobId {
     pub fn rerun(&self, n: u32) -> Result<Self, BadId> {
         Self::parse(&format!("{self}~{n}"))
     }
+    /// The id of the first run, if this is spelled as a later one, `<id>~2`.
+    pub fn first_run(&self) -> Option<Self> {
+        let (base, _) = self.as_str().rsplit_once('~')?;
+        let base = Self::parse(base).ok()?;
+        self.run_number(&base).is_some_and(|number| number > 1).then_some(base)
+    }
     /// Which run under that id it is; `None` where the id is spelled as no run ever is.
     pub fn run_number(&self, base: &Self) -> Option<u32> {
         let number = self.as_str().strip_prefix(base.as_str())?.strip_prefix('~')?.parse().ok()?;

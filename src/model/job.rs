@@ -8,15 +8,19 @@ use super::id::{Alias, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName}
 use super::percent::Percent;
 use super::stage::Stage;
 use super::status::{DiskStatus, JobStatus};
+use super::text::bounded;
 use super::time::Wall;
+use super::warning::{Warning, WarningKind};
 
 /// A VM by the names that people know; "" when unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Vm {
     /// Display name.
     pub name: String,
-    /// Inventory path, for example `/DC0/vm/web01`; with the disk id it keys the change ids.
+    /// Inventory path, for example `/DC0/vm/web01`.
     pub path: String,
+    /// vCenter's instance UUID, which a renamed VM keeps and a new VM of the same path does not have.
+    pub uuid: String,
 }
 
 /// The kind of a run.
@@ -150,6 +154,9 @@ impl fmt::Display for Contact {
     }
 }
 
+/// How the reason of a cancelled job begins (`POST /api/v1/jobs/{id}/cancel`).
+pub const CANCELLED: &str = "cancelled: ";
+
 /// One run of the replication of one VM.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
@@ -171,6 +178,16 @@ pub struct Job {
     pub contact: Contact,
     /// Since when the mover has been silent while streaming.
     pub stalled_since: Option<Wall>,
+    /// Since when the mover has been silent for a minute while streaming; the OMA's own observation.
+    pub quiet_since: Option<Wall>,
+    /// When the byte count last rose, by this appliance's clock.
+    pub bytes_moved_at: Option<Wall>,
+    /// The mover's own name for what it does, where waybill knows no stage of that name.
+    pub mover_says: Option<String>,
+    /// How many disks the job has, where somebody declared their number.
+    pub disk_count: Option<u32>,
+    /// What an operator should know of it; one of each kind at most.
+    pub warnings: Vec<Warning>,
     /// Why it failed.
     pub error: Option<String>,
     /// Joins what both appliances record of it; `None` only in a row that another program inserted.
@@ -212,6 +229,11 @@ impl Job {
             totals: Totals::default(),
             contact: Contact::Fresh,
             stalled_since: None,
+            quiet_since: None,
+            bytes_moved_at: None,
+            mover_says: None,
+            disk_count: None,
+            warnings: Vec::new(),
             error: None,
             correlation: None,
             source_sequence: 0,
@@ -249,13 +271,65 @@ impl Job {
             }
         }
     }
-    /// Where the disk stands that a mover calls so: by its id, or as `disk-<VMware device key>` (`wire.md`).
+    /// The place of the disk that a mover calls so: by its id, as `disk-<VMware device key>` (`wire.md`), or by the
+    /// placeholder under which it was known before it was named.
     pub fn place_of(&self, named: &DiskId) -> Option<usize> {
         let by_id = self.disks.iter().position(|disk| disk.id == *named);
-        by_id.or_else(|| {
+        let by_key = || {
             let key = named.device_key()?;
             self.disks.iter().position(|disk| disk.device_key == Some(key))
-        })
+        };
+        let by_placeholder = || self.disks.iter().position(|disk| disk.earlier_id.as_ref() == Some(named));
+        by_id.or_else(by_key).or_else(by_placeholder)
+    }
+    /// How many disks the job is known to have: by their declaration, by a declared number, or by vCenter. `None` while
+    /// only the disks that were met so far are known.
+    pub fn known_disk_count(&self) -> Option<usize> {
+        let counted = self.disks.iter().filter(|disk| disk.is_expected() && !self.is_shadowed(disk)).count();
+        let declared = self.disk_count.and_then(|count| usize::try_from(count).ok());
+        (counted > 0 || declared.is_some()).then(|| declared.unwrap_or(0).max(counted))
+    }
+    /// What keeps the job from having succeeded, as `disk disk-2001 is Queued`: every disk that is not Completed, whoever
+    /// declared, opened or named it, and disks that were only counted and have not begun.
+    pub fn missing_disks(&self) -> Vec<String> {
+        let open = self.disks.iter().filter(|disk| disk.status != DiskStatus::Completed && !self.is_shadowed(disk));
+        let mut missing: Vec<String> = open.map(|disk| format!("disk {} is {}", disk.id, disk.status)).collect();
+        let done = self.disks.iter().filter(|disk| disk.status == DiskStatus::Completed).count();
+        let declared = self.disk_count.map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX));
+        let is_named = self.disks.iter().any(|disk| disk.declared);
+        let found = if is_named { 0 } else { self.disks.iter().filter(|disk| disk.is_found()).count() };
+        if missing.is_empty() && done < declared.max(found) {
+            let (count, whose) = if declared >= found { (declared, "declared") } else { (found, "the VM's") };
+            missing.push(format!("{done} of {count} {whose} disks are Completed"));
+        }
+        missing
+    }
+    /// True of a run that an operator cancelled: its target may be the wrong one, and none of its change ids is served.
+    pub fn is_cancelled(&self) -> bool {
+        self.error.as_deref().is_some_and(|error| error.starts_with(CANCELLED))
+    }
+    /// The warning of a kind.
+    pub fn warning(&self, kind: WarningKind) -> Option<&Warning> {
+        self.warnings.iter().find(|warning| warning.kind == kind)
+    }
+    /// Adds a warning, or replaces that of its kind; true if this changes anything.
+    pub fn warn(&mut self, kind: WarningKind, text: impl Into<String>) -> bool {
+        let warning = Warning { kind, text: bounded(&text.into()) };
+        match self.warnings.iter_mut().find(|known| known.kind == kind) {
+            Some(known) if *known == warning => return false,
+            Some(known) => *known = warning,
+            None => {
+                self.warnings.push(warning);
+                self.warnings.sort_by_key(|warning| warning.kind);
+            }
+        }
+        true
+    }
+    /// Takes a warning back; true if there was one.
+    pub fn unwarn(&mut self, kind: WarningKind) -> bool {
+        let before = self.warnings.len();
+        self.warnings.retain(|warning| warning.kind != kind);
+        self.warnings.len() < before
     }
     /// The disk of that id, to change it.
     pub fn disk_mut(&mut self, id: &DiskId) -> Option<&mut Disk> {

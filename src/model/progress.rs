@@ -6,6 +6,7 @@ use super::job::{Export, SyncKind, Totals, Vm};
 use super::stage::Stage;
 use super::status::JobStatus;
 use super::time::Wall;
+use super::warning::Warning;
 
 /// What a VMA says of one job. What an older VMA leaves out is `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +41,14 @@ pub struct Progress {
     pub epoch: Option<Epoch>,
     /// What joins both appliances' records.
     pub correlation: Option<CorrelationId>,
+    /// How many disks the job has, where their number was declared.
+    pub disk_count: Option<u32>,
+    /// The run that followed this one under the same id.
+    pub next_run: Option<JobId>,
+    /// The mover's own name for what it does, where it is no stage that waybill knows.
+    pub mover_says: Option<String>,
+    /// What an operator should know of the job.
+    pub warnings: Vec<Warning>,
     /// Why the job failed.
     pub error: Option<String>,
     /// The VM.

@@ -2,6 +2,7 @@
 
 use super::id::{Alias, ChangeId, DiskId, ExportName, JobId, VmaName};
 use super::job::{SyncKind, Vm};
+use super::percent::Percent;
 
 /// A mover's push, its numbers and texts as sent; what they mean is for `policy::source` to say.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,6 +17,8 @@ pub struct Push {
     pub total_bytes: Option<u64>,
     /// The mover's mean rate since its start, bytes per second.
     pub throughput_bps: Option<u64>,
+    /// The mover's own share: of its stages before Transfer, of the data after it (F14).
+    pub percent: Option<Percent>,
     /// The disk, where the mover names one.
     pub disk: Option<DiskId>,
     /// `initial`, `full` or `incremental`.
@@ -52,8 +55,14 @@ pub struct Declaration {
     pub sync: Option<SyncKind>,
     /// Its disks; may be empty.
     pub disks: Vec<DeclaredDisk>,
+    /// How many disks it has, for those who know no ids.
+    pub disk_count: Option<u32>,
     /// Other names that movers use for it.
     pub aliases: Vec<Alias>,
+    /// True if a job that has ended may be started again by this: the declaration opens its next run.
+    pub again: bool,
+    /// True if it only adds to what is known, and corrects nothing: so an OMA declares, because its VMA knows better.
+    pub only_adds: bool,
 }
 
 /// A job that the OMA is asked to track.
@@ -67,6 +76,8 @@ pub struct TrackRequest {
     pub vm: Option<Vm>,
     /// Its disks; may be empty.
     pub disks: Vec<DeclaredDisk>,
+    /// How many disks it has, for those who know no ids.
+    pub disk_count: Option<u32>,
 }
 
 /// How a job is to end.
@@ -87,4 +98,19 @@ pub struct ChangeIdReport {
     pub disk: String,
     /// The previous change id, where sent.
     pub previous_change_id: Option<String>,
+}
+
+/// The question of a mover, with what is known of its VM beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DiskQuestion {
+    /// The VMA whose mover asks; `None` for one on the OMA's own machine.
+    pub vma: Option<VmaName>,
+    /// The VM's path.
+    pub vm_path: String,
+    /// vCenter's instance UUID of the VM, "" if unknown.
+    pub vm_uuid: String,
+    /// The disk, as the mover calls it.
+    pub disk: String,
+    /// The disk's size now in bytes.
+    pub capacity_bytes: Option<u64>,
 }

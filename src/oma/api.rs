@@ -1,15 +1,17 @@
 //! What an OMA answers to its callers. A change is answered when it is written; what only the VMA can
 //! decide is asked there.
 
-use crate::model::change::{Change, ReceivedChangeId};
-use crate::model::id::{JobId, VmaName};
+use crate::model::change::{Change, ReceivedChangeId, ServedChangeId};
+use crate::model::id::{CorrelationId, JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::peer::Caller;
+use crate::model::request::{ChangeIdReport, DiskQuestion, Outcome};
 use crate::model::status::JobStatus;
-use crate::model::time::Now;
+use crate::model::time::{Now, Wall};
 use crate::policy::fleet::{Admitted, Input};
 use crate::policy::guests::may_ask_oma;
 use crate::policy::refusal::Refusal;
+use crate::policy::serving;
 use crate::runtime::guard::guarded;
 use crate::runtime::service::{alive, refuse, unreadable};
 use crate::view::{json, metrics};
@@ -31,7 +33,8 @@ impl Oma {
         vma: Option<VmaName>,
     ) -> Result<Answer, Problem> {
         match call {
-            Call::Track(request) => {
+            Call::Track(mut request) => {
+                request.job = self.newest_run(&request.job)?;
                 let stored = self.ended(now, &request.job)?;
                 if self.is_archived(&request.job) {
                     return Err(refuse(&Refusal::Archived { job: request.job }));
@@ -39,7 +42,7 @@ impl Oma {
                 let admitted = self.fleet.track(now, &request, stored.as_ref()).map_err(|refusal| refuse(&refusal))?;
                 self.recall(&request.job);
                 let status = if admitted == Admitted::New { 201 } else { 200 };
-                let known = self.fleet.job(&request.job).map_or(JobStatus::Queued, |known| known.status);
+                let known = self.fleet.job(&request.job).or(stored.as_ref()).map_or(JobStatus::Queued, |it| it.status);
                 Ok(Answer::WhenWritten(Response::json(status, job::render_state(&request.job, known))))
             }
             Call::Jobs => {
@@ -47,34 +50,39 @@ impl Oma {
                 Ok(Answer::AtOnce(Response::json(200, format!("{{\"jobs\":[{}]}}", jobs.join(",")))))
             }
             Call::Job(id) => {
+                let id = self.newest_run(&id)?;
                 let ended = self.ended(now, &id)?;
                 let known = self.fleet.job(&id).or(ended.as_ref()).ok_or_else(|| unknown(&id))?;
                 Ok(Answer::AtOnce(Response::json(200, json::job(known))))
             }
             Call::Cancel(id, reason) => {
+                let id = self.newest_run(&id)?;
                 self.must_be_tracked(now, &id)?;
                 self.fleet.cancel(now, &id, &reason).map_err(|refusal| refuse(&refusal))?;
                 Ok(Answer::WhenWritten(Response::json(200, job::render_state(&id, JobStatus::Failed))))
             }
             Call::Finish(id, outcome) => {
+                let id = self.newest_run(&id)?;
                 self.must_be_tracked(now, &id)?;
-                let vma = self.fleet.job(&id).map(|job| job.vma.clone()).ok_or_else(|| unknown(&id))?;
+                let job = self.fleet.job(&id).ok_or_else(|| unknown(&id))?;
+                let (vma, missing) = (job.vma.clone(), job.missing_disks());
+                if outcome == Outcome::Succeeded && !missing.is_empty() {
+                    return Err(refuse(&Refusal::DisksOpen { job: id, disks: missing.join(", ") }));
+                }
                 let known = || self.clients.keys().map(|vma| vma.as_str()).collect::<Vec<_>>().join(", ");
                 let client = self.clients.get(&vma).cloned();
                 let client =
                     client.ok_or_else(|| refuse(&Refusal::UnknownVma { vma: vma.to_string(), known: known() }))?;
                 Ok(Answer::OfVma(client, id, outcome))
             }
-            Call::LastChangeId { vm_path, disk } => {
-                let last = self.ledger.store().last_change_id(&vm_path, &disk).map_err(|error| unreadable(&error))?;
-                Ok(Answer::AtOnce(Response::json(200, changeid::render_last(&vm_path, &disk, last.as_ref()))))
-            }
+            Call::LastChangeId(question) => self.serve_change_id(now, question, vma),
             Call::ChangeId { job, report, correlation } => {
                 let taken = guarded(|| {
                     // The change id is kept even where the job's row cannot be read: it is the one that cannot be had again.
-                    let ended = JobId::parse(&job).ok().and_then(|id| self.ended(now, &id).ok().flatten());
+                    let ended = JobId::parse(&job).ok().and_then(|id| self.ended_run(now, &id, correlation.as_ref()));
+                    let served = self.served(&job, &report, ended.as_ref(), correlation.as_ref());
                     let (ended, correlation) = (ended.as_ref(), correlation.as_ref());
-                    self.fleet.change_id(now, &job, &report, ended, correlation, vma.as_ref());
+                    self.fleet.change_id(now, &job, &report, ended, correlation, vma.as_ref(), served.as_ref());
                 });
                 if let Err(place) = taken {
                     // It is kept all the same, and a mover that is told otherwise fails after its copy.
@@ -93,6 +101,70 @@ impl Oma {
                 Ok(Answer::AtOnce(Response::page(metrics::CONTENT_TYPE, page)))
             }
         }
+    }
+
+    /// Answers a mover that asks where its next incremental starts. What it is served is remembered: its run starts
+    /// there if it does not say where.
+    fn serve_change_id(
+        &mut self,
+        now: Now,
+        mut question: DiskQuestion,
+        vma: Option<VmaName>,
+    ) -> Result<Answer, Problem> {
+        // Who asks by a certificate is believed; from this machine the question says it.
+        question.vma = vma.or(question.vma);
+        let mut candidates = self.fleet.live_candidates(&mut question);
+        let ended = self.ledger.store().served_candidates(&question).map_err(|error| unreadable(&error))?;
+        let newest = ended.first().map_or(Wall::default(), |candidate| candidate.at);
+        candidates.retain(|live| live.at >= newest);
+        candidates.extend(ended);
+        let served = serving::serve(&question, &candidates);
+        let body = match &served {
+            Ok(change_id) => changeid::render_last(&question.vm_path, &question.disk, Ok(change_id)),
+            Err(why) => {
+                self.fleet.note_not_served(now, &question, why);
+                changeid::render_last(&question.vm_path, &question.disk, Err(&why.to_string()))
+            }
+        };
+        if let Ok(change_id) = served {
+            let vma = question.vma.as_ref().map_or("", VmaName::as_str).to_owned();
+            let DiskQuestion { vm_path, disk, .. } = question;
+            let served = ServedChangeId { vma, vm_path, disk, change_id, served_at: now.wall };
+            self.ledger.take(vec![Change::ChangeIdServed(served)]);
+        }
+        Ok(Answer::AtOnce(Response::json(200, body)))
+    }
+
+    /// What the mover was last served of the disk whose change id it hands over now. A VMA that hands it on has asked under
+    /// its own name.
+    fn served(&self, job: &str, report: &ChangeIdReport, ended: Option<&Job>, of_run: Option<&CorrelationId>) -> Option<ServedChangeId> {
+        let tracked = JobId::parse(job).ok().and_then(|id| self.fleet.newest_run(&id));
+        let job = tracked.and_then(|id| self.fleet.job(&id)).or(ended)?;
+        let vma = of_run.map(|_| &job.vma);
+        let served = self.ledger.store().served_change_id(vma, &job.vm.path, &report.disk);
+        served.unwrap_or_else(|error| {
+            log::error!("job={:?} {error}", job.id.as_str());
+            None
+        })
+    }
+
+    /// The newest run under an id, tracked or ended; the id itself if there is none.
+    fn newest_run(&self, id: &JobId) -> Result<JobId, Problem> {
+        let stored = self.ledger.store().newest_run(id).map_err(|error| unreadable(&error))?;
+        let tracked = self.fleet.newest_run(id);
+        let number = |run: &JobId| run.run_number(id).unwrap_or(1);
+        Ok(tracked.into_iter().chain([stored]).max_by_key(number).unwrap_or_else(|| id.clone()))
+    }
+
+    /// The row of the ended run that a change id may be of: that of the very id if the correlation id says so, else that of
+    /// the newest run.
+    fn ended_run(&mut self, now: Now, id: &JobId, of_run: Option<&CorrelationId>) -> Option<Job> {
+        let exact = self.ended(now, id).ok().flatten();
+        if of_run.is_some() && exact.as_ref().is_some_and(|job| job.correlation.as_ref() == of_run) {
+            return exact;
+        }
+        let newest = self.newest_run(id).ok().filter(|newest| newest != id);
+        newest.map_or(exact, |newest| self.ended(now, &newest).ok().flatten())
     }
 
     /// Whether this caller may ask that. Answers the VMA, where the caller is one.

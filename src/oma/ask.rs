@@ -7,7 +7,7 @@ use crate::model::request::Outcome;
 use crate::model::source_log::LogPage;
 use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::contact::Miss;
-use crate::policy::fleet::{Action, FinishAnswer, Input, Listed};
+use crate::policy::fleet::{Action, DeclareAnswer, FinishAnswer, Input, Listed};
 use crate::runtime::service::correlated;
 use crate::wire::http::{Method, Response, encode_segment};
 use crate::wire::problem::{Kind, Problem};
@@ -18,7 +18,8 @@ use crate::wire::{job, log as wire_log, problem, progress};
 pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
     match action {
         Action::Poll { job, correlation, .. } => {
-            let target = format!("/api/v1/progress/{}", encode_segment(job.as_str()));
+            // The plain id would mean the newest run.
+            let target = format!("/api/v1/progress/{}?run=exact", encode_segment(job.as_str()));
             let answer = client.call(Method::Get, &target, &correlated(correlation.as_ref()), b"").await;
             Event::Core(match read_poll(answer) {
                 Ok(progress) => Input::Answered(job, Box::new(progress)),
@@ -30,6 +31,12 @@ pub(super) async fn carry_out(client: &Client, action: Action) -> Event {
             let body = job::render_finish(&outcome);
             let answer = client.call(Method::Post, &target, &correlated(correlation.as_ref()), body.as_bytes()).await;
             Event::Core(Input::FinishAnswered(job, read_finish(answer)))
+        }
+        Action::Declare { job, declaration, correlation, .. } => {
+            let target = format!("/api/v1/jobs/{}", encode_segment(job.as_str()));
+            let body = job::render_declaration(&declaration);
+            let answer = client.call(Method::Put, &target, &correlated(correlation.as_ref()), body.as_bytes()).await;
+            Event::Core(Input::DeclareAnswered(job, declaration, read_declared(answer)))
         }
         Action::ReadLog { job, after, correlation, .. } => {
             let target = format!("/api/v1/jobs/{}/log?after={after}", encode_segment(job.as_str()));
@@ -75,13 +82,16 @@ pub(super) fn without_client(action: Action) -> Event {
     Event::Core(match action {
         Action::Poll { job, .. } => Input::Missed(job, Miss::Unreachable(why)),
         Action::TellFinish { job, .. } => Input::FinishAnswered(job, FinishAnswer::Unreachable(why)),
+        Action::Declare { job, declaration, .. } => {
+            Input::DeclareAnswered(job, declaration, DeclareAnswer::Unreachable)
+        }
         Action::ReadLog { job, .. } => Input::LogMissed(job, why),
         Action::List { vma, .. } => Input::ListMissed(vma),
     })
 }
 
-/// The jobs of a list that have no row here yet.
-pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> Listed {
+/// The jobs of a list that are to be looked at here.
+pub(super) fn wanted(listing: ReadListing, is_wanted: impl Fn(&JobId) -> bool) -> Listed {
     for why in listing.bad {
         log::warn!("a listed job cannot be read: {why}");
     }
@@ -89,7 +99,7 @@ pub(super) fn unseen(listing: ReadListing, has_row: impl Fn(&JobId) -> bool) -> 
         epoch: listing.epoch.and_then(|text| Epoch::parse(&text).ok()),
         sequence: listing.sequence,
         more: listing.more,
-        jobs: listing.jobs.into_iter().filter(|progress| !has_row(&progress.job)).collect(),
+        jobs: listing.jobs.into_iter().filter(|progress| is_wanted(&progress.job)).collect(),
     }
 }
 
@@ -118,6 +128,20 @@ fn read_log(answer: Result<Answer, CallError>) -> Result<LogPage, String> {
     match answer.status {
         200 => wire_log::parse(&answer.body).map_err(|why| why.to_string()),
         status => Err(format!("status {status}: {}", problem::said(&answer.body))),
+    }
+}
+
+fn read_declared(answer: Result<Answer, CallError>) -> DeclareAnswer {
+    match answer {
+        Ok(answer) => match answer.status {
+            200 | 201 => DeclareAnswer::Taken,
+            // An older VMA does not know the method from here, or a key.
+            400 | 403 | 404 | 405 | 409 => {
+                DeclareAnswer::Refused(format!("status {}: {}", answer.status, problem::said(&answer.body)))
+            }
+            _ => DeclareAnswer::Unreachable,
+        },
+        Err(_) => DeclareAnswer::Unreachable,
     }
 }
 

@@ -32,6 +32,7 @@ use crate::model::change::{CbtEntry, Change};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::peer::Caller;
+use crate::model::request::DiskQuestion;
 use crate::model::time::{Mono, Now};
 use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
@@ -39,6 +40,7 @@ use crate::policy::backoff::Backoff;
 use crate::policy::chain;
 use crate::policy::fleet::{Action, Fleet, FleetSettings, Input, OnStall};
 use crate::policy::refusal::Refusal;
+use crate::policy::serving;
 use crate::policy::throttle::ThrottleSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
@@ -124,8 +126,16 @@ impl Oma {
             .collect();
         for entry in ended {
             let correlation = self.stored(&entry.job).and_then(|job| job.correlation);
-            match self.ledger.store().last_change_id(&entry.vm_path, entry.disk.as_str()) {
-                Ok(last) => {
+            let question = DiskQuestion {
+                vma: entry.vma.clone(),
+                vm_path: entry.vm_path.clone(),
+                vm_uuid: entry.vm_uuid.clone(),
+                disk: entry.disk.as_str().to_owned(),
+                capacity_bytes: None,
+            };
+            match self.ledger.store().served_candidates(&question) {
+                Ok(candidates) => {
+                    let last = serving::serve(&question, &candidates).ok();
                     changes.extend(chain::apart(&entry, last.as_ref(), correlation.as_ref()).map(Change::Entry));
                 }
                 Err(error) => log::error!("job={:?} {error}", entry.job.as_str()),
@@ -173,6 +183,14 @@ impl Oma {
             log::error!("job={:?} {error}", id.as_str());
             false
         })
+    }
+
+    /// True of a listed job that is to be tracked: every new one if the configuration says so, else the next run of a job
+    /// that is, or was, tracked for this VMA.
+    fn is_wanted(&self, vma: &VmaName, id: &JobId) -> bool {
+        let is_known = || self.fleet.job(id).is_some() || self.stored(id).is_some() || self.is_archived(id);
+        let first = || id.first_run().and_then(|first| self.stored(&first)).filter(|first| first.vma == *vma);
+        (self.config.discover || first().is_some()) && !is_known()
     }
 
     /// The newest row of a job that is not tracked.
@@ -250,7 +268,7 @@ impl Oma {
     fn carry_out(&self, action: Action) {
         let name = match &action {
             Action::Poll { vma, .. } | Action::TellFinish { vma, .. } => vma,
-            Action::ReadLog { vma, .. } | Action::List { vma, .. } => vma,
+            Action::ReadLog { vma, .. } | Action::List { vma, .. } | Action::Declare { vma, .. } => vma,
         };
         let client = self.clients.get(name).cloned();
         let events = self.events.clone();
@@ -305,9 +323,7 @@ impl Appliance for Oma {
             }
             Event::Link(vma, News::Down(why)) => log::warn!("vma={vma} {why}"),
             Event::Listed(vma, listing) => {
-                let listed = ask::unseen(listing, |id| {
-                    self.fleet.job(id).is_some() || self.stored(id).is_some() || self.is_archived(id)
-                });
+                let listed = ask::wanted(listing, |id| self.is_wanted(&vma, id));
                 let new: Vec<JobId> = listed.jobs.iter().map(|progress| progress.job.clone()).collect();
                 self.tell(now, Input::Listed(vma, listed));
                 new.iter().for_each(|id| self.recall(id));
@@ -388,7 +404,8 @@ impl Appliance for Oma {
             match action {
                 // The VMA must not be told of an end that rests on what is not written yet; polls never wait.
                 Action::TellFinish { .. } => self.to_tell.push(action),
-                Action::Poll { .. } | Action::ReadLog { .. } | Action::List { .. } => self.carry_out(action),
+                Action::Poll { .. } | Action::ReadLog { .. } => self.carry_out(action),
+                Action::List { .. } | Action::Declare { .. } => self.carry_out(action),
             }
         }
         if self.ledger.is_clean() {

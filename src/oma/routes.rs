@@ -1,7 +1,7 @@
 //! From requests to calls: one `match` over method and path. What cannot be read is a problem that names the fault.
 
 use crate::model::id::{CorrelationId, JobId, VmaName};
-use crate::model::request::{ChangeIdReport, Outcome, TrackRequest};
+use crate::model::request::{ChangeIdReport, DiskQuestion, Outcome, TrackRequest};
 use crate::policy::guests::Matter;
 use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::{Method, Request};
@@ -22,7 +22,7 @@ pub(super) enum Call {
     /// Ask the job's VMA to end it.
     Finish(JobId, Outcome),
     /// The last change id of a disk.
-    LastChangeId { vm_path: String, disk: String },
+    LastChangeId(DiskQuestion),
     /// A disk's new change id; the job as the path has it, because it is stored even where it is no valid id. The
     /// correlation id is that of its run, where a VMA hands it on.
     ChangeId { job: String, report: ChangeIdReport, correlation: Option<CorrelationId> },
@@ -41,7 +41,7 @@ impl Call {
     pub(super) fn matter<'m>(&'m self, owner: Option<&'m VmaName>) -> Matter<'m> {
         match self {
             Self::Health => Matter::Health,
-            Self::LastChangeId { .. } => Matter::LastChangeId,
+            Self::LastChangeId(_) => Matter::LastChangeId,
             Self::ChangeId { job, .. } => Matter::ChangeId { job, owner },
             Self::Renew(_) => Matter::Renewal,
             Self::Enrol(_) => Matter::Enrolment,
@@ -59,7 +59,6 @@ impl Call {
 /// Reads a request; a HEAD arrives as the GET that it stands for.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
-    let text = |key: &str| request.query_value(key).unwrap_or("").to_owned();
     match (&request.method, segments.as_slice()) {
         (Method::Post, ["api", "v1", "jobs"]) => Ok(Call::Track(job::parse_track(&request.body).map_err(bad_body)?)),
         (Method::Get, ["api", "v1", "jobs"]) => Ok(Call::Jobs),
@@ -71,7 +70,7 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
             Ok(Call::Finish(job_id(id)?, job::parse_finish(&request.body).map_err(bad_body)?))
         }
         (Method::Get, ["api", "v1", "replications", "changeid"]) => {
-            Ok(Call::LastChangeId { vm_path: text("vm_path"), disk: text("disk_id") })
+            Ok(Call::LastChangeId(changeid::read_question(|key| request.query_value(key)).map_err(bad_body)?))
         }
         (Method::Post, ["api", "v1", "replications", job, "changeid"]) => {
             let report = changeid::parse(&request.body).map_err(bad_body)?;

@@ -4,6 +4,8 @@
 use crate::limits;
 use crate::model::disk::Disk;
 use crate::model::job::{Job, Vm};
+use crate::model::status::JobStatus;
+use crate::model::warning::WarningKind;
 use crate::model::request::DeclaredDisk;
 use crate::model::text::bounded;
 
@@ -23,6 +25,7 @@ pub fn differences(job: &Job, vm: Option<&Vm>, disks: &[DeclaredDisk]) -> Vec<St
     if let Some(vm) = vm {
         compare("vm.name".to_owned(), text(&job.vm.name), text(&vm.name));
         compare("vm.path".to_owned(), text(&job.vm.path), text(&vm.path));
+        compare("vm.uuid".to_owned(), text(&job.vm.uuid), text(&vm.uuid));
     }
     for given in disks {
         let Some(known) = job.disk(&given.id) else { continue };
@@ -38,13 +41,54 @@ pub fn differences(job: &Job, vm: Option<&Vm>, disks: &[DeclaredDisk]) -> Vec<St
         let given_export = given.export.as_ref().and_then(|(name, _)| text(name.as_str()));
         compare(key("export.name"), known_export.and_then(|export| text(export.name.as_str())), given_export);
     }
+    found.extend(other_disks(job, disks));
+    found
+}
+
+/// The two sets of declared disks, if they differ.
+fn other_disks(job: &Job, disks: &[DeclaredDisk]) -> Option<String> {
     let known: Vec<&str> = job.disks.iter().filter(|disk| disk.declared).map(|disk| disk.id.as_str()).collect();
     let given: Vec<&str> = disks.iter().map(|disk| disk.id.as_str()).collect();
     let is_same_set = known.len() == given.len() && known.iter().all(|id| given.contains(id));
-    if !known.is_empty() && !given.is_empty() && !is_same_set {
-        found.push(format!("disks: known {}, given {}", known.join(" "), given.join(" ")));
+    let differs = !known.is_empty() && !given.is_empty() && !is_same_set;
+    differs.then(|| format!("disks: known {}, given {}", known.join(" "), given.join(" ")))
+}
+
+/// True if both name a VM and mean different ones: no correction makes one job of two VMs.
+pub fn is_other_vm(job: &Job, vm: Option<&Vm>) -> bool {
+    let differs = |known: &str, given: &str| !known.is_empty() && !given.is_empty() && known != bounded(given);
+    vm.is_some_and(|vm| differs(&job.vm.path, &vm.path) || differs(&job.vm.uuid, &vm.uuid))
+}
+
+/// True while nothing has been reported of the job: its declaration can be corrected.
+pub fn is_correctable(job: &Job) -> bool {
+    job.status == JobStatus::Queued && !job.disks.iter().any(Disk::is_opened)
+}
+
+/// Puts other facts in place of those that were declared before. Disks that are no longer named go.
+pub fn correct(job: &mut Job, disks: &[DeclaredDisk]) {
+    if disks.is_empty() {
+        return;
     }
-    found
+    job.disks.retain(|disk| !disk.declared || disks.iter().any(|given| given.id == disk.id));
+    for given in disks {
+        let Some(disk) = job.disk_mut(&given.id) else { continue };
+        if let Some(label) = &given.label {
+            disk.label = bounded(label);
+        }
+        disk.capacity_bytes = given.capacity_bytes.or(disk.capacity_bytes);
+        disk.device_key = given.device_key.or(disk.device_key);
+        disk.previous_change_id = given.previous_change_id.clone().or_else(|| disk.previous_change_id.take());
+    }
+}
+
+/// Takes a declared number of disks over, which may be corrected while the job goes on.
+pub fn count_disks(job: &mut Job, count: Option<u32>) {
+    let Some(count) = count else { return };
+    job.disk_count = Some(count);
+    if job.disks.len() as u64 <= u64::from(count) {
+        job.unwarn(WarningKind::TooManyDisks);
+    }
 }
 
 /// Adds what the job did not know yet; the facts have been found to agree with it.
@@ -52,10 +96,16 @@ pub fn enrich(job: &mut Job, vm: Option<&Vm>, disks: &[DeclaredDisk]) {
     if let Some(vm) = vm {
         fill(&mut job.vm.name, &vm.name);
         fill(&mut job.vm.path, &vm.path);
+        fill(&mut job.vm.uuid, &vm.uuid);
     }
     for given in disks {
-        if job.disk(&given.id).is_none() && job.disks.len() < limits::DISKS_PER_JOB {
-            job.add_disk(Disk::new(given.id.clone()));
+        if job.disk(&given.id).is_none() {
+            // What was copied before it had a name is what is declared now, in the same order.
+            match job.disks.iter().position(|disk| !disk.named) {
+                Some(at) => job.disks[at].name(given.id.clone()),
+                None if job.disks.len() < limits::DISKS_PER_JOB => job.add_disk(Disk::new(given.id.clone())),
+                None => {}
+            }
         }
         if let Some(disk) = job.disk_mut(&given.id) {
             enrich_disk(disk, given);

@@ -2,10 +2,12 @@
 //! has it, worded once for both appliances.
 
 use super::journal::{Journal, bounded};
+use crate::model::disk::Disk;
 use crate::model::event::Event;
 use crate::model::id::{ChangeId, DiskId};
 use crate::model::job::Job;
 use crate::model::request::ChangeIdReport;
+use crate::model::status::DiskStatus;
 use crate::model::time::Now;
 
 /// A change id that came for a job.
@@ -49,4 +51,35 @@ impl Arrival {
         };
         journal.note(now, job, event, message, vec![("disk", report.disk.as_str().into())]);
     }
+}
+
+/// Names the disk that a mover means whose job knows it by a placeholder only: movers copy a disk, post its change id, and
+/// only then go on, so that the one copied disk without a name and a change id is the one that the id is of. The log's
+/// message, if a disk was named.
+pub fn name_disk(job: &mut Job, report: &ChangeIdReport) -> Option<String> {
+    let named = DiskId::parse(&report.disk).ok().filter(|named| job.place_of(named).is_none())?;
+    let waits = |disk: &Disk| !disk.named && disk.status == DiskStatus::Completed && disk.change_id.is_none();
+    let mut waiting = job.disks.iter_mut().filter(|disk| waits(disk));
+    let (Some(disk), None) = (waiting.next(), waiting.next()) else { return None };
+    disk.device_key = disk.device_key.or(named.device_key());
+    disk.name(named);
+    let earlier = disk.earlier_id.as_ref().map_or("", |earlier| earlier.as_str());
+    Some(format!("disk {earlier} is {}, as its change id says", disk.id))
+}
+
+/// Gives a disk its change id and the one where its run started: what the mover says, else what was known, else what the
+/// mover had been served.
+pub fn take(disk: &mut Disk, given: ChangeId, previous: Option<ChangeId>, served: Option<ChangeId>) {
+    disk.change_id = Some(given);
+    if let Some(previous) = previous {
+        (disk.previous_change_id, disk.previous_served) = (Some(previous), false);
+    } else if disk.previous_change_id.is_none() {
+        disk.previous_served = served.is_some();
+        disk.previous_change_id = served;
+    }
+}
+
+/// The warning of a change id whose disk the job does not have.
+pub fn unplaced(report: &ChangeIdReport) -> String {
+    format!("a change id came for disk {:?}, which this job does not have", bounded(&report.disk))
 }

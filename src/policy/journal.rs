@@ -8,6 +8,7 @@ use crate::model::event::{Event, LogEntry, Value};
 use crate::model::id::JobId;
 use crate::model::job::Job;
 use crate::model::percent::Percent;
+use crate::model::request::Push;
 use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 pub use crate::model::text::bounded;
@@ -142,6 +143,18 @@ impl Journal {
         let message = format!("planned {plan} bytes, moved {moved}: {share} of the plan ({disks})");
         let attributes = vec![("planned", plan.into()), ("moved", moved.into()), ("share", share.into())];
         self.note(now, job, Event::PlanAccuracy, message, attributes);
+    }
+
+    /// A mover counts anew towards another total: both passes count.
+    pub fn pass_started(&mut self, now: Now, job: &Job, disk: &Disk, push: &Push) {
+        let (earlier, bytes, total) =
+            (disk.earlier_passes_bytes, push.bytes_transferred, push.total_bytes.unwrap_or_default());
+        let message = format!(
+            "disk {}: the mover counts anew, {bytes} of {total} bytes after {earlier}: bytes and plan count over both passes",
+            disk.id
+        );
+        let attributes = vec![("disk", disk.id.as_str().into()), ("earlier", earlier.into()), ("total", total.into())];
+        self.note(now, job, Event::PassStarted, message, attributes);
     }
 
     /// Counters came back smaller than they had been.

@@ -22,6 +22,7 @@ pub mod redial;
 pub mod refusal;
 pub mod renewal;
 pub mod schedule;
+pub mod serving;
 pub mod source;
 pub mod spool;
 pub mod tally;

@@ -137,7 +137,7 @@ impl Ledger {
                 Change::Entry(_) | Change::StepBegan(_) | Change::StepEnded(_) => {}
                 Change::History(_) | Change::ChangeIdReceived(_) | Change::SourceEntry(_) => {}
                 Change::ChangeIdSpooled(_) | Change::ChangeIdSent(_) | Change::ChangeIdKnown(_) => {}
-                Change::CapacitySeen(_) => {}
+                Change::CapacitySeen(_) | Change::ChangeIdServed(_) => {}
             }
         }
         let mut jobs: Vec<Job> = jobs.into_values().collect();

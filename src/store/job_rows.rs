@@ -6,6 +6,7 @@ use rusqlite::Params;
 
 use super::error::StoreError;
 use super::read::{Cells, Queries, id};
+use super::warnings;
 use crate::model::disk::{Basis, Disk};
 use crate::model::id::{Alias, ChangeId, CorrelationId, DiskId, Epoch, ExportName, JobId, VmaName};
 use crate::model::job::{Contact, Export, Job, SyncKind, Totals, Vm};
@@ -20,7 +21,8 @@ macro_rules! select_jobs {
             "SELECT id, vma, vm_name, vm_path, replication_type, status, current_operation, progress_percent,
                  bytes_transferred, total_bytes, total_basis, transfer_speed_bps, eta_seconds, contact, stalled_since,
                  error_message, correlation_id, source_sequence, source_updated_at, created_at, started_at, updated_at,
-                 last_contact_at, completed_at, source_epoch
+                 last_contact_at, completed_at, source_epoch, vm_uuid, disk_count, warnings, quiet_since, bytes_moved_at,
+                 mover_says
              FROM replication_jobs ",
             $condition
         )
@@ -46,6 +48,16 @@ impl Queries {
     pub fn unfinished_jobs(&self) -> Result<Vec<Job>, StoreError> {
         const SELECT: &str = concat!(select_jobs!("WHERE "), unfinished!(), " ORDER BY created_at, id");
         self.jobs_of(SELECT, [])
+    }
+    /// The newest run under an id, the id itself if it is the only one (R-40).
+    pub fn newest_run(&self, id: &JobId) -> Result<JobId, StoreError> {
+        // The key's index serves this: `~` and digits lie between these two.
+        const SELECT: &str = "SELECT id FROM replication_jobs WHERE id > ?1 || '~' AND id < ?1 || '~:'";
+        let runs = self.rows(OPERATION, TABLE, SELECT, [id.as_str()], |cells| {
+            cells.parsed("left out", super::read::id(JobId::parse))
+        })?;
+        let numbered = runs.into_iter().filter_map(|run| Some((run.run_number(id)?, run)));
+        Ok(numbered.max_by_key(|(number, _)| *number).map_or_else(|| id.clone(), |(_, run)| run))
     }
     /// True where the job of that id has ended and was moved to the archive (R-55).
     pub fn is_archived(&self, id: &JobId) -> Result<bool, StoreError> {
@@ -129,7 +141,7 @@ impl Queries {
 fn job_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Job>> {
     let Some(job) = cells.parsed("left out", id(JobId::parse))? else { return Ok(None) };
     let Some(vma) = cells.parsed("left out", id(VmaName::parse))? else { return Ok(None) };
-    let vm = Vm { name: cells.text()?.unwrap_or_default(), path: cells.text()?.unwrap_or_default() };
+    let (name, path) = (cells.text()?.unwrap_or_default(), cells.text()?.unwrap_or_default());
     let sync = cells.parsed("none", SyncKind::from_wire_name)?;
     let Some(status) = cells.parsed("left out", JobStatus::from_stored_name)? else { return Ok(None) };
     let stage = cells.parsed("none", Stage::from_wire_name)?;
@@ -147,6 +159,10 @@ fn job_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Job>> {
     let (updated_at, last_contact_at) = (cells.time()?.unwrap_or_default(), cells.time()?);
     let completed_at = cells.time()?;
     let source_epoch = cells.parsed("none", id(Epoch::parse))?;
+    let vm = Vm { name, path, uuid: cells.text()?.unwrap_or_default() };
+    let disk_count = cells.count()?.and_then(|count| u32::try_from(count).ok());
+    let warnings = cells.parsed("none", warnings::from_json)?.unwrap_or_default();
+    let (quiet_since, bytes_moved_at, mover_says) = (cells.time()?, cells.time()?, cells.text()?);
     let totals = Totals { total_bytes, bytes_transferred, throughput_bps, percent, eta_seconds, basis };
     Ok(Some(Job {
         id: job,
@@ -158,6 +174,11 @@ fn job_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Job>> {
         totals,
         contact,
         stalled_since,
+        quiet_since,
+        bytes_moved_at,
+        mover_says,
+        disk_count,
+        warnings,
         error,
         correlation,
         source_sequence,
@@ -182,7 +203,8 @@ fn percent(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Percent> {
 const SELECT_DISKS: &str = "
 SELECT disk_id, label, capacity_bytes, planned_bytes, planned_basis, sync_status, sync_progress_percent, bytes_synced,
     transfer_speed_bps, disk_change_id, previous_change_id, blocks_changed, error_message, updated_at, declared,
-    device_key, mover_throughput_bps, suspect, started_at, ended_at, job_id
+    device_key, mover_throughput_bps, suspect, started_at, ended_at, named, earlier_id, previous_source,
+    earlier_passes_bytes, job_id
 FROM vm_disks WHERE job_id = ?1 ORDER BY ordinal, disk_id";
 
 fn disk_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Disk>> {
@@ -214,6 +236,10 @@ fn disk_row(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<Disk>> {
         suspect: cells.text()?,
         started_at: cells.time()?,
         ended_at: cells.time()?,
+        named: cells.count()? != Some(0),
+        earlier_id: cells.parsed("none", id(DiskId::parse))?,
+        previous_served: cells.text()?.is_some(),
+        earlier_passes_bytes: cells.count()?.unwrap_or(0),
     }))
 }
 

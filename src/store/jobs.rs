@@ -7,8 +7,9 @@ use rusqlite::{Connection, params};
 
 use super::refused::{RefusedRow, RefusedWhat, Written, row_result};
 use super::schema;
+use super::warnings;
 use crate::model::disk::{Basis, Disk};
-use crate::model::id::{ChangeId, CorrelationId, Epoch, JobId};
+use crate::model::id::{ChangeId, CorrelationId, DiskId, Epoch, JobId};
 use crate::model::job::{Job, SyncKind};
 use crate::model::stage::Stage;
 use crate::model::status::JobStatus;
@@ -21,7 +22,8 @@ macro_rules! changing_columns {
          bytes_transferred = ?9, total_bytes = ?10, total_basis = ?11, transfer_speed_bps = ?12, eta_seconds = ?13,
          contact = ?14, stalled_since = ?15, error_message = ?16, correlation_id = ?17, source_sequence = ?18,
          source_updated_at = ?19, started_at = ?21, updated_at = ?22, last_contact_at = ?23, completed_at = ?24,
-         source_epoch = ?25"
+         source_epoch = ?25, vm_uuid = ?26, disk_count = ?27, warnings = ?28, quiet_since = ?29, bytes_moved_at = ?30,
+         mover_says = ?31"
     };
 }
 
@@ -36,9 +38,10 @@ const WRITE_JOB: &str = concat!(
     "INSERT INTO replication_jobs (id, vma, vm_name, vm_path, replication_type, status, current_operation,
          progress_percent, bytes_transferred, total_bytes, total_basis, transfer_speed_bps, eta_seconds, contact,
          stalled_since, error_message, correlation_id, source_sequence, source_updated_at, created_at, started_at,
-         updated_at, last_contact_at, completed_at, source_epoch)
+         updated_at, last_contact_at, completed_at, source_epoch, vm_uuid, disk_count, warnings, quiet_since,
+         bytes_moved_at, mover_says)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-         ?24, ?25)
+         ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)
      ON CONFLICT (id) DO UPDATE SET status = ?6, ",
     changing_columns!(),
     " WHERE replication_jobs.status NOT IN ('completed', 'failed')"
@@ -48,14 +51,22 @@ const UPDATE_DISK: &str = "
 UPDATE vm_disks SET label = ?3, capacity_bytes = ?4, planned_bytes = ?5, planned_basis = ?6, sync_status = ?7,
     sync_progress_percent = ?8, bytes_synced = ?9, transfer_speed_bps = ?10, disk_change_id = ?11,
     previous_change_id = ?12, blocks_changed = ?13, error_message = ?14, updated_at = ?15, ordinal = ?16, declared = ?17,
-    device_key = ?18, mover_throughput_bps = ?19, suspect = ?20, started_at = ?21, ended_at = ?22
+    device_key = ?18, mover_throughput_bps = ?19, suspect = ?20, started_at = ?21, ended_at = ?22, named = ?23,
+    earlier_id = ?24, previous_source = ?25, earlier_passes_bytes = ?26
 WHERE job_id = ?1 AND disk_id = ?2";
+
+const NAME_DISK: &str = "
+UPDATE vm_disks SET disk_id = ?3, named = 1
+WHERE job_id = ?1 AND disk_id = ?2 AND named = 0
+    AND NOT EXISTS (SELECT 1 FROM vm_disks WHERE job_id = ?1 AND disk_id = ?3)";
 
 const INSERT_DISK: &str = "
 INSERT INTO vm_disks (job_id, disk_id, label, capacity_bytes, planned_bytes, planned_basis, sync_status,
     sync_progress_percent, bytes_synced, transfer_speed_bps, disk_change_id, previous_change_id, blocks_changed,
-    error_message, updated_at, ordinal, declared, device_key, mover_throughput_bps, suspect, started_at, ended_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+    error_message, updated_at, ordinal, declared, device_key, mover_throughput_bps, suspect, started_at, ended_at, named,
+    earlier_id, previous_source, earlier_passes_bytes)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
+    ?25, ?26)";
 
 /// Which parts of a job are written besides its own row and its disks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,6 +76,9 @@ pub(super) enum Extent {
     /// All exports and aliases; what is stored and no longer named goes.
     Everything,
 }
+
+/// `previous_source` of a run whose mover did not say where it started.
+pub(super) const SERVED: &str = "served";
 
 /// SQLite's integers have a sign: counts past 2^63-1 are stored as that.
 pub(super) fn integer(count: u64) -> i64 {
@@ -136,6 +150,9 @@ fn write_what_belongs(
     match extent {
         Extent::Progress => update_exports(conn, job),
         Extent::Everything => {
+            if job.status == JobStatus::Queued {
+                remove_undeclared(conn, job)?;
+            }
             replace_exports(conn, job, refuse)?;
             replace_aliases(conn, job, refuse)
         }
@@ -176,10 +193,20 @@ fn execute_for_job(conn: &Connection, sql: &'static str, job: &Job) -> rusqlite:
         time(job.last_contact_at),
         time(job.completed_at),
         job.source_epoch.as_ref().map(Epoch::as_str),
+        job.vm.uuid,
+        job.disk_count,
+        warnings::to_json(&job.warnings),
+        time(job.quiet_since),
+        time(job.bytes_moved_at),
+        job.mover_says,
     ])
 }
 
 fn write_disk_row(conn: &Connection, job: &JobId, ordinal: i64, disk: &Disk) -> rusqlite::Result<usize> {
+    if let Some(earlier) = &disk.earlier_id {
+        // Its row may still be that of the placeholder.
+        conn.prepare_cached(NAME_DISK)?.execute([job.as_str(), earlier.as_str(), disk.id.as_str()])?;
+    }
     match execute_for_disk(conn, UPDATE_DISK, job, ordinal, disk)? {
         0 => execute_for_disk(conn, INSERT_DISK, job, ordinal, disk),
         rows => Ok(rows),
@@ -216,6 +243,10 @@ fn execute_for_disk(
         disk.suspect,
         time(disk.started_at),
         time(disk.ended_at),
+        disk.named,
+        disk.earlier_id.as_ref().map(DiskId::as_str),
+        disk.previous_served.then_some(SERVED),
+        integer(disk.earlier_passes_bytes),
     ])
 }
 
@@ -226,6 +257,19 @@ fn stored_status(conn: &Connection, job: &JobId) -> rusqlite::Result<Option<JobS
         Some(row) => JobStatus::from_stored_name(&row.get::<_, String>(0)?),
         None => None,
     })
+}
+
+/// The declaration of a job that has not begun may name other disks than before.
+fn remove_undeclared(conn: &Connection, job: &Job) -> rusqlite::Result<()> {
+    let mut select = conn.prepare_cached("SELECT disk_id FROM vm_disks WHERE job_id = ?1")?;
+    let stored = select.query_map([job.id.as_str()], |row| row.get::<_, String>(0))?;
+    for disk in stored.collect::<rusqlite::Result<Vec<String>>>()? {
+        if !job.disks.iter().any(|known| known.id.as_str() == disk) {
+            let delete = "DELETE FROM vm_disks WHERE job_id = ?1 AND disk_id = ?2";
+            conn.prepare_cached(delete)?.execute([job.id.as_str(), &disk])?;
+        }
+    }
+    Ok(())
 }
 
 /// Exports hardly ever change, so a poll's worth of progress costs one look-up each.

@@ -26,6 +26,7 @@ mod reader;
 mod refused;
 mod schema;
 mod spool;
+mod warnings;
 mod writer;
 
 pub use archive::{Moved, archive, default_place};

@@ -227,6 +227,7 @@ fn write(conn: &Connection, change: &Change, refused: &mut Vec<RefusedRow>) -> r
         Change::ChangeIdSpooled(received) => return spool::add(conn, received),
         Change::ChangeIdSent(number) => return spool::sent(conn, *number),
         Change::ChangeIdKnown(known) => return spool::remember(conn, known),
+        Change::ChangeIdServed(served) => return history::write_served(conn, served),
         Change::CapacitySeen(seen) => return capacities::keep(conn, seen),
         Change::Entry(entry) => (&entry.job, RefusedWhat::Entry, events::write_entry(conn, entry)),
         Change::SourceEntry(entry) => {

@@ -2,13 +2,14 @@
 
 use smol::channel::Sender;
 
-use super::spool::oma::{Look, Looked};
+use super::spool::oma::Looked;
 use crate::config::{TlsFiles, VmaConfig};
 use crate::link::News;
 use crate::model::id::JobId;
 use crate::model::peer::Caller;
 use crate::model::pki::Validity;
 use crate::model::plan::{PlanRequest, Planned};
+use crate::model::request::DiskQuestion;
 use crate::model::stage::Stage;
 use crate::policy::spool::Handed;
 use crate::store::Unsent;
@@ -22,7 +23,7 @@ pub enum Event {
     /// A request to the spool for change ids.
     AskedSpool(Request, Sender<Response>),
     /// What came of asking the OMA for a disk's last change id, and which mover waits for it.
-    Looked(Look, Looked, Sender<Response>),
+    Looked(DiskQuestion, Looked, Sender<Response>),
     /// What came of handing a change id to the OMA.
     HandedOver(Box<Unsent>, Handed),
     /// The plan of a job has got to this stage.

@@ -37,7 +37,7 @@ use crate::net::server::{ServerLimits, serve};
 use crate::policy::guests::may_ask_vma;
 use crate::policy::panics::Panics;
 use crate::policy::refusal::Refusal;
-use crate::policy::source::{Declared, Listing, Source, SourceSettings};
+use crate::policy::source::{Declared, Listing, Source, SourceRules, SourceSettings};
 use crate::runtime::clock::Clock;
 use crate::runtime::drive::{Appliance, drive};
 use crate::runtime::guard::guarded;
@@ -82,6 +82,7 @@ impl Vma {
             epoch: store.epoch(),
             auto_initialize: config.auto_initialize,
             keep_finished: config.keep_finished,
+            failed_grace: config.failed_grace,
             plans: config.vcenter.is_some(),
             seed,
         };
@@ -143,8 +144,8 @@ impl Vma {
 
     fn answer(&mut self, now: Now, call: Call) -> Result<Response, Refusal> {
         match call {
-            Call::Progress(id) => {
-                let found = self.source.document(now, &id);
+            Call::Progress(id, run) => {
+                let found = self.source.document(now, &id, run);
                 let mut document = found.ok_or_else(|| Refusal::UnknownJob { id: id.to_string() })?;
                 document.log = self.newest_entry(&document.job);
                 Ok(Response::json(200, progress::render(&document)))
@@ -162,11 +163,11 @@ impl Vma {
             Call::Declare(id, declaration) => {
                 let declared = self.source.declare(now, &id, &declaration)?;
                 let status = if declared == Declared::New { 201 } else { 200 };
-                Ok(self.state(status, &id))
+                Ok(self.state(status, &self.source.present_run(&id)))
             }
             Call::Finish(id, outcome) => {
                 self.source.finish(now, &id, &outcome)?;
-                Ok(self.state(200, &id))
+                Ok(self.state(200, &self.source.present_run(&id)))
             }
             Call::Health => Ok(alive()),
             Call::Metrics => Ok(Response::page(metrics::CONTENT_TYPE, metrics::page(&self.figures()))),
@@ -219,11 +220,18 @@ impl Vma {
         if let Some(planner) = &mut self.planner {
             planner.redirect(config.vcenter.clone());
         }
-        self.source.reconfigure(now, config.auto_initialize, config.keep_finished, config.vcenter.is_some());
+        let rules = SourceRules {
+            auto_initialize: config.auto_initialize,
+            keep_finished: config.keep_finished,
+            failed_grace: config.failed_grace,
+            plans: config.vcenter.is_some(),
+        };
+        self.source.reconfigure(now, rules);
         log::info!("configuration reloaded");
         self.config = VmaConfig {
             auto_initialize: config.auto_initialize,
             keep_finished: config.keep_finished,
+            failed_grace: config.failed_grace,
             vcenter: config.vcenter,
             tls: config.tls,
             tunnel: config.tunnel,
@@ -512,7 +520,8 @@ mod tests {
         let mut vma = Vma::open(&config, now(0), 1).expect("a database");
         let (first, run) = (JobId::parse(JOB).expect("an id"), JobId::parse("trapped~2").expect("an id"));
         assert_eq!(push(&mut vma, 1, JOB, 10), 200);
-        vma.source.finish(now(2), &first, &crate::model::request::Outcome::Succeeded).expect("ended");
+        let over = crate::model::request::Outcome::Failed("over".to_owned());
+        vma.source.finish(now(2), &first, &over).expect("ended");
         let start = crate::wire::update::parse(br#"{"stage":"Initializing","bytes_transferred":0,"throughput_bps":0}"#);
         vma.source.push(now(3), &first, &start.expect("a push")).expect("another run");
         vma.settle(now(3));
@@ -522,7 +531,7 @@ mod tests {
             assert_eq!(vma.ledger.store().events(&run).expect("readable").iter().filter(is_panic).count(), time);
         }
         assert_eq!(vma.source.job(&run).expect("known").status, JobStatus::Failed);
-        assert_eq!(vma.source.job(&first).expect("known").status, JobStatus::Succeeded);
+        assert_eq!(vma.source.job(&first).expect("known").error.as_deref(), Some("over"));
     }
 
     fn is_panic(entry: &&crate::model::record::LogRecord) -> bool {

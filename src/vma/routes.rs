@@ -2,6 +2,7 @@
 
 use crate::model::id::JobId;
 use crate::model::request::{Declaration, Outcome, Push};
+use crate::policy::source::WhichRun;
 use crate::wire::http::{Method, Request};
 use crate::wire::problem::{Kind, Problem, bad_body, job_id, no_such_path, not_allowed};
 use crate::wire::{job, update};
@@ -10,7 +11,7 @@ use crate::wire::{job, update};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Call {
     /// One job's document.
-    Progress(JobId),
+    Progress(JobId, WhichRun),
     /// The documents that changed.
     List { since: u64, epoch: Option<String> },
     /// The entries of a job's log after one of them.
@@ -32,12 +33,12 @@ impl Call {
     pub(super) fn changed_job(&self) -> Option<&JobId> {
         match self {
             Self::Push(id, _) | Self::Declare(id, _) | Self::Finish(id, _) => Some(id),
-            Self::Progress(_) | Self::List { .. } | Self::Log { .. } | Self::Health | Self::Metrics => None,
+            Self::Progress(..) | Self::List { .. } | Self::Log { .. } | Self::Health | Self::Metrics => None,
         }
     }
     /// True of what movers say, on this machine only.
     pub(super) fn is_of_movers(&self) -> bool {
-        matches!(self, Self::Push(..) | Self::Declare(..))
+        matches!(self, Self::Push(..))
     }
     /// True where it asks for a change, whose answer must wait until the change is written.
     pub(super) fn is_change(&self) -> bool {
@@ -49,7 +50,7 @@ impl Call {
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     match (&request.method, segments.as_slice()) {
-        (Method::Get, ["api", "v1", "progress", id]) => Ok(Call::Progress(job_id(id)?)),
+        (Method::Get, ["api", "v1", "progress", id]) => Ok(Call::Progress(job_id(id)?, which_run(request)?)),
         (Method::Get, ["api", "v1", "progress"]) => {
             Ok(Call::List { since: number(request, "since")?, epoch: request.query_value("epoch").map(str::to_owned) })
         }
@@ -78,6 +79,15 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (_, ["api", "v1", "progress", _, "update"] | ["api", "v1", "jobs", _, "finish"]) => Err(not_allowed("POST")),
         (_, ["api", "v1", "jobs", _]) => Err(not_allowed("PUT")),
         _ => Err(no_such_path(request)),
+    }
+}
+
+/// Which run is asked for: `?run=exact` means that of the very id, and nothing the newest.
+fn which_run(request: &Request) -> Result<WhichRun, Problem> {
+    match request.query_value("run") {
+        None => Ok(WhichRun::Newest),
+        Some("exact") => Ok(WhichRun::Exactly),
+        Some(other) => Err(Problem::new(Kind::BadQuery, format!("run is {other:?}; \"exact\" is expected, or no run"))),
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use nanoserde::SerJson;
 use serde::Deserialize;
 
+use super::http::encode_segment;
 use super::{BadBody, read_object};
 use crate::model::change::KnownChangeId;
-use crate::model::id::ChangeId;
-use crate::model::request::ChangeIdReport;
+use crate::model::id::{ChangeId, VmaName};
+use crate::model::request::{ChangeIdReport, DiskQuestion};
 
 #[derive(Deserialize)]
 struct ReportDoc {
@@ -62,13 +63,47 @@ struct LastDoc {
     message: String,
 }
 
-/// The OMA's answer to the question for a disk's last change id.
-pub fn render_last(vm_path: &str, disk: &str, change_id: Option<&ChangeId>) -> String {
-    let message = match change_id {
-        Some(_) => "change id of the last run that succeeded",
-        None => "no change id of a completed disk of a job that succeeded: copy everything",
-    };
-    render_answer(vm_path, disk, change_id, message)
+/// The target of the question for a disk's last change id, as a VMA hands it on: with what it knows of the VM.
+pub fn target_of_question(question: &DiskQuestion) -> String {
+    let DiskQuestion { vma, vm_path, vm_uuid, disk, capacity_bytes } = question;
+    let (vm_path, disk) = (encode_segment(vm_path), encode_segment(disk));
+    let mut target = format!("/api/v1/replications/changeid?vm_path={vm_path}&disk_id={disk}");
+    if let Some(vma) = vma {
+        target += &format!("&vma={}", encode_segment(vma.as_str()));
+    }
+    if !vm_uuid.is_empty() {
+        target += &format!("&vm_uuid={}", encode_segment(vm_uuid));
+    }
+    if let Some(bytes) = capacity_bytes {
+        target += &format!("&capacity_bytes={bytes}");
+    }
+    target
+}
+
+/// Reads such a question; `value` is that of a key of the query.
+///
+/// # Errors
+/// The key and its value, if it is none.
+pub fn read_question<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Result<DiskQuestion, BadBody> {
+    let text = |key| value(key).unwrap_or_default().to_owned();
+    let vma = value("vma").filter(|vma| !vma.is_empty()).map(VmaName::parse).transpose();
+    let capacity = value("capacity_bytes").filter(|bytes| !bytes.is_empty());
+    let number = |bytes: &str| bytes.parse().map_err(|_| BadBody(format!("capacity_bytes is {bytes:?}, a number is expected")));
+    Ok(DiskQuestion {
+        vma: vma.map_err(|why| BadBody(format!("vma {why}")))?,
+        vm_path: text("vm_path"),
+        vm_uuid: text("vm_uuid"),
+        disk: text("disk_id"),
+        capacity_bytes: capacity.map(number).transpose()?,
+    })
+}
+
+/// The OMA's answer to the question for a disk's last change id; `why` is why there is none.
+pub fn render_last(vm_path: &str, disk: &str, served: Result<&ChangeId, &str>) -> String {
+    match served {
+        Ok(change_id) => render_answer(vm_path, disk, Some(change_id), "change id of the disk's last good copy"),
+        Err(why) => render_answer(vm_path, disk, None, why),
+    }
 }
 
 /// The VMA's answer where the OMA could not be asked, with the reason: what the OMA said before, else nothing (F38).
@@ -123,11 +158,11 @@ mod tests {
     #[test]
     fn every_value_of_the_answer_is_a_string() {
         let id = ChangeId::from_text("52 de/81");
-        let expected = r#"{"vm_path":"/DC0/vm/a\"b","disk_id":"disk-2000","change_id":"52 de/81","message":"change id of the last run that succeeded"}"#;
-        assert_eq!(render_last("/DC0/vm/a\"b", "disk-2000", id.as_ref()), expected);
+        let expected = r#"{"vm_path":"/DC0/vm/a\"b","disk_id":"disk-2000","change_id":"52 de/81","message":"change id of the disk's last good copy"}"#;
+        assert_eq!(render_last("/DC0/vm/a\"b", "disk-2000", Ok(id.as_ref().expect("an id"))), expected);
         assert_eq!(parse_answer(expected.as_bytes()), Ok(id));
-        assert_eq!(parse_answer(render_last("", "", None).as_bytes()), Ok(None));
-        assert!(render_last("", "", None).contains(r#""change_id":"""#));
+        assert_eq!(parse_answer(render_last("", "", Err("none")).as_bytes()), Ok(None));
+        assert!(render_last("", "", Err("none")).contains(r#""change_id":"""#));
     }
 
     #[test]

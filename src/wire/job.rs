@@ -16,7 +16,10 @@ struct DeclareDoc {
     vm: Option<VmDoc>,
     sync: Option<String>,
     disks: Option<Vec<DiskDoc>>,
+    disk_count: Option<u32>,
     aliases: Option<Vec<String>>,
+    again: Option<bool>,
+    only_adds: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +29,7 @@ struct TrackDoc {
     vma: String,
     vm: Option<VmDoc>,
     disks: Option<Vec<DiskDoc>>,
+    disk_count: Option<u32>,
 }
 
 #[derive(Deserialize, SerJson)]
@@ -33,6 +37,7 @@ struct TrackDoc {
 struct VmDoc {
     name: Option<String>,
     path: Option<String>,
+    uuid: Option<String>,
 }
 
 #[derive(Deserialize, SerJson)]
@@ -78,17 +83,28 @@ pub fn parse_declaration(body: &[u8]) -> Result<Declaration, BadBody> {
     };
     let aliases: Result<Vec<Alias>, BadBody> =
         doc.aliases.unwrap_or_default().iter().map(|alias| Alias::parse(alias).map_err(named("aliases[]"))).collect();
-    Ok(Declaration { vm: doc.vm.map(VmDoc::into_vm).transpose()?, sync, disks: disks(doc.disks)?, aliases: aliases? })
+    let disks = disks(doc.disks)?;
+    Ok(Declaration {
+        vm: doc.vm.map(VmDoc::into_vm).transpose()?,
+        sync,
+        disk_count: disk_count(doc.disk_count, &disks)?,
+        disks,
+        aliases: aliases?,
+        again: doc.again.unwrap_or(false),
+        only_adds: doc.only_adds.unwrap_or(false),
+    })
 }
 
 /// Reads the body of `POST /api/v1/jobs` on the OMA.
 pub fn parse_track(body: &[u8]) -> Result<TrackRequest, BadBody> {
     let doc: TrackDoc = read_object(body)?;
+    let disks = disks(doc.disks)?;
     Ok(TrackRequest {
         job: JobId::parse(&doc.id).map_err(named("id"))?,
         vma: VmaName::parse(&doc.vma).map_err(named("vma"))?,
         vm: doc.vm.map(VmDoc::into_vm).transpose()?,
-        disks: disks(doc.disks)?,
+        disk_count: disk_count(doc.disk_count, &disks)?,
+        disks,
     })
 }
 
@@ -110,13 +126,26 @@ pub fn parse_cancel(body: &[u8]) -> Result<String, BadBody> {
 
 impl VmDoc {
     fn into_vm(self) -> Result<Vm, BadBody> {
-        let vm = Vm { name: self.name.unwrap_or_default(), path: self.path.unwrap_or_default() };
-        match vm.name.len().max(vm.path.len()) {
+        let text = |text: Option<String>| text.unwrap_or_default();
+        let vm = Vm { name: text(self.name), path: text(self.path), uuid: text(self.uuid) };
+        match vm.name.len().max(vm.path.len()).max(vm.uuid.len()) {
             long if long > limits::TEXT_BYTES => {
-                Err(BadBody(format!("vm.name and vm.path have at most {} bytes", limits::TEXT_BYTES)))
+                Err(BadBody(format!("vm.name, vm.path and vm.uuid have at most {} bytes each", limits::TEXT_BYTES)))
             }
             _ => Ok(vm),
         }
+    }
+}
+
+/// A declared number of disks: at least as many as are named, and no more than a job may have.
+fn disk_count(count: Option<u32>, disks: &[DeclaredDisk]) -> Result<Option<u32>, BadBody> {
+    let Some(count) = count else { return Ok(None) };
+    let most = limits::DISKS_PER_JOB;
+    match usize::try_from(count).unwrap_or(usize::MAX) {
+        0 => Err(BadBody("disk_count is 0; a job has one disk at least".to_owned())),
+        many if many > most => Err(BadBody(format!("disk_count is {many}; a job has at most {most} disks"))),
+        few if few < disks.len() => Err(BadBody(format!("disk_count is {few}, and disks names {}", disks.len()))),
+        _ => Ok(Some(count)),
     }
 }
 
@@ -155,7 +184,10 @@ struct WriteDeclareDoc {
     vm: Option<VmDoc>,
     sync: Option<String>,
     disks: Vec<DiskDoc>,
+    disk_count: Option<u32>,
     aliases: Vec<String>,
+    again: Option<bool>,
+    only_adds: Option<bool>,
 }
 
 /// The body that declares a job to a VMA.
@@ -164,7 +196,10 @@ pub fn render_declaration(declaration: &Declaration) -> String {
         vm: declaration.vm.as_ref().map(VmDoc::of),
         sync: declaration.sync.map(|sync| sync.wire_name().to_owned()),
         disks: declaration.disks.iter().map(DiskDoc::of).collect(),
+        disk_count: declaration.disk_count,
         aliases: declaration.aliases.iter().map(ToString::to_string).collect(),
+        again: declaration.again.then_some(true),
+        only_adds: declaration.only_adds.then_some(true),
     }
     .serialize_json()
 }
@@ -175,6 +210,7 @@ struct WriteTrackDoc {
     vma: String,
     vm: Option<VmDoc>,
     disks: Vec<DiskDoc>,
+    disk_count: Option<u32>,
 }
 
 /// The body that asks an OMA to track a job.
@@ -184,6 +220,7 @@ pub fn render_track(request: &TrackRequest) -> String {
         vma: request.vma.to_string(),
         vm: request.vm.as_ref().map(VmDoc::of),
         disks: request.disks.iter().map(DiskDoc::of).collect(),
+        disk_count: request.disk_count,
     }
     .serialize_json()
 }
@@ -191,7 +228,7 @@ pub fn render_track(request: &TrackRequest) -> String {
 impl VmDoc {
     fn of(vm: &Vm) -> Self {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Self { name: some(&vm.name), path: some(&vm.path) }
+        Self { name: some(&vm.name), path: some(&vm.path), uuid: some(&vm.uuid) }
     }
 }
 

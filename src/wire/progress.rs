@@ -17,6 +17,7 @@ use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::text::bounded;
 use crate::model::time::Wall;
+use crate::model::warning::{Warning, WarningKind};
 
 /// Why a body is not a progress document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +116,10 @@ struct ReadDoc {
     sequence: Option<u64>,
     epoch: Option<String>,
     correlation_id: Option<String>,
+    disk_count: Option<u32>,
+    next_run: Option<String>,
+    mover_says: Option<String>,
+    warnings: Option<Vec<WarningDoc>>,
     error: Option<String>,
     vm: Option<ReadVm>,
     log: Option<u64>,
@@ -155,6 +160,13 @@ struct ReadExport {
 struct ReadVm {
     name: Option<String>,
     path: Option<String>,
+    uuid: Option<String>,
+}
+
+#[derive(Deserialize, SerJson)]
+struct WarningDoc {
+    kind: String,
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -177,6 +189,9 @@ struct ReadDisk {
     capacity_bytes: Option<u64>,
     declared: Option<bool>,
     device_key: Option<i64>,
+    named: Option<bool>,
+    earlier_id: Option<String>,
+    previous_source: Option<String>,
 }
 
 impl ReadDoc {
@@ -220,10 +235,15 @@ impl ReadDoc {
             sequence: self.sequence.filter(|sequence| is_storable(*sequence)),
             epoch: self.epoch.as_deref().and_then(|text| Epoch::parse(text).ok()),
             correlation: self.correlation_id.as_deref().and_then(|text| CorrelationId::parse(text).ok()),
+            disk_count: self.disk_count.filter(|count| *count > 0),
+            next_run: self.next_run.as_deref().and_then(|id| JobId::parse(id).ok()),
+            mover_says: self.mover_says.filter(|text| !text.is_empty()).map(|text| bounded(&text)),
+            warnings: self.warnings.unwrap_or_default().into_iter().filter_map(warning).collect(),
             error: self.error.filter(|text| !text.is_empty()).map(|text| bounded(&text)),
             vm: self.vm.map(|vm| Vm {
                 name: bounded(&vm.name.unwrap_or_default()),
                 path: bounded(&vm.path.unwrap_or_default()),
+                uuid: bounded(&vm.uuid.unwrap_or_default()),
             }),
             log: self.log.filter(|id| is_storable(*id)),
         })
@@ -253,12 +273,24 @@ impl ReadDisk {
         disk.mover_throughput_bps = self.mover_throughput_bps.map(|rate| bounded_rate(Some(rate)));
         disk.change_id = self.change_id.as_deref().and_then(ChangeId::from_text);
         disk.previous_change_id = self.previous_change_id.as_deref().and_then(ChangeId::from_text);
+        disk.previous_served = self.previous_source.as_deref() == Some(SERVED);
+        // An older VMA says nothing, and its ids are names like all others.
+        disk.named = self.named.unwrap_or(true);
+        disk.earlier_id = self.earlier_id.as_deref().and_then(|id| DiskId::parse(id).ok());
         disk.blocks_changed = self.blocks_changed;
         disk.suspect = self.suspect.map(|text| bounded(&text));
         disk.error = self.error.filter(|text| !text.is_empty()).map(|text| bounded(&text));
         disk.updated_at = self.updated_at.as_deref().and_then(Wall::parse);
         Ok(disk)
     }
+}
+
+/// `disks[].previous_source` of a run whose mover did not say where it started: it is what the mover had been served.
+const SERVED: &str = "served";
+
+/// A warning of a kind that is known; a newer VMA may have others. Each kind counts once.
+fn warning(doc: WarningDoc) -> Option<Warning> {
+    Some(Warning { kind: WarningKind::from_name(&doc.kind)?, text: bounded(&doc.text) })
 }
 
 /// A figure that somebody sent, where it is one; else what the bytes say (F15: 130 % is no figure).
@@ -308,6 +340,10 @@ struct WriteDoc {
     sequence: Option<u64>,
     epoch: Option<String>,
     correlation_id: Option<String>,
+    disk_count: Option<u32>,
+    next_run: Option<String>,
+    mover_says: Option<String>,
+    warnings: Vec<WarningDoc>,
     error: Option<String>,
     vm: Option<WriteVm>,
     log: Option<u64>,
@@ -346,9 +382,11 @@ struct WriteExport {
 }
 
 #[derive(SerJson)]
+#[nserde(serialize_none_as_null)]
 struct WriteVm {
     name: String,
     path: String,
+    uuid: Option<String>,
 }
 
 #[derive(SerJson)]
@@ -372,6 +410,9 @@ struct WriteDisk {
     capacity_bytes: Option<u64>,
     declared: bool,
     device_key: Option<i64>,
+    named: bool,
+    earlier_id: Option<String>,
+    previous_source: Option<String>,
 }
 
 impl WriteDoc {
@@ -402,10 +443,27 @@ impl WriteDoc {
             sequence: progress.sequence,
             epoch: progress.epoch.as_ref().map(ToString::to_string),
             correlation_id: progress.correlation.as_ref().map(ToString::to_string),
+            disk_count: progress.disk_count,
+            next_run: progress.next_run.as_ref().map(ToString::to_string),
+            mover_says: progress.mover_says.clone(),
+            warnings: progress.warnings.iter().map(WarningDoc::of).collect(),
             error: progress.error.clone(),
-            vm: progress.vm.as_ref().map(|vm| WriteVm { name: vm.name.clone(), path: vm.path.clone() }),
+            vm: progress.vm.as_ref().map(WriteVm::of),
             log: progress.log,
         }
+    }
+}
+
+impl WarningDoc {
+    fn of(warning: &Warning) -> Self {
+        Self { kind: warning.kind.name().to_owned(), text: warning.text.clone() }
+    }
+}
+
+impl WriteVm {
+    fn of(vm: &Vm) -> Self {
+        let uuid = (!vm.uuid.is_empty()).then(|| vm.uuid.clone());
+        Self { name: vm.name.clone(), path: vm.path.clone(), uuid }
     }
 }
 
@@ -441,6 +499,9 @@ impl WriteDisk {
             capacity_bytes: disk.capacity_bytes,
             declared: disk.declared,
             device_key: disk.device_key,
+            named: disk.named,
+            earlier_id: disk.earlier_id.as_ref().map(ToString::to_string),
+            previous_source: disk.previous_served.then(|| SERVED.to_owned()),
         }
     }
 }

@@ -16,9 +16,7 @@ struct PushDoc {
     bytes_transferred: Option<u64>,
     total_bytes: Option<u64>,
     throughput_bps: Option<u64>,
-    /// Of the stages before Transfer and of the data after it (F14): read so that its type is checked, then left.
-    #[serde(rename = "percent")]
-    _percent: Option<f64>,
+    percent: Option<f64>,
     disk_id: Option<String>,
     sync_type: Option<String>,
     error_message: Option<String>,
@@ -36,6 +34,7 @@ pub fn parse(body: &[u8]) -> Result<Push, BadBody> {
         bytes_transferred: storable("bytes_transferred", doc.bytes_transferred)?.unwrap_or(0),
         total_bytes: storable("total_bytes", doc.total_bytes)?,
         throughput_bps: storable("throughput_bps", doc.throughput_bps)?,
+        percent: doc.percent.and_then(Percent::from_f64),
         disk: disk.transpose()?,
         sync: doc.sync_type.filter(|text| !text.is_empty()),
         error: doc.error_message.filter(|text| !text.is_empty()),
@@ -127,13 +126,15 @@ mod tests {
             bytes_transferred: 5,
             total_bytes: Some(10),
             throughput_bps: Some(3),
+            percent: None,
             disk: DiskId::parse("disk-\u{fc} \"0\"").ok(),
             sync: Some("initial".to_owned()),
             error: Some("line 1\nline 2\u{0}".to_owned()),
             bytes_source: Some("proc-io".to_owned()),
         };
         for (push, percent) in [(bare, None), (full, Percent::from_f64(50.5))] {
-            assert_eq!(parse(render(&push, percent).as_bytes()), Ok(push));
+            let sent = Push { percent, ..push };
+            assert_eq!(parse(render(&sent, percent).as_bytes()), Ok(sent));
         }
         let job = JobId::parse("job-1~2").expect("an id");
         assert_eq!(parse_taken(render_taken(&job, true).as_bytes()), Some(job));

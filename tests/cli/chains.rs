@@ -26,6 +26,10 @@ fn entry(id: &str, sync: SyncKind, previous: Option<u32>, left: Option<u32>) -> 
         sync_success: true,
         created_at: ago(5),
         device_key: None,
+        previous_served: false,
+        vma: None,
+        vm_uuid: String::new(),
+        capacity_bytes: None,
     }
 }
 

@@ -15,10 +15,12 @@ use waybill::model::id::{Alias, ChangeId, DiskId, Epoch, ExportName};
 use waybill::model::job::{Export, SyncKind};
 use waybill::model::percent::Percent;
 use waybill::model::record::LogRecord;
+use waybill::model::request::DiskQuestion;
 use waybill::model::source_log::SourceEntry;
 use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::model::time::Wall;
+use waybill::policy::serving::serve;
 use waybill::store::{Durability, Store};
 
 use crate::binary::{command, waybill};
@@ -70,6 +72,10 @@ fn run(id: &str, vm: usize, number: u64, days_ago: i64) -> Vec<Change> {
         sync_success: true,
         created_at: at(60),
         device_key: Some(2000),
+        previous_served: false,
+        vma: None,
+        vm_uuid: String::new(),
+        capacity_bytes: None,
     };
     let mut begun = job(id, over.created_at);
     begun.disks = vec![Disk::new(history.disk.clone())];
@@ -195,8 +201,10 @@ fn r55_what_an_incremental_starts_from_is_never_archived_and_follows_later() {
     waybill(&["db", "archive", "--older-than", "90d", "--db", &db]).succeeded();
     let last = || {
         let store = Store::open(Path::new(&db)).expect("a database");
-        let by_id = store.last_change_id("/DC0/vm/web0000", "disk-2000").expect("readable");
-        by_id.expect("a change id").as_str().to_owned()
+        let (vm_path, disk) = ("/DC0/vm/web0000".to_owned(), "disk-2000".to_owned());
+        let question = DiskQuestion { vm_path, disk, ..DiskQuestion::default() };
+        let candidates = store.served_candidates(&question).expect("readable");
+        serve(&question, &candidates).expect("a change id").as_str().to_owned()
     };
     assert!(last().ends_with("/3"), "{}", last());
     // A later run makes the one that stayed an old row like any other.

@@ -43,7 +43,7 @@ pub fn ended(id: &str, status: JobStatus, seconds_ago: i64) -> Job {
 
 pub fn streaming() -> Job {
     let mut job = job("job-1", ago(600));
-    job.vm = Vm { name: "web01".to_owned(), path: "/DC0/vm/web01".to_owned() };
+    job.vm = Vm { name: "web01".to_owned(), path: "/DC0/vm/web01".to_owned(), uuid: String::new() };
     job.sync = Some(SyncKind::Full);
     (job.status, job.stage) = (JobStatus::Streaming, Some(Stage::Transfer));
     job.totals = Totals {

@@ -204,6 +204,10 @@ fn history_lists_what_counts_and_with_all_also_what_was_superseded() {
         sync_success: true,
         created_at: ago(5),
         device_key: None,
+        previous_served: false,
+        vma: None,
+        vm_uuid: String::new(),
+        capacity_bytes: None,
     };
     let change_id = streaming().disks[0].previous_change_id.clone();
     let late = CbtEntry { change_id, ..entry.clone() };

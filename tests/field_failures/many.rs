@@ -5,6 +5,7 @@ use waybill::limits;
 use waybill::model::request::Outcome;
 use waybill::policy::dice::Dice;
 use waybill::policy::refusal::Refusal;
+use waybill::policy::source::SourceRules;
 
 use crate::movers::{completed, of_disk, run, stage};
 use crate::source::{ONE, after, noted};
@@ -58,7 +59,9 @@ fn f25_an_unknown_id_never_goes_to_the_job_that_was_updated_last() {
     let taken = world.push("migration-vol-of-another-vm", &run(90, 100)).expect("taken");
     assert_eq!((taken.job.as_str(), taken.auto_initialized), ("migration-vol-of-another-vm", true));
     let now = world.vma_now(0);
-    world.vmas[0].source.reconfigure(now, false, std::time::Duration::from_secs(60), true);
+    let minute = std::time::Duration::from_secs(60);
+    let rules = SourceRules { auto_initialize: false, keep_finished: minute, failed_grace: minute, plans: true };
+    world.vmas[0].source.reconfigure(now, rules);
     let refused = world.push("job-1x", &run(90, 100)).expect_err("nobody knows it");
     assert_eq!(refused, Refusal::UnknownJob { id: "job-1x".to_owned() });
     let bytes =

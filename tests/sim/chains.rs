@@ -211,6 +211,10 @@ impl World {
             sync_success: succeeded,
             created_at: Wall::from_unix_millis(id),
             device_key: None,
+            previous_served: false,
+            vma: None,
+            vm_uuid: String::new(),
+            capacity_bytes: None,
         };
         self.rows.push(HistoryRecord { id, entry, superseded: false });
     }

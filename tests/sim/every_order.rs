@@ -11,6 +11,7 @@ use waybill::model::time::{Mono, Now, Wall};
 use waybill::policy::fleet::{Action, Fleet, Input};
 use waybill::policy::source::Source;
 use waybill::wire::{job as bodies, update};
+use waybill::policy::source::WhichRun;
 
 use crate::invariants::Invariants;
 use crate::movers::{completed, completed_with_zeros, failed, run, start};
@@ -52,7 +53,7 @@ fn all_words(longest: usize, pause: u64) {
                 world.run_until(world.now_ms() + pause);
             }
             world.run_until(world.now_ms() + 2100);
-            let document = world.vmas[0].source.document(world.vma_now(0), &job_id(&id)).expect("a document");
+            let document = world.vmas[0].source.document(world.vma_now(0), &job_id(&id), WhichRun::Exactly).expect("a document");
             judge(&world.row(&id), &document, &word);
             world.finish(&id, r#"{"status":"Failed","error":"enough"}"#).expect("ended");
             world.run_until(world.now_ms() + 2100);
@@ -108,7 +109,7 @@ impl Pair {
             Self { source, fleet: Fleet::resume(settings, Vec::new(), now), rules: Default::default(), now_ms: 0 };
         let disks = bodies::parse_declaration(br#"{"disks":[{"id":"a"},{"id":"b"}]}"#).expect("a declaration");
         pair.source.declare(now, &id, &disks).expect("declared");
-        pair.fleet.track(now, &TrackRequest { job: id, vma, vm: None, disks: Vec::new() }, None).expect("tracked");
+        pair.fleet.track(now, &TrackRequest { job: id, vma, vm: None, disks: Vec::new(), disk_count: None }, None).expect("tracked");
         pair.write();
         pair
     }
@@ -122,7 +123,7 @@ impl Pair {
             self.now_ms = self.fleet.next_deadline().expect("a poll to come").as_millis();
             self.fleet.handle(at(self.now_ms), Input::Elapsed);
         }
-        let document = self.source.document(at(self.now_ms), &id).expect("a document");
+        let document = self.source.document(at(self.now_ms), &id, WhichRun::Exactly).expect("a document");
         self.fleet.handle(at(self.now_ms), Input::Answered(id.clone(), Box::new(document.clone())));
         self.write();
         (self.fleet.job(&id).expect("tracked"), document)

@@ -6,6 +6,7 @@ use waybill::model::percent::Percent;
 use waybill::policy::contact::Miss;
 use waybill::policy::fleet::Input;
 use waybill::wire::progress;
+use waybill::policy::source::WhichRun;
 
 use crate::link::Link;
 use crate::movers::{completed, run, start};
@@ -58,7 +59,7 @@ fn f28_a_document_that_comes_after_newer_ones_is_contact_and_nothing_else() {
     world.push_at(2000, "job-1", run(10, 100));
     world.run_until(3000);
     let (vma, id) = (world.vma_now(0), job_id("job-1"));
-    let old = progress::render(&world.vmas[0].source.document(vma, &id).expect("a document"));
+    let old = progress::render(&world.vmas[0].source.document(vma, &id, WhichRun::Exactly).expect("a document"));
     world.push_at(4000, "job-1", run(90, 100));
     world.push_at(5000, "job-1", completed(100));
     world.run_until(60_000);
@@ -99,7 +100,7 @@ fn an_answer_or_a_miss_that_no_poll_waits_for_is_nobodys() {
         world.stray(Input::Missed(id.clone(), Miss::Unreachable("too late".to_owned())));
     }
     world.push("job-1", &run(50, 100)).expect("taken");
-    let news = world.vmas[0].source.document(world.vma_now(0), &id).expect("a document");
+    let news = world.vmas[0].source.document(world.vma_now(0), &id, WhichRun::Exactly).expect("a document");
     world.stray(Input::Answered(id.clone(), Box::new(news)));
     assert_eq!(world.fleet.job(&id).cloned(), before);
     world.run_until(10_000);

@@ -15,6 +15,7 @@ use waybill::model::progress::Progress;
 use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::policy::fleet::Input;
+use waybill::policy::source::WhichRun;
 
 use crate::link::Link;
 use crate::storm::Storm;
@@ -106,7 +107,7 @@ fn check_evidence(world: &World) {
 fn check_agreement(world: &World) {
     for job in world.fleet.jobs() {
         let (row, at) = (world.row(job.id.as_str()), world.place_of(&job.vma));
-        let Some(said) = world.vmas[at].source.document(world.vma_now(at), &job.id) else {
+        let Some(said) = world.vmas[at].source.document(world.vma_now(at), &job.id, WhichRun::Exactly) else {
             assert_eq!(row.contact, Contact::Silent(Silence::JobUnknown), "{}", row.id);
             continue;
         };

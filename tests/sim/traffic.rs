@@ -6,9 +6,9 @@ use waybill::limits;
 use waybill::model::change::Change;
 use waybill::model::id::{JobId, VmaName};
 use waybill::model::progress::Progress;
-use waybill::model::request::Outcome;
+use waybill::model::request::{Declaration, Outcome};
 use waybill::policy::contact::Miss;
-use waybill::policy::fleet::{Action, FinishAnswer, Input, Listed};
+use waybill::policy::fleet::{Action, DeclareAnswer, FinishAnswer, Input, Listed};
 use waybill::policy::refusal::Refusal;
 use waybill::store::Durability;
 use waybill::wire::{job, log, progress};
@@ -115,7 +115,14 @@ impl World {
 
     fn listed(&mut self, vma: VmaName, body: &str) {
         let listing = progress::parse_listing(body.as_bytes()).expect("our own list");
-        let jobs: Vec<_> = listing.jobs.into_iter().filter(|said| self.stored(&said.job).is_none()).collect();
+        // As the OMA's shell does: new jobs if it discovers, else the next runs of jobs that it knows.
+        let is_next_run = |id: &JobId| {
+            let first = id.first_run().and_then(|first| self.stored(&first));
+            first.is_some_and(|first| first.vma == vma)
+        };
+        let is_wanted =
+            |id: &JobId| self.stored(id).is_none() && (self.settings.discover || is_next_run(id));
+        let jobs: Vec<_> = listing.jobs.into_iter().filter(|said| is_wanted(&said.job)).collect();
         let new: Vec<JobId> = jobs.iter().map(|said| said.job.clone()).collect();
         let epoch = listing.epoch.and_then(|text| waybill::model::id::Epoch::parse(&text).ok());
         let listed = Listed { epoch, sequence: listing.sequence, more: listing.more, jobs };
@@ -125,7 +132,14 @@ impl World {
 
     fn vma_answers(&mut self, action: &Action) -> Came {
         match action {
-            Action::Poll { job, vma, .. } => Came::Core(self.read(job, vma)),
+            Action::Poll { job, vma, .. } => {
+                self.let_time_pass(vma);
+                Came::Core(self.read(job, vma))
+            }
+            Action::Declare { job, vma, declaration, .. } => {
+                let answer = self.take_declaration(job, vma, declaration);
+                Came::Core(Input::DeclareAnswered(job.clone(), declaration.clone(), answer))
+            }
             Action::TellFinish { job, vma, outcome, .. } => {
                 Came::Core(Input::FinishAnswered(job.clone(), self.tell(job, vma, outcome)))
             }
@@ -138,6 +152,28 @@ impl World {
                 let body = progress::render_listing(&list.epoch, list.sequence, list.more, &list.jobs);
                 Came::List(vma.clone(), body)
             }
+        }
+    }
+
+    /// A VMA notices by itself what is due; at the latest when it is asked.
+    fn let_time_pass(&mut self, vma: &VmaName) {
+        let at = self.place_of(vma);
+        let now = self.vma_now(at);
+        if !self.vmas[at].is_down {
+            self.vmas[at].act(now, |_| Ok(())).expect("nothing is asked");
+        }
+    }
+
+    fn take_declaration(&mut self, job: &JobId, vma: &VmaName, declaration: &Declaration) -> DeclareAnswer {
+        let at = self.place_of(vma);
+        if self.vmas[at].is_old || self.vmas[at].stub.is_some() || self.vmas[at].is_down {
+            return DeclareAnswer::Unreachable;
+        }
+        let (now, body) = (self.vma_now(at), job::render_declaration(declaration));
+        let declaration = job::parse_declaration(body.as_bytes()).expect("our own body");
+        match self.vmas[at].act(now, |source| source.declare(now, job, &declaration)) {
+            Ok(_) => DeclareAnswer::Taken,
+            Err(refusal) => DeclareAnswer::Refused(refusal.to_string()),
         }
     }
 
@@ -276,7 +312,8 @@ impl World {
             match action {
                 // A VMA is not told of an end that rests on what is not written yet; polls never wait.
                 Action::TellFinish { .. } => self.to_tell.push(action),
-                Action::Poll { .. } | Action::ReadLog { .. } | Action::List { .. } => self.send(action),
+                Action::Poll { .. } | Action::ReadLog { .. } => self.send(action),
+                Action::List { .. } | Action::Declare { .. } => self.send(action),
             }
         }
         if self.outbox.is_empty() {
@@ -331,7 +368,7 @@ impl World {
 fn vma_of(action: &Action) -> &VmaName {
     match action {
         Action::Poll { vma, .. } | Action::TellFinish { vma, .. } => vma,
-        Action::ReadLog { vma, .. } | Action::List { vma, .. } => vma,
+        Action::ReadLog { vma, .. } | Action::List { vma, .. } | Action::Declare { vma, .. } => vma,
     }
 }
 
@@ -344,6 +381,9 @@ fn missed(action: &Action, why: &str) -> Came {
         Action::Poll { job, .. } => Input::Missed(job.clone(), Miss::Unreachable(why.to_owned())),
         Action::TellFinish { job, .. } => Input::FinishAnswered(job.clone(), FinishAnswer::Unreachable(why.to_owned())),
         Action::ReadLog { job, .. } => Input::LogMissed(job.clone(), why.to_owned()),
+        Action::Declare { job, declaration, .. } => {
+            Input::DeclareAnswered(job.clone(), declaration.clone(), DeclareAnswer::Unreachable)
+        }
         Action::List { vma, .. } => Input::ListMissed(vma.clone()),
     })
 }

@@ -13,7 +13,7 @@ use waybill::model::time::{Mono, Now};
 use waybill::policy::dice::Dice;
 use waybill::policy::outbox::Outbox;
 use waybill::policy::refusal::Refusal;
-use waybill::policy::source::{Source, SourceSettings};
+use waybill::policy::source::{Source, SourceSettings, WhichRun};
 use waybill::store::{Durability, Store};
 
 use crate::disk::{Death, Disk};
@@ -156,7 +156,7 @@ impl Vma {
 
     /// What it says of a job, as its shell does: with the end of the log that the database holds.
     pub fn document(&self, now: Now, id: &JobId) -> Option<Progress> {
-        let said = self.source.document(now, id)?;
+        let said = self.source.document(now, id, WhichRun::Exactly)?;
         let log = self.store.newest_entry(&said.job).expect("readable");
         Some(Progress { log, ..said })
     }
@@ -214,6 +214,7 @@ pub fn source_settings(name: &VmaName, database: u32) -> SourceSettings {
         epoch: Epoch::parse(&format!("epoch-{database}")).expect("an epoch"),
         auto_initialize: true,
         keep_finished: Duration::from_secs(7 * 24 * 3600),
+        failed_grace: Duration::from_secs(120),
         plans: true,
         // Another database makes other correlation ids.
         seed: 41 + u64::from(database),

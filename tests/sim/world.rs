@@ -228,7 +228,7 @@ impl World {
         let report = changeid::parse(body.as_bytes()).expect(body);
         let ended = Some(job_id(path)).filter(|id| self.fleet.job(id).is_none());
         let ended = ended.and_then(|id| self.stored(&id));
-        self.fleet.change_id(self.now(), path, &report, ended.as_ref(), None, None);
+        self.fleet.change_id(self.now(), path, &report, ended.as_ref(), None, None, None);
         self.settle();
     }
     /// Gives a job what the database has of it beside its row, as the shell does.

@@ -22,7 +22,9 @@ use waybill::model::disk::Disk;
 use waybill::model::event::{Event, LogEntry};
 use waybill::model::id::{ChangeId, DiskId, JobId, VmaName};
 use waybill::model::job::{Job, SyncKind};
+use waybill::model::request::DiskQuestion;
 use waybill::model::time::Wall;
+use waybill::policy::serving::serve;
 use waybill::store::{Durability, RefusedRow, Store, StoreError};
 
 /// A directory that goes with its test; world-readable, for the tests that give up root's rights.
@@ -92,6 +94,10 @@ fn history(job: &str, disk: &str, change_id: Option<ChangeId>) -> CbtEntry {
         sync_success: true,
         created_at: at(60),
         device_key: None,
+        previous_served: false,
+        vma: None,
+        vm_uuid: String::new(),
+        capacity_bytes: None,
     }
 }
 fn write(store: &mut Store, changes: &[Change]) -> Result<Vec<RefusedRow>, StoreError> {
@@ -103,4 +109,11 @@ fn other_program(path: &Path) -> rusqlite::Connection {
 }
 fn one<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> T {
     other_program(path).query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// What a mover on this machine would be served of a disk.
+fn served(store: &Store, vm_path: &str, disk: &str) -> Option<ChangeId> {
+    let question =
+        DiskQuestion { vm_path: vm_path.to_owned(), disk: disk.to_owned(), ..DiskQuestion::default() };
+    serve(&question, &store.served_candidates(&question).unwrap()).ok()
 }

@@ -3,7 +3,7 @@
 use proptest::collection::{btree_map, btree_set};
 use proptest::option::of;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 
 use waybill::model::change::{CbtEntry, Change, ReceivedChangeId, Step, StepEnd};
 use waybill::model::disk::{Basis, Disk};
@@ -14,6 +14,7 @@ use waybill::model::percent::Percent;
 use waybill::model::stage::Stage;
 use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::model::time::Wall;
+use waybill::model::warning::{Warning, WarningKind};
 use waybill::policy::transition::{disk_may, job_may};
 use waybill::store::{Durability, Store};
 
@@ -49,11 +50,13 @@ prop_compose! {
         (change_id, previous_change_id, blocks_changed) in (some_change_id(), some_change_id(), of(count())),
         (suspect, error) in (of(text()), of(text())),
         (started_at, ended_at, updated_at) in (of(wall()), of(wall()), of(wall())),
+        (named, previous_served, earlier_passes_bytes) in (any::<bool>(), any::<bool>(), count()),
     ) -> Disk {
         Disk {
             id: DiskId::parse(&id).unwrap(), label, declared, device_key, capacity_bytes, planned_bytes, basis, status,
             bytes_transferred, percent, throughput_bps, mover_throughput_bps: mover, change_id, previous_change_id,
-            blocks_changed, suspect, error, started_at, ended_at, updated_at,
+            blocks_changed, suspect, error, started_at, ended_at, updated_at, named, previous_served,
+            earlier_passes_bytes, earlier_id: None,
         }
     }
 }
@@ -82,26 +85,33 @@ fn exports() -> impl Strategy<Value = Vec<Export>> {
 
 prop_compose! {
     fn any_job()(
-        (id, vma) in (id(), id()), (name, path) in (text(), text()),
+        (id, vma) in (id(), id()), (name, path, uuid) in (text(), text(), text()),
         sync in of(select(vec![SyncKind::Full, SyncKind::Incremental])),
         status in select(JobStatus::ALL.to_vec()), stage in of(select(Stage::ALL.to_vec())), totals in totals(),
         contact in select(Contact::ALL.to_vec()), (stalled_since, error) in (of(wall()), of(text())),
         (correlation, source_epoch, source_sequence) in (of(id()), of(id()), count()),
         (source_updated_at, created_at, started_at, updated_at) in (of(wall()), wall(), of(wall()), wall()),
         (last_contact_at, completed_at) in (of(wall()), of(wall())),
+        (quiet_since, bytes_moved_at, mover_says) in (of(wall()), of(wall()), of(text())),
+        disk_count in of(1..256_u32), warnings in subsequence(WarningKind::ALL.to_vec(), 0..4), warning in text(),
         disks in btree_map(id(), disk(), 0..4), exports in exports(), aliases in btree_set(id(), 0..4),
     ) -> Job {
         let named = |(id, disk): (String, Disk)| Disk { id: DiskId::parse(&id).unwrap(), ..disk };
         // Every end has its time.
         let completed_at = if status.is_final() { completed_at.or(Some(created_at)) } else { completed_at };
+        // What is not all there has not succeeded.
+        let is_whole = status == JobStatus::Succeeded;
+        let whole = |disk: Disk| if is_whole { Disk { status: DiskStatus::Completed, ..disk } } else { disk };
+        let warnings = warnings.into_iter().map(|kind| Warning { kind, text: warning.clone() });
         Job {
-            id: JobId::parse(&id).unwrap(), vma: VmaName::parse(&vma).unwrap(), vm: Vm { name, path }, sync, status,
-            stage, totals, contact, stalled_since, error,
+            id: JobId::parse(&id).unwrap(), vma: VmaName::parse(&vma).unwrap(), vm: Vm { name, path, uuid }, sync, status,
+            stage, totals, contact, stalled_since, quiet_since, bytes_moved_at, mover_says, error,
+            disk_count: disk_count.filter(|_| !is_whole), warnings: warnings.collect(),
             correlation: correlation.map(|id| CorrelationId::parse(&id).unwrap()),
             source_sequence, source_epoch: source_epoch.map(|id| Epoch::parse(&id).unwrap()), source_updated_at,
             created_at, started_at, updated_at, last_contact_at, completed_at,
             // Against the order of their ids: the order of declaration is what counts.
-            disks: disks.into_iter().rev().map(named).collect(), exports,
+            disks: disks.into_iter().rev().map(named).map(whole).collect(), exports,
             aliases: aliases.iter().rev().map(|id| Alias::parse(id).unwrap()).collect(),
         }
     }
@@ -279,7 +289,7 @@ fn f34_the_last_change_id_belongs_to_the_disk_of_that_vm() {
     let all = rows.into_iter().chain([failed, malformed, elsewhere, nowhere]).map(Change::History);
     write(&mut store, &all.collect::<Vec<_>>()).unwrap();
 
-    let last = |vm: &str, disk: &str| store.last_change_id(vm, disk).unwrap();
+    let last = |vm: &str, disk: &str| super::served(&store, vm, disk);
     assert_eq!(last("/DC0/vm/web01", "disk-2000"), Some(change_id(81)));
     assert_eq!(last("/DC0/vm/web02", "disk-2000"), Some(change_id(70)));
     assert_eq!(last("/DC0/vm/web01", "disk-2001"), None);
@@ -289,7 +299,7 @@ fn f34_the_last_change_id_belongs_to_the_disk_of_that_vm() {
     // The first run gets another id after the second has ended: the second is still the last.
     let late = [Change::History(history("a", "disk-2000", Some(change_id(6))))];
     write(&mut store, &late).unwrap();
-    assert_eq!(store.last_change_id("/DC0/vm/web01", "disk-2000").unwrap(), Some(change_id(81)));
+    assert_eq!(super::served(&store, "/DC0/vm/web01", "disk-2000"), Some(change_id(81)));
 }
 
 #[test]
@@ -299,7 +309,7 @@ fn a_disk_answers_to_its_device_key_as_well() {
         Change::History(CbtEntry { device_key: Some(key), ..history("j", disk, Some(change_id(counter))) })
     };
     write(&mut store, &[row("disk-0", 2000, 5), row("disk-1", 2001, 6)]).unwrap();
-    let last = |disk: &str| store.last_change_id("/DC0/vm/web01", disk).unwrap();
+    let last = |disk: &str| super::served(&store, "/DC0/vm/web01", disk);
     assert_eq!((last("disk-2000"), last("disk-0")), (Some(change_id(5)), Some(change_id(5))));
     assert_eq!((last("disk-2001"), last("disk-2002"), last("2001")), (Some(change_id(6)), None, None));
 }
@@ -325,7 +335,7 @@ fn a_forgotten_job_is_gone_and_its_change_ids_are_not() {
     assert_eq!(store.job(&job_id("old")).unwrap(), None);
     assert_eq!(store.jobs().unwrap(), vec![job("new")]);
     assert!(store.events(&job_id("old")).unwrap().is_empty() && store.steps(&job_id("old")).unwrap().is_empty());
-    assert_eq!(store.last_change_id("/DC0/vm/web01", "d").unwrap(), Some(change_id(1)));
+    assert_eq!(super::served(&store, "/DC0/vm/web01", "d"), Some(change_id(1)));
     // The same id starts clean.
     write(&mut store, &[progress(&job("old"))]).unwrap();
     assert_eq!(store.job(&job_id("old")).unwrap(), Some(job("old")));

@@ -31,14 +31,14 @@ fn a_database_of_the_first_schema_goes_on_and_a_copy_of_it_is_kept() {
         sqlite3(&dir.file(), "SELECT * FROM replication_jobs; SELECT * FROM vm_disks; SELECT * FROM job_events")
             .unwrap();
     let error = Reader::open(&dir.file()).unwrap_err();
-    assert!(matches!(error, StoreError::OlderSchema { found: 1, known: 4, .. }), "{error}");
+    assert!(matches!(error, StoreError::OlderSchema { found: 1, known: 5, .. }), "{error}");
     assert!(error.to_string().contains("start the daemon once"), "{error}");
 
     let mut store = Store::open(&dir.file()).unwrap();
-    assert_eq!(one::<i64>(&dir.file(), "PRAGMA user_version"), 4);
+    assert_eq!(one::<i64>(&dir.file(), "PRAGMA user_version"), 5);
     assert_eq!(one::<String>(&dir.file(), "PRAGMA integrity_check"), "ok");
     assert_eq!(store.history(None).unwrap().len(), 4);
-    let last = store.last_change_id("/DC0/vm/demo", "disk-2001").unwrap();
+    let last = super::served(&store, "/DC0/vm/demo", "disk-2001");
     assert_eq!(last.unwrap().as_str(), "52 00 7a 11 0c 5e 4f 92-8b 3d 10 aa 42 f6 71 0e/97");
     let by_hand = store.job(&job_id("by-hand")).unwrap().unwrap();
     assert_eq!((by_hand.status, by_hand.completed_at), (JobStatus::Failed, Some(by_hand.updated_at)));

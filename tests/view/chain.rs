@@ -29,6 +29,10 @@ fn run(number: u8, disk: &str, sync: SyncKind, previous: &str, left: &str) -> Hi
         sync_success: true,
         created_at: at(&format!("2026-11-23T{:02}:00:00Z", 10 + number)),
         device_key: None,
+        previous_served: false,
+        vma: None,
+        vm_uuid: String::new(),
+        capacity_bytes: None,
     };
     HistoryRecord { id: number.into(), entry, superseded: false }
 }

@@ -275,6 +275,10 @@ fn the_history_tells_disk_by_disk_how_a_run_ended() {
         sync_success: true,
         created_at: at("2026-11-23T17:10:00Z"),
         device_key: None,
+        previous_served: false,
+        vma: None,
+        vm_uuid: String::new(),
+        capacity_bytes: None,
     };
     let failed = CbtEntry { change_id: None, sync_success: false, ..entry.clone() };
     let rows = [

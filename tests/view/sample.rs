@@ -42,7 +42,7 @@ pub fn disk(id: &str, label: &str) -> Disk {
 /// Two disks, one done, the other at a quarter.
 pub fn streaming() -> Job {
     let mut job = job("job-1");
-    job.vm = Vm { name: "web01".to_owned(), path: "/DC0/vm/web01".to_owned() };
+    job.vm = Vm { name: "web01".to_owned(), path: "/DC0/vm/web01".to_owned(), uuid: String::new() };
     job.sync = Some(SyncKind::Full);
     (job.status, job.stage) = (JobStatus::Streaming, Some(Stage::Transfer));
     job.totals = Totals {

@@ -87,7 +87,8 @@ impl Appliances {
                 })
             })
             .collect();
-        let declaration = Declaration { vm: Some(vm()), sync: Some(sync), disks: disks?, aliases: Vec::new() };
+        let (vm, sync) = (Some(vm()), Some(sync));
+        let declaration = Declaration { vm, sync, disks: disks?, ..Declaration::default() };
         let request = self.agent.put(format!("{}/api/v1/jobs/{id}", self.vma));
         check("declare the job", request.send(job::render_declaration(&declaration))).map(|_| ())
     }
@@ -95,7 +96,7 @@ impl Appliances {
     /// Has the OMA track a job.
     pub(super) fn track(&self, id: &JobId) -> Result<(), Failure> {
         let vma = crate::model::id::VmaName::parse(appliance_name()).expect("a short name");
-        let request = TrackRequest { job: id.clone(), vma, vm: Some(vm()), disks: Vec::new() };
+        let request = TrackRequest { job: id.clone(), vma, vm: Some(vm()), disks: Vec::new(), disk_count: None };
         let url = format!("{}/api/v1/jobs", self.oma);
         check("track the job", self.agent.post(url).send(job::render_track(&request))).map(|_| ())
     }
@@ -139,7 +140,7 @@ fn appliance_name() -> &'static str {
 }
 
 fn vm() -> Vm {
-    Vm { name: "demo".to_owned(), path: VM_PATH.to_owned() }
+    Vm { name: "demo".to_owned(), path: VM_PATH.to_owned(), uuid: String::new() }
 }
 
 fn disk_id(disk: &Disk) -> DiskId {

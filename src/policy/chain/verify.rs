@@ -102,6 +102,10 @@ mod tests {
             sync_success: true,
             created_at: Wall::from_unix_millis(0),
             device_key: None,
+            previous_served: false,
+            vma: None,
+            vm_uuid: String::new(),
+            capacity_bytes: None,
         };
         HistoryRecord { id: 0, entry, superseded: false }
     }

@@ -38,18 +38,26 @@ impl Fleet {
         }
         if let Some(job) = self.job(&request.job).or_else(|| self.journal.end_of(&request.job)).or(stored) {
             if job.status.is_final() {
-                return Err(Refusal::Finished { job: job.id.clone(), status: job.status });
+                return self.complete_ended(now, &job.clone(), request);
             }
             let differences = differences(job, request);
-            if !differences.is_empty() {
+            let is_correctable = announce::is_correctable(job)
+                && job.vma == request.vma
+                && !announce::is_other_vm(job, request.vm.as_ref());
+            if !differences.is_empty() && !is_correctable {
                 let differences = differences.join("; ");
                 return Err(Refusal::Contradiction { job: request.job.clone(), differences });
             }
         }
         if let Some(tracked) = self.jobs.get_mut(&request.job) {
+            let corrects = !differences(&tracked.job, request).is_empty();
             if enrich(&mut tracked.job, request) {
+                tracked.declaring.corrects |= corrects;
                 tracked.written(now);
-                self.journal.push(Change::Progress(Box::new(tracked.job.clone())));
+                // Disks that a correction has taken away go from the database too.
+                self.journal.push(Change::Declared(Box::new(tracked.job.clone())));
+                self.place_early_change_ids(&request.job);
+                self.judge(now, &request.job);
             }
             return Ok(Admitted::Known);
         }
@@ -62,12 +70,28 @@ impl Fleet {
         Ok(if stored.is_some() { Admitted::Known } else { Admitted::New })
     }
 
+    /// A job has ended without its VM's path: given now, its history says so in rows that supersede those of before, and its
+    /// change ids serve the next incremental. Anything else comes too late.
+    fn complete_ended(&mut self, now: Now, job: &Job, request: &TrackRequest) -> Result<Admitted, Refusal> {
+        let path = request.vm.as_ref().map(|vm| vm.path.as_str()).filter(|path| !path.is_empty());
+        let (Some(path), true) = (path, job.vm.path.is_empty() && job.vma == request.vma) else {
+            return Err(Refusal::Finished { job: job.id.clone(), status: job.status });
+        };
+        let mut placed = job.clone();
+        path.clone_into(&mut placed.vm.path);
+        self.record_history(now, &Tracked::new(placed, now, now.mono));
+        let message = format!("the VM's path was given after the end: {path}; the history has it from now on");
+        self.journal.note(now, job, Event::VmPathGiven, message, vec![("vm_path", path.into())]);
+        Ok(Admitted::Known)
+    }
+
     /// A VMA listed its jobs: those that are new here are tracked.
     pub(super) fn listed(&mut self, now: Now, vma: &VmaName, listed: Listed) {
         let interval = if listed.more { Duration::ZERO } else { self.settings.backoff.interval };
         let mut all_taken = true;
         for said in listed.jobs {
-            let request = TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new() };
+            let request =
+                TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new(), disk_count: None };
             // Another VMA's job of the same id stays with that VMA; both would be wrong together.
             all_taken &= self.job(&request.job).is_some() || self.track(now, &request, None).is_ok();
         }
@@ -139,7 +163,11 @@ impl Fleet {
 /// Adds what the job did not know yet. True where something was added.
 fn enrich(job: &mut Job, request: &TrackRequest) -> bool {
     let before = job.clone();
+    if announce::is_correctable(job) {
+        announce::correct(job, &request.disks);
+    }
     announce::enrich(job, request.vm.as_ref(), &request.disks);
+    announce::count_disks(job, request.disk_count);
     *job != before
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::discover::Discovery;
 use super::logs::Logs;
-use super::merge;
+use super::merge::{self, Merged};
 use super::order;
 use super::port::{Action, FleetSettings, Input};
 use super::tracked::{InHand, Tracked};
@@ -31,7 +31,7 @@ pub struct Fleet {
     pub(super) jobs: BTreeMap<JobId, Box<Tracked>>,
     pub(super) schedule: Schedule,
     pub(super) actions: VecDeque<Action>,
-    redirected: VecDeque<TrackRequest>,
+    pub(super) redirected: VecDeque<TrackRequest>,
     pub(super) journal: Journal,
     pub(super) dice: Dice,
     pub(super) is_paused: bool,
@@ -50,8 +50,7 @@ impl Fleet {
     /// Goes on with the unfinished jobs that the database remembers.
     pub fn resume(settings: FleetSettings, jobs: Vec<Job>, now: Now) -> Self {
         let dice = Dice::new(settings.seed);
-        let asked = settings.vmas.iter().filter(|_| settings.discover);
-        let discoveries = asked.map(|vma| Discovery::new(vma.clone(), now.mono)).collect();
+        let discoveries = settings.vmas.iter().map(|vma| Discovery::new(vma.clone(), now.mono)).collect();
         let mut fleet = Self {
             settings,
             jobs: BTreeMap::new(),
@@ -79,8 +78,9 @@ impl Fleet {
     /// Takes over settings that changed while it ran. Jobs of a VMA that is gone stay, and their polls fail.
     pub fn reconfigure(&mut self, settings: FleetSettings, now: Now) {
         let known: Vec<Discovery> = std::mem::take(&mut self.discoveries);
-        let asked = settings.vmas.iter().filter(|_| settings.discover);
-        self.discoveries = asked
+        self.discoveries = settings
+            .vmas
+            .iter()
             .map(|vma| {
                 let same = known.iter().find(|known| known.vma == *vma);
                 same.cloned().unwrap_or_else(|| Discovery::new(vma.clone(), now.mono))
@@ -157,6 +157,7 @@ impl Fleet {
             Input::Answered(id, progress) => self.answered(now, &id, &progress),
             Input::Missed(id, miss) => self.missed(now, &id, miss),
             Input::FinishAnswered(id, answer) => self.finish_answered(now, &id, &answer),
+            Input::DeclareAnswered(id, sent, answer) => self.declare_answered(now, &id, *sent, &answer),
             Input::EndedElsewhere(id, status) => self.ended_elsewhere(now, &id, status),
             Input::Noticed(job) => self.noticed(now, *job),
             Input::Listed(vma, listed) => self.listed(now, &vma, listed),
@@ -208,15 +209,23 @@ impl Fleet {
             return self.missed_poll(now, id, Miss::Rubbish(text));
         }
         tracked.heard(now, &mut self.journal, &self.settings);
-        let is_over = order::is_news(now, tracked, progress, &mut self.journal)
-            && merge::merge(now, tracked, progress, &mut self.journal);
+        let merged = match order::is_news(now, tracked, progress, &mut self.journal) {
+            true => merge::merge(now, tracked, progress, &mut self.journal),
+            false => Merged::GoesOn,
+        };
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
         #[cfg(test)]
         assert!(self.trap.as_ref() != Some(id), "the trap of job {id}");
         self.place_early_change_ids(id);
         self.look_for_log(id, progress);
-        if is_over {
-            return self.end(now, id);
+        let ended = self.jobs.get(id).map(|tracked| tracked.job.clone()).filter(|_| merged != Merged::GoesOn);
+        match merged {
+            Merged::GoesOn => self.declare_what_is_missing(id, Some(progress)),
+            Merged::Over => self.end(now, id),
+            Merged::Missing(why) => self.fail(now, id, why),
+        }
+        if let Some(ended) = ended {
+            return self.follow_next_run(now, &ended, progress);
         }
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         if let Some(reason) = tracked.check_stall(now, &mut self.journal, &self.settings) {
@@ -233,7 +242,7 @@ impl Fleet {
         let (vma, vm) = (tracked.job.vma.clone(), progress.vm.clone());
         let own = progress.job.clone();
         self.fail(now, id, format!("{id} is another name of job {own}, which is tracked under its own id instead"));
-        self.redirected.push_back(TrackRequest { job: own, vma, vm, disks: Vec::new() });
+        self.redirected.push_back(TrackRequest { job: own, vma, vm, disks: Vec::new(), disk_count: None });
     }
 
     /// A document that was on the way when its job ended: it changes nothing and is recorded once (R-42, F28).
@@ -253,7 +262,11 @@ impl Fleet {
 
     pub(super) fn missed_poll(&mut self, now: Now, id: &JobId, miss: Miss) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
+        let is_unknown = miss == Miss::Unknown;
         tracked.missed(now, miss, &mut self.journal, &self.settings, &mut self.dice);
+        if is_unknown {
+            self.declare_what_is_missing(id, None);
+        }
         if self.fail_if_lost(now, id) {
             return;
         }
@@ -414,7 +427,7 @@ mod tests {
         };
         let mut fleet = Fleet::resume(settings, Vec::new(), now(0));
         let job = JobId::parse("j").expect("an id");
-        let request = TrackRequest { job: job.clone(), vma, vm: None, disks: Vec::new() };
+        let request = TrackRequest { job: job.clone(), vma, vm: None, disks: Vec::new(), disk_count: None };
         fleet.track(now(0), &request, None).expect("tracked");
         fleet.handle(now(900), Input::Elapsed);
         assert!(fleet.job(&job).is_some(), "nobody was asked for 15 minutes, so nobody was silent");

@@ -28,6 +28,12 @@ impl Copies {
             copy.ended = Some(now.mono);
         }
     }
+    /// A placeholder got its name.
+    pub(super) fn named(&mut self, from: &DiskId, to: &DiskId) {
+        if let Some(copy) = self.0.iter_mut().find(|copy| copy.disk == *from) {
+            copy.disk = to.clone();
+        }
+    }
     /// How long the copy took, or has taken by now; `None` where this process did not see it begin.
     pub(super) fn length(&self, now: Now, disk: &Disk) -> Option<Duration> {
         let copy = self.0.iter().find(|copy| copy.disk == disk.id)?;

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::board::Fleet;
 use super::copies::Copies;
+use super::declare;
 use super::port::{Action, FinishAnswer};
 use super::tracked::{Judgement, Tracked};
 use crate::limits;
-use crate::model::change::{CbtEntry, Change, ReceivedChangeId};
+use crate::model::change::{CbtEntry, Change, ReceivedChangeId, ServedChangeId};
+use crate::model::disk::Disk;
 use crate::model::event::Event;
 use crate::model::id::{ChangeId, CorrelationId, DiskId, JobId, VmaName};
 use crate::model::job::{Job, SyncKind};
@@ -15,7 +17,8 @@ use crate::model::percent::Percent;
 use crate::model::request::{ChangeIdReport, Outcome};
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Now;
-use crate::policy::arrival::Arrival;
+use crate::model::warning::WarningKind;
+use crate::policy::arrival::{self, Arrival};
 use crate::policy::ending::{failure_text, stop_disks};
 use crate::policy::journal::bounded;
 use crate::policy::refusal::Refusal;
@@ -53,33 +56,43 @@ impl Fleet {
         ended: Option<&Job>,
         correlation: Option<&CorrelationId>,
         vma: Option<&VmaName>,
+        served: Option<&ServedChangeId>,
     ) {
         let ended = ended.filter(|job| job.status.is_final());
         let is_of_ended = correlation.is_some() && ended.is_some_and(|job| job.correlation.as_ref() == correlation);
-        let tracked = if is_of_ended { None } else { self.tracked_under(path, vma) };
+        let tracked = if is_of_ended { None } else { self.tracked_under(path, vma, correlation) };
         let job = tracked.as_ref().and_then(|id| self.jobs.get(id)).map(|tracked| &tracked.job).or(ended);
         let vm_path = job.map(|job| job.vm.path.clone());
         let received = ReceivedChangeId::new(path, report, vm_path, now.wall);
         self.journal.push(Change::ChangeIdReceived(ReceivedChangeId { vma: vma.cloned(), ..received }));
-        let Some(job) = job.cloned() else { return };
-        let job = &job;
+        let Some(mut job) = job.cloned() else { return };
         // What has just been kept stays kept, whatever happens from here on.
         self.take_in_hand(&job.id);
+        // A change id that a VMA hands on has named its disk there, and the VMA's document says so.
+        let is_of_mover = correlation.is_none() && vma.is_none();
+        if let Some(id) = tracked.as_ref().filter(|_| is_of_mover) {
+            self.name_disk(now, id, report);
+            job = self.jobs.get(id).map_or(job, |tracked| tracked.job.clone());
+        }
+        let job = &job;
         let arrival = Arrival::of(job, report);
         arrival.note(now, job, report, &mut self.journal);
         let Arrival { named, disk, given, previous } = arrival;
         if let (None, Some(named), Some(id), Some(given)) = (&disk, named, &tracked, &given) {
             let early = (named, given.clone(), previous);
-            return self.keep_early(id, early);
+            self.keep_early(id, early);
+            return self.warn_of_unplaced(now, id, report);
         }
         let (Some(disk), true) = (disk, given.is_some()) else { return };
+        let served = served.filter(|served| served.is_of_run(job)).map(|served| served.change_id.clone());
         let Some(entry) = history_of(job, &disk, &Copies::default(), now) else { return };
-        match tracked {
-            Some(id) => self.keep_change_id(now, &id, &disk, given, previous),
-            None if entry.change_id.is_none() || entry.change_id == given => {
-                self.journal.push(Change::History(superseding(entry, given, previous)));
+        match (tracked, given) {
+            (Some(id), Some(given)) => self.keep_change_id(now, &id, &disk, (given, previous, served)),
+            (None, given) if entry.change_id.is_none() || entry.change_id == given => {
+                self.journal.push(Change::History(superseding(entry, given, previous, served)));
             }
-            None => {
+            (Some(_), None) => {}
+            (None, _) => {
                 // Another id than that of the run may be of a later run, which is not known here: it must not be served.
                 let message = "the run has ended with another change id for this disk; this one is kept and not served";
                 self.journal.note(now, job, Event::ChangeIdSuspect, message, vec![("disk", disk.as_str().into())]);
@@ -87,19 +100,23 @@ impl Fleet {
         }
     }
 
-    /// The tracked job that a caller means by a name: the job of that id, else the present run of that id, else the
-    /// one job that has it as another name.
-    fn tracked_under(&self, name: &str, vma: Option<&VmaName>) -> Option<JobId> {
+    /// The tracked job that a caller means by a name: the run that the correlation id is of, else the newest run of that id
+    /// else the one job that has it as another name.
+    fn tracked_under(
+        &self,
+        name: &str,
+        vma: Option<&VmaName>,
+        correlation: Option<&CorrelationId>,
+    ) -> Option<JobId> {
         let is_theirs =
             |id: &&JobId| vma.is_none_or(|vma| self.jobs.get(*id).is_some_and(|tracked| tracked.job.vma == *vma));
         let base = JobId::parse(name).ok()?;
-        if self.jobs.contains_key(&base) {
+        let is_of_run = |job: &Job| correlation.is_some() && job.correlation.as_ref() == correlation;
+        if self.jobs.get(&base).is_some_and(|tracked| is_of_run(&tracked.job)) {
             return Some(base).filter(|base| is_theirs(&base));
         }
-        let runs = self.jobs.range(&base..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(name));
-        let numbered = runs.filter(|id| id.run_number(&base).is_some()).filter(is_theirs);
-        if let Some(run) = numbered.max_by_key(|id| id.run_number(&base)) {
-            return Some(run.clone());
+        if let Some(run) = self.newest_run_of(&base, vma) {
+            return Some(run);
         }
         let is_named = |tracked: &Tracked| tracked.names.iter().any(|known| known == name);
         let mut named = self.jobs.iter().filter(|(_, tracked)| is_named(tracked)).map(|(id, _)| id).filter(is_theirs);
@@ -129,9 +146,36 @@ impl Fleet {
         }
     }
 
+    /// Names the disk of a job that a mover's change id is of, if it has only a placeholder for a name.
+    fn name_disk(&mut self, now: Now, id: &JobId, report: &ChangeIdReport) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        if let Some(message) = arrival::name_disk(&mut tracked.job, report) {
+            tracked.note_difference();
+            let attributes = vec![("disk", report.disk.as_str().into())];
+            self.journal.note(now, &tracked.job, Event::DiskNamed, message, attributes);
+        }
+    }
+
+    /// A change id waits for its disk: that is in order while a disk is copied that no document has brought yet.
+    fn warn_of_unplaced(&mut self, now: Now, id: &JobId, report: &ChangeIdReport) {
+        let Some(tracked) = self.jobs.get_mut(id) else { return };
+        let may_come = tracked.job.disks.is_empty() || tracked.job.disks.iter().any(|disk| !disk.named);
+        if !may_come {
+            declare::warn(
+                now,
+                tracked,
+                WarningKind::ChangeIdUnplaced,
+                arrival::unplaced(report),
+                &mut self.journal,
+            );
+            self.settle(now, id);
+        }
+    }
+
     /// Gives the change ids that came early to the disks that a document has brought.
     pub(super) fn place_early_change_ids(&mut self, id: &JobId) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
+        name_by_order(tracked);
         let waiting = std::mem::take(&mut tracked.early_change_ids);
         for (named, given, previous) in waiting {
             let Some(at) = tracked.job.place_of(&named) else {
@@ -140,8 +184,7 @@ impl Fleet {
             };
             let disk = &mut tracked.job.disks[at];
             if disk.change_id.is_none() {
-                disk.change_id = Some(given);
-                disk.previous_change_id = previous.or_else(|| disk.previous_change_id.take());
+                arrival::take(disk, given, previous, None);
                 tracked.note_difference();
             }
         }
@@ -152,13 +195,11 @@ impl Fleet {
         now: Now,
         id: &JobId,
         disk: &DiskId,
-        given: Option<ChangeId>,
-        previous: Option<ChangeId>,
+        (given, previous, served): (ChangeId, Option<ChangeId>, Option<ChangeId>),
     ) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         if let Some(disk) = tracked.job.disk_mut(disk) {
-            disk.change_id = given;
-            disk.previous_change_id = previous.or_else(|| disk.previous_change_id.take());
+            arrival::take(disk, given, previous, served);
         }
         tracked.note_difference();
         self.judge(now, id);
@@ -316,19 +357,48 @@ fn history_of(job: &Job, disk: &DiskId, copies: &Copies, now: Now) -> Option<Cbt
         disk: disk.id.clone(),
         change_id: disk.change_id.clone(),
         previous_change_id: disk.previous_change_id.clone(),
+        previous_served: disk.previous_served,
         sync: job.sync.unwrap_or(implied),
         blocks_changed: disk.blocks_changed,
         bytes_transferred: disk.bytes_transferred,
         sync_duration_seconds: duration.unwrap_or(0),
-        sync_success: job.status == JobStatus::Succeeded && disk.status == DiskStatus::Completed,
+        sync_success: disk.status == DiskStatus::Completed && !job.is_cancelled(),
         created_at: now.wall,
         device_key: disk.device_key,
+        vma: Some(job.vma.clone()),
+        vm_uuid: job.vm.uuid.clone(),
+        capacity_bytes: disk.capacity_bytes,
     })
 }
 
 /// The row that a late change id appends to the history of a run that is over; it stands before the earlier one.
-fn superseding(mut entry: CbtEntry, change_id: Option<ChangeId>, previous: Option<ChangeId>) -> CbtEntry {
+fn superseding(
+    mut entry: CbtEntry,
+    change_id: Option<ChangeId>,
+    previous: Option<ChangeId>,
+    served: Option<ChangeId>,
+) -> CbtEntry {
     entry.change_id = change_id;
-    entry.previous_change_id = previous.or(entry.previous_change_id);
+    if previous.is_some() {
+        (entry.previous_change_id, entry.previous_served) = (previous, false);
+    } else if entry.previous_change_id.is_none() {
+        (entry.previous_change_id, entry.previous_served) = (served.clone(), served.is_some());
+    }
     entry
+}
+
+/// Movers copy a disk, post its change id, and only then go on: as many change ids that wait as there are copied disks
+/// without a name are of those disks, in the same order.
+fn name_by_order(tracked: &mut Tracked) {
+    let is_unnamed = |disk: &&mut Disk| !disk.named && disk.status == DiskStatus::Completed && disk.change_id.is_none();
+    let job = &mut tracked.job;
+    let waits: Vec<DiskId> = tracked.early_change_ids.iter().map(|(named, _, _)| named.clone()).collect();
+    let waits: Vec<DiskId> = waits.into_iter().filter(|named| job.place_of(named).is_none()).collect();
+    let unnamed: Vec<&mut Disk> = job.disks.iter_mut().filter(is_unnamed).collect();
+    if unnamed.len() == waits.len() {
+        for (disk, named) in unnamed.into_iter().zip(waits) {
+            disk.device_key = disk.device_key.or(named.device_key());
+            disk.name(named);
+        }
+    }
 }

@@ -12,17 +12,33 @@ use crate::model::job::Job;
 use crate::model::progress::Progress;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::Now;
+use crate::model::warning::WarningKind;
+use crate::policy::announce;
 use crate::policy::journal::{Journal, Once};
 use crate::policy::transition::{self, Moved};
 
-/// Takes a document into a tracked job. True where the source says that the job is over.
-pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &mut Journal) -> bool {
+/// What a document means for its job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Merged {
+    /// The job goes on.
+    GoesOn,
+    /// The source says that it is over, and so it is.
+    Over,
+    /// The source says that it has succeeded, and a disk is missing that was declared here: why it has not.
+    Missing(String),
+}
+
+/// Takes a document into a tracked job.
+pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &mut Journal) -> Merged {
+    let missing = if said.status == JobStatus::Succeeded { missing_after(&tracked.job, said) } else { Vec::new() };
     let mut differs = adopt_facts(now, tracked, said, journal);
     let exports = said.exports.iter().map(|export| export.name.to_string());
     tracked.names = exports.chain(said.aliases.iter().map(ToString::to_string)).collect();
     // Before the job's own status, because a row that is finished is not written again.
     stream_again(now, &mut tracked.job, said, journal);
-    differs |= merge_stage(now, &mut tracked.job, &mut tracked.refusals, said, journal);
+    if missing.is_empty() {
+        differs |= merge_stage(now, &mut tracked.job, &mut tracked.refusals, said, journal);
+    }
     for disk in &said.disks {
         differs |= merge_disk(now, tracked, disk, journal);
     }
@@ -30,7 +46,43 @@ pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &
     if differs {
         tracked.note_difference();
     }
-    said.status.is_final() && tracked.job.status == said.status
+    if !missing.is_empty() {
+        return Merged::Missing(format!(
+            "the VMA ended the job as Succeeded, and not all that was declared here was copied: {}",
+            missing.join(", ")
+        ));
+    }
+    match said.status.is_final() && tracked.job.status == said.status {
+        true => Merged::Over,
+        false => Merged::GoesOn,
+    }
+}
+
+/// What would be missing of the job if it ended with this document (R-45, F53).
+fn missing_after(job: &Job, said: &Progress) -> Vec<String> {
+    let mut after = job.clone();
+    after.disk_count = said.disk_count.or(job.disk_count);
+    for disk in &said.disks {
+        match place_of(&after, disk) {
+            Some(at) => after.disks[at].status = disk.status,
+            None => after.disks.push(disk.clone()),
+        }
+    }
+    after.missing_disks()
+}
+
+/// The place of the disk that a document speaks of. A placeholder of the source's is the first declared disk that nothing
+/// was heard of: undeclared copies fill the declared disks in order.
+fn place_of(job: &Job, said: &Disk) -> Option<usize> {
+    let by = |is_it: &dyn Fn(&Disk) -> bool| job.disks.iter().position(is_it);
+    let by_id = by(&|disk| disk.id == said.id);
+    let by_placeholder = || by(&|disk| !disk.named && said.earlier_id.as_ref() == Some(&disk.id));
+    let by_name = || by(&|disk| disk.earlier_id.as_ref() == Some(&said.id));
+    let by_order = || {
+        let is_free = |disk: &Disk| disk.declared && !disk.is_opened() && disk.earlier_id.is_none();
+        if said.named || !said.is_opened() { None } else { by(&is_free) }
+    };
+    by_id.or_else(by_placeholder).or_else(by_name).or_else(by_order)
 }
 
 fn assign<T: PartialEq>(field: &mut T, value: T) -> bool {
@@ -64,13 +116,28 @@ fn adopt_facts(now: Now, tracked: &mut Tracked, said: &Progress, journal: &mut J
     if let Some(vm) = &said.vm {
         differs |= !vm.name.is_empty() && assign(&mut job.vm.name, vm.name.clone());
         differs |= !vm.path.is_empty() && assign(&mut job.vm.path, vm.path.clone());
+        differs |= !vm.uuid.is_empty() && assign(&mut job.vm.uuid, vm.uuid.clone());
     }
+    differs |= said.disk_count.is_some() && assign(&mut job.disk_count, said.disk_count);
+    differs |= assign(&mut job.mover_says, said.mover_says.clone());
+    differs |= adopt_warnings(job, said);
     differs |= said.sync.is_some() && assign(&mut job.sync, said.sync);
     differs |= said.started_at.is_some() && job.started_at.is_none() && assign(&mut job.started_at, said.started_at);
     differs |= assign(&mut job.source_updated_at, said.updated_at);
     differs |= said.sequence.is_some_and(|sequence| assign(&mut job.source_sequence, sequence));
     differs |= said.error.is_some() && assign(&mut job.error, said.error.clone());
     differs
+}
+
+/// The source's warnings are the job's, beside those that the OMA has raised itself.
+fn adopt_warnings(job: &mut Job, said: &Progress) -> bool {
+    let before = job.warnings.clone();
+    let is_own = |kind| matches!(kind, WarningKind::DeclarationRefused | WarningKind::OtherVm);
+    job.warnings.retain(|warning| is_own(warning.kind));
+    for warning in &said.warnings {
+        job.warn(warning.kind, warning.text.clone());
+    }
+    job.warnings != before
 }
 
 fn merge_stage(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, journal: &mut Journal) -> bool {
@@ -102,11 +169,19 @@ fn journal_refusal(now: Now, job: &Job, journal: &mut Journal, message: String) 
 }
 
 fn merge_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journal) -> bool {
-    let Some(at) = tracked.job.disks.iter().position(|disk| disk.id == said.id) else {
+    let Some(at) = place_of(&tracked.job, said) else {
         return add_disk(now, tracked, said, journal);
     };
     let Tracked { job, refusals, copies, .. } = tracked;
     let mut disk = job.disks[at].clone();
+    if !disk.named && said.named && said.id != disk.id {
+        let message = format!("disk {} is {}, as the VMA says", disk.id, said.id);
+        copies.named(&disk.id, &said.id);
+        disk.name(said.id.clone());
+        journal.note(now, job, Event::DiskNamed, message, vec![("disk", said.id.as_str().into())]);
+    } else if !said.named && said.id != disk.id {
+        disk.earlier_id = Some(said.id.clone());
+    }
     let moved = transition::set_disk_status(&mut disk.status, said.status);
     if let Err(refused) = moved
         && refusals.is_first(&format!("disk {} {refused}", disk.id), limits::REFUSALS_PER_JOB)
@@ -172,7 +247,7 @@ fn merge_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journa
 fn stream_again(now: Now, job: &mut Job, said: &Progress, journal: &mut Journal) {
     let completed = said.disks.iter().filter(|disk| disk.status == DiskStatus::Completed);
     let again: Vec<usize> = completed
-        .filter_map(|said| job.disks.iter().position(|disk| disk.id == said.id))
+        .filter_map(|said| place_of(job, said))
         .filter(|at| job.disks[*at].status == DiskStatus::Failed)
         .collect();
     for at in &again {
@@ -197,7 +272,9 @@ fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {
     disk.mover_throughput_bps = said.mover_throughput_bps.or(disk.mover_throughput_bps);
     // A change id that a mover handed over to the OMA itself is never replaced by what a document says.
     disk.change_id = disk.change_id.take().or_else(|| said.change_id.clone());
-    disk.previous_change_id = said.previous_change_id.clone().or_else(|| disk.previous_change_id.take());
+    if let Some(previous) = &said.previous_change_id {
+        (disk.previous_change_id, disk.previous_served) = (Some(previous.clone()), said.previous_served);
+    }
     disk.blocks_changed = said.blocks_changed.or(disk.blocks_changed);
     disk.suspect.clone_from(&said.suspect);
     disk.error.clone_from(&said.error);
@@ -206,6 +283,11 @@ fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {
 
 fn add_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journal) -> bool {
     let Tracked { job, refusals, .. } = &mut *tracked;
+    // Until something is copied the declaration made here counts: the VMA's may be the one that it corrects.
+    let is_declared_here = job.disks.iter().any(|disk| disk.declared) && announce::is_correctable(job);
+    if is_declared_here && said.declared && !said.is_opened() {
+        return false;
+    }
     if job.disks.len() >= limits::DISKS_PER_JOB {
         if refusals.is_first("disks", limits::REFUSALS_PER_JOB) {
             let message =
@@ -214,7 +296,7 @@ fn add_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journal)
         }
         return false;
     }
-    job.add_disk(Disk::new(said.id.clone()));
+    job.add_disk(Disk { named: said.named, earlier_id: said.earlier_id.clone(), ..Disk::new(said.id.clone()) });
     merge_disk(now, tracked, said, journal);
     true
 }
@@ -242,6 +324,9 @@ fn merge_totals(now: Now, job: &mut Job, refusals: &mut Once, said: &Progress, j
     }
     if regressed {
         journal.bytes_regressed(now, job, "job", before.bytes_transferred, said.totals.bytes_transferred);
+    }
+    if totals.bytes_transferred > before.bytes_transferred {
+        job.bytes_moved_at = Some(now.wall);
     }
     job.totals = totals;
     if !is_done {

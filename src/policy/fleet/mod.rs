@@ -8,6 +8,7 @@
 mod admit;
 mod board;
 mod copies;
+mod declare;
 mod discover;
 mod finish;
 mod log_reads;
@@ -15,9 +16,11 @@ mod logs;
 mod merge;
 mod order;
 mod panicked;
+mod runs;
 mod port;
 mod tracked;
 
 pub use admit::Admitted;
 pub use board::Fleet;
-pub use port::{Action, FinishAnswer, FleetSettings, Input, Listed, OnStall};
+pub use runs::next_of;
+pub use port::{Action, DeclareAnswer, FinishAnswer, FleetSettings, Input, Listed, OnStall};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::id::{CorrelationId, Epoch, JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::progress::Progress;
-use crate::model::request::Outcome;
+use crate::model::request::{Declaration, Outcome};
 use crate::model::source_log::LogPage;
 use crate::model::status::JobStatus;
 use crate::policy::backoff::Backoff;
@@ -51,6 +51,8 @@ pub enum Input {
     Missed(JobId, Miss),
     /// The VMA answered that a job is to end, or could not be asked.
     FinishAnswered(JobId, FinishAnswer),
+    /// The VMA answered to a declaration, or could not be asked.
+    DeclareAnswered(JobId, Box<Declaration>, DeclareAnswer),
     /// The job's row says that it has ended, and it was not this process that wrote so.
     EndedElsewhere(JobId, JobStatus),
     /// A row that another program inserted.
@@ -78,7 +80,7 @@ impl Input {
     pub(super) fn job(&self) -> Option<&JobId> {
         match self {
             Self::Answered(id, _) | Self::Missed(id, _) | Self::FinishAnswered(id, _) => Some(id),
-            Self::EndedElsewhere(id, _) | Self::RowRefused(id, _) => Some(id),
+            Self::EndedElsewhere(id, _) | Self::RowRefused(id, _) | Self::DeclareAnswered(id, ..) => Some(id),
             Self::LogRead(id, _) | Self::LogMissed(id, _) => Some(id),
             Self::Noticed(job) => Some(&job.id),
             Self::Listed(..) | Self::ListMissed(_) | Self::LinkUp(_) | Self::Writable(_) | Self::Elapsed => None,
@@ -97,6 +99,17 @@ pub struct Listed {
     pub more: bool,
     /// Jobs that are new here.
     pub jobs: Vec<Progress>,
+}
+
+/// How a VMA took a declaration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeclareAnswer {
+    /// It knows all of it now.
+    Taken,
+    /// It refuses, with its reason.
+    Refused(String),
+    /// It could not be asked.
+    Unreachable,
 }
 
 /// How a VMA took the news that a job is to end.
@@ -132,6 +145,17 @@ pub enum Action {
         vma: VmaName,
         /// How it ends.
         outcome: Outcome,
+        /// For the `X-Correlation-ID` header.
+        correlation: Option<CorrelationId>,
+    },
+    /// Declare to the VMA what was declared here of a job; answer with `DeclareAnswered`, exactly once.
+    Declare {
+        /// The job.
+        job: JobId,
+        /// Who to tell.
+        vma: VmaName,
+        /// What the VMA lacks.
+        declaration: Box<Declaration>,
         /// For the `X-Correlation-ID` header.
         correlation: Option<CorrelationId>,
     },

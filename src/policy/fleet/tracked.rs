@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::copies::Copies;
+use super::declare::Declaring;
 use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
@@ -10,10 +11,14 @@ use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::job::{Contact, Job, Silence};
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now, Wall};
+use crate::model::warning::WarningKind;
 use crate::policy::contact::{ContactClock, MOVER_REMEDY, Miss, remedy};
 use crate::policy::dice::Dice;
 use crate::policy::journal::{Journal, Once};
 use crate::policy::throttle::{Throttle, ThrottleSettings};
+
+/// How long a streaming mover may be silent before the views say so.
+const QUIET_AFTER: Duration = Duration::from_secs(60);
 
 /// How far the OMA's own judgement of a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +61,8 @@ pub(super) struct Tracked {
     throttle: Throttle,
     /// The source's time of the last document, and since when it has not changed.
     source_time: (Option<Wall>, Mono),
+    /// Whether the VMA has what was declared here.
+    pub(super) declaring: Declaring,
     /// The longest wait of the present run of failures; zero while on pace.
     slowest: Duration,
 }
@@ -76,6 +83,7 @@ impl Tracked {
             is_polling: false,
             throttle: Throttle::written(&job, now.mono),
             source_time: (job.source_updated_at, now.mono),
+            declaring: Declaring::default(),
             slowest: Duration::ZERO,
             job,
         }
@@ -231,6 +239,7 @@ impl Tracked {
             self.source_time = (self.job.source_updated_at, now.mono);
         }
         let silent_for = now.mono.since(self.source_time.1);
+        self.note_quiet(now, silent_for);
         // A stall lasts until the mover is heard, also where this process has not seen all of it.
         let is_silent = silent_for >= settings.stall_after || (self.job.stalled_since.is_some() && !was_heard);
         let is_copying = self.job.disks.iter().any(|disk| disk.status != DiskStatus::Completed);
@@ -266,6 +275,17 @@ impl Tracked {
         }
     }
 
+    /// A mover that has been silent for a minute is called quiet, long before it is stalled.
+    fn note_quiet(&mut self, now: Now, silent_for: Duration) {
+        let is_quiet = self.job.status == JobStatus::Streaming && silent_for >= QUIET_AFTER;
+        if is_quiet != self.job.quiet_since.is_some() {
+            let millis = i64::try_from(silent_for.as_millis()).unwrap_or(i64::MAX);
+            let since = Wall::from_unix_millis(now.wall.unix_millis().saturating_sub(millis));
+            self.job.quiet_since = is_quiet.then_some(since);
+            self.throttle.note_difference();
+        }
+    }
+
     pub(super) fn show_lost(&mut self) {
         self.job.contact = Contact::Lost;
     }
@@ -279,13 +299,16 @@ impl Tracked {
         self.job.updated_at = now.wall;
         self.throttle = Throttle::written(&self.job, now.mono);
     }
-    /// The OMA's own evidence for success: every declared disk is Completed and has its change id, and no disk that
-    /// nobody declared is still to be copied.
+    /// The OMA's own evidence for success: every declared disk, or the declared number of disks, is Completed and has
+    /// its change id, and no other disk is still to be copied.
     pub(super) fn is_proven(&self) -> bool {
-        let mut declared = self.job.disks.iter().filter(|disk| disk.declared).peekable();
-        declared.peek().is_some()
-            && declared.all(|disk| disk.change_id.as_ref().is_some_and(ChangeId::is_well_formed))
-            && self.job.disks.iter().all(|disk| disk.status == DiskStatus::Completed)
+        let job = &self.job;
+        let is_counted = job.disk_count.is_some();
+        let mut judged = job.disks.iter().filter(|disk| disk.declared || is_counted).peekable();
+        judged.peek().is_some()
+            && judged.all(|disk| disk.change_id.as_ref().is_some_and(ChangeId::is_well_formed))
+            && job.missing_disks().is_empty()
+            && job.warning(WarningKind::TooManyDisks).is_none()
     }
     /// True where that evidence is complete and the VMA has not contradicted it.
     pub(super) fn has_succeeded(&self) -> bool {

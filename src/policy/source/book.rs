@@ -8,7 +8,7 @@ use super::unclaimed::Unclaimed;
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::event::Event;
-use crate::model::id::{DiskId, Epoch, JobId, VmaName};
+use crate::model::id::{ChangeId, DiskId, Epoch, JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::progress::Progress;
 use crate::model::request::Outcome;
@@ -16,6 +16,7 @@ use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now};
 use crate::model::vmware::Fault;
+use crate::model::warning::WarningKind;
 use crate::policy::dice::Dice;
 use crate::policy::ending::{failure_text, stop_disks};
 use crate::policy::estimate::eta_seconds;
@@ -24,7 +25,8 @@ use crate::policy::panics::Verdict;
 use crate::policy::planning::Planning;
 use crate::policy::rate::Rate;
 use crate::policy::refusal::Refusal;
-use crate::policy::tally::{plan_of, tally};
+use crate::policy::schedule::Schedule;
+use crate::policy::tally::{is_total_known, plan_of, tally};
 use crate::policy::transition::{Moved, set_job_status};
 
 /// How a VMA's source behaves.
@@ -38,10 +40,25 @@ pub struct SourceSettings {
     pub auto_initialize: bool,
     /// How long a finished job is answered for.
     pub keep_finished: Duration,
+    /// How long after a mover's own `failed` its silence ends the job.
+    pub failed_grace: Duration,
     /// There is a vCenter that tells how much there is to copy.
     pub plans: bool,
     /// Seed for correlation ids.
     pub seed: u64,
+}
+
+/// What of [`SourceSettings`] may change while the source runs.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceRules {
+    /// As in [`SourceSettings`].
+    pub auto_initialize: bool,
+    /// As in [`SourceSettings`].
+    pub keep_finished: Duration,
+    /// As in [`SourceSettings`].
+    pub failed_grace: Duration,
+    /// As in [`SourceSettings`].
+    pub plans: bool,
 }
 
 /// One job with what is not stored of it.
@@ -57,6 +74,29 @@ pub(super) struct Entry {
     pub(super) is_staged_by_plan: bool,
     /// For finished jobs: since when, by this process's clock.
     pub(super) finished: Option<Mono>,
+    /// What the totals were made of at the last change.
+    shape: Shape,
+    /// The mover's own last word is that it failed; with its reason, which may be empty.
+    pub(super) mover_failed: Option<String>,
+    /// Change ids for disks that the job does not have, as the movers called them: a declaration may name the disks yet.
+    pub(super) unplaced: Vec<Unplaced>,
+}
+
+/// A change id that waits for its disk: the disk, the id, and where the run started.
+pub(super) type Unplaced = (DiskId, ChangeId, Option<ChangeId>);
+
+/// What a job's totals are made of: a disk that appears, or gets its size, revises the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    disks: usize,
+    planned: usize,
+}
+
+impl Shape {
+    fn of(job: &Job) -> Self {
+        let planned = job.disks.iter().filter(|disk| plan_of(disk).is_some()).count();
+        Self { disks: job.disks.len(), planned }
+    }
 }
 
 /// What is known of one disk beside its document.
@@ -69,6 +109,8 @@ pub(super) struct Watched {
     pub(super) refined: bool,
     /// The log says that a push came after its end.
     pub(super) late: bool,
+    /// The mover's own total of its present pass.
+    pub(super) mover_total: Option<u64>,
 }
 
 /// The entries of a job that are worth their line once; most jobs have none, and room is taken with the first.
@@ -115,7 +157,9 @@ impl Entry {
         let watched = vec![Watched::default(); job.disks.len()];
         // No mover has spoken where it is queued still.
         let is_staged_by_plan = job.stage == Some(Stage::QueryCbt) && job.status == JobStatus::Queued;
-        Self { job: Box::new(job), watched, told: Told::default(), is_staged_by_plan, finished }
+        let (shape, unplaced) = (Shape::of(&job), Vec::new());
+        let (job, told) = (Box::new(job), Told::default());
+        Self { job, watched, told, is_staged_by_plan, finished, shape, mover_failed: None, unplaced }
     }
     pub(super) fn throughput(&self, now: Mono) -> u64 {
         self.watched.iter().map(|disk| disk.rate.per_second(now)).fold(0, u64::saturating_add)
@@ -148,9 +192,20 @@ pub struct Source {
     pub(super) halt: Option<Fault>,
     /// What waits for a job of its VM.
     pub(super) unclaimed: Unclaimed,
+    /// When the jobs end whose movers have failed and said nothing since.
+    pub(super) failing: Schedule,
     /// The job whose next push makes the source panic: no real one is known to do so.
     #[cfg(test)]
     pub(crate) trap: Option<JobId>,
+}
+
+/// Which run an id means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhichRun {
+    /// The newest under the id.
+    Newest,
+    /// The one of that very id.
+    Exactly,
 }
 
 /// The answer to a list request.
@@ -184,6 +239,7 @@ impl Source {
             generation: sequence,
             halt: None,
             unclaimed: Unclaimed::default(),
+            failing: Schedule::default(),
             #[cfg(test)]
             trap: None,
         };
@@ -202,14 +258,18 @@ impl Source {
         let jobs = &source.jobs;
         let has_ended = |id: &JobId| jobs.get(id).is_some_and(|entry| entry.job.status.is_final());
         source.names.find_runs(jobs.keys(), has_ended);
+        let unfinished = source.jobs.values().filter(|entry| !entry.job.status.is_final());
+        let unfinished: Vec<JobId> = unfinished.map(|entry| entry.job.id.clone()).collect();
+        unfinished.iter().for_each(|id| source.watch_failure(now, id));
         source.plan_unfinished(now);
         source
     }
 
     /// Takes over settings that may change while it runs; all unfinished jobs are planned anew.
-    pub fn reconfigure(&mut self, now: Now, auto_initialize: bool, keep_finished: Duration, plans: bool) {
+    pub fn reconfigure(&mut self, now: Now, settings: SourceRules) {
+        let SourceRules { auto_initialize, keep_finished, failed_grace, plans } = settings;
         self.settings.auto_initialize = auto_initialize;
-        self.settings.keep_finished = keep_finished;
+        (self.settings.keep_finished, self.settings.failed_grace) = (keep_finished, failed_grace);
         // What is on its way was asked of the vCenter before, with secrets that may have been wrong: nobody waits for it.
         self.settings.plans = plans;
         self.generation += 1;
@@ -255,10 +315,15 @@ impl Source {
         found.map(|entry| &*entry.job)
     }
 
-    /// The document of a job as it is now: rates decay by themselves, nothing else changes by reading.
-    pub fn document(&self, now: Now, id: &JobId) -> Option<Progress> {
+    /// The document of a job as it is now: rates decay by themselves, nothing else changes by reading. An id
+    /// or alias means the newest run under it; `exactly` the run of that very id.
+    pub fn document(&self, now: Now, id: &JobId, run: WhichRun) -> Option<Progress> {
         let job = self.job(id)?;
-        self.jobs.get(&job.id).map(|entry| self.progress(now, entry))
+        let meant = match run {
+            WhichRun::Newest => self.names.latest_run(&job.id),
+            WhichRun::Exactly => &job.id,
+        };
+        self.jobs.get(meant).map(|entry| self.progress(now, entry))
     }
 
     /// The jobs that changed after `since`; all of them where `since` is of another epoch or lies ahead.
@@ -296,10 +361,9 @@ impl Source {
             return if job.status == wanted { Ok(()) } else { Err(refused) };
         }
         if wanted == JobStatus::Succeeded {
-            let open = job.disks.iter().filter(|disk| disk.declared && disk.status != DiskStatus::Completed);
-            let open: Vec<String> = open.map(|disk| format!("disk {} is {}", disk.id, disk.status)).collect();
-            if !open.is_empty() {
-                return Err(Refusal::DisksOpen { job: target, disks: open.join(", ") });
+            let missing = job.missing_disks();
+            if !missing.is_empty() {
+                return Err(Refusal::DisksOpen { job: target, disks: missing.join(", ") });
             }
         }
         self.end(now, &target, outcome);
@@ -311,6 +375,10 @@ impl Source {
     pub fn elapse(&mut self, now: Now) {
         if let Some(planning) = &mut self.planning {
             planning.elapse(now.mono);
+        }
+        while let Some(id) = self.failing.due(now.mono) {
+            let said = self.jobs.get(&id).and_then(|entry| entry.mover_failed.clone()).unwrap_or_default();
+            self.end(now, &id, &Outcome::Failed(said));
         }
         let mut kept = Vec::new();
         while let Some((since, id)) = self.finished.first().cloned() {
@@ -341,7 +409,31 @@ impl Source {
     /// When to call [`Source::elapse`] if nothing else happens.
     pub fn next_deadline(&self) -> Option<Mono> {
         let letting_go = self.finished.first().map(|(since, _)| *since + self.settings.keep_finished);
-        letting_go.into_iter().chain(self.planning.as_ref().and_then(Planning::next_deadline)).min()
+        let planning = self.planning.as_ref().and_then(Planning::next_deadline);
+        letting_go.into_iter().chain(planning).chain(self.failing.next()).min()
+    }
+
+    /// A mover that says `failed` and leaves ends its job: the moment comes when it has been silent for the grace while no
+    /// disk was copied.
+    pub(super) fn watch_failure(&mut self, now: Now, id: &JobId) {
+        let Some(entry) = self.jobs.get(id) else { return };
+        let is_copying = entry.job.disks.iter().any(|disk| disk.status == DiskStatus::Streaming);
+        let has_failed =
+            entry.mover_failed.is_some() || entry.job.disks.iter().any(|disk| disk.status == DiskStatus::Failed);
+        match has_failed && !is_copying && !entry.job.status.is_final() {
+            true => self.failing.set(id, now.mono + self.settings.failed_grace),
+            false => self.failing.remove(id),
+        }
+    }
+
+    /// Adds a warning to a job, and to its log if it is new.
+    pub(super) fn warn(&mut self, now: Now, id: &JobId, kind: WarningKind, text: impl Into<String>) {
+        let Some(Entry { job, .. }) = self.jobs.get_mut(id) else { return };
+        let text = text.into();
+        if job.warn(kind, text.clone()) {
+            let attributes = vec![("kind", kind.name().into())];
+            self.journal.note(now, job, Event::WarningRaised, format!("{text}; {}", kind.remedy()), attributes);
+        }
     }
 
     pub(super) fn end(&mut self, now: Now, id: &JobId, outcome: &Outcome) {
@@ -365,6 +457,7 @@ impl Source {
         entry.finished = Some(now.mono);
         self.finished.insert((now.mono, id.clone()));
         self.names.release(&entry.job);
+        self.failing.remove(id);
         if let Some(planning) = &mut self.planning {
             planning.forget(id);
         }
@@ -381,6 +474,7 @@ impl Source {
             }
             self.journal.ended(now, &entry.job);
         }
+        self.rival_ended(now, id);
     }
 
     /// The source has reported on the job: its document changes, and so does the sequence.
@@ -402,9 +496,19 @@ impl Source {
         job.source_sequence = self.sequence;
         job.updated_at = now.wall;
         let before = job.totals;
-        job.totals = tally(job.status, &job.disks, rate);
-        if revisions.is_empty() {
+        job.totals = tally(job, rate);
+        let shape = Shape::of(job);
+        let is_reshaped = std::mem::replace(&mut entry.shape, shape) != shape;
+        let falls = job.totals.percent < before.percent && !job.status.is_final();
+        if falls && revisions.is_empty() && is_reshaped {
+            // A disk appeared, or got its size.
+            let (totals, percent) = (job.totals, (before.percent, job.totals.percent));
+            self.journal.plan_revised(now, job, "the job", before.total_bytes, totals.total_bytes, percent);
+        } else if revisions.is_empty() {
             job.totals.percent = job.totals.percent.max(before.percent);
+        }
+        if job.totals.bytes_transferred > before.bytes_transferred {
+            job.bytes_moved_at = Some(now.wall);
         }
         for Revision { whose, from, to } in revisions {
             let percent = (before.percent, job.totals.percent);
@@ -445,6 +549,17 @@ impl Source {
         Ok(())
     }
 
+    /// The run that followed a run that has ended.
+    fn next_run(&self, job: &Job) -> Option<JobId> {
+        if !job.status.is_final() {
+            return None;
+        }
+        let (base, number) = self.names.run_of(&job.id);
+        let runs = self.jobs.range(base..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(base.as_str()));
+        let later = runs.filter_map(|id| Some((id.run_number(base)?, id))).filter(|(run, _)| *run > number);
+        later.min_by_key(|(run, _)| *run).map(|(_, id)| id.clone())
+    }
+
     fn progress(&self, now: Now, entry: &Entry) -> Progress {
         let job = &entry.job;
         let mut disks = job.disks.clone();
@@ -457,7 +572,10 @@ impl Source {
         let is_done = job.status == JobStatus::Succeeded;
         let flows = entry.watched.iter().any(|disk| disk.rate.is_flowing(now.mono));
         let flow = if flows { totals.throughput_bps } else { 0 };
-        totals.eta_seconds = eta_seconds(is_done, totals.total_bytes, totals.bytes_transferred, flow);
+        totals.eta_seconds = match is_done || is_total_known(job) {
+            true => eta_seconds(is_done, totals.total_bytes, totals.bytes_transferred, flow),
+            false => None,
+        };
         let only = (disks.len() == 1).then(|| disks[0].clone());
         Progress {
             job: job.id.clone(),
@@ -475,6 +593,10 @@ impl Source {
             sequence: Some(job.source_sequence),
             epoch: Some(self.settings.epoch.clone()),
             correlation: job.correlation.clone(),
+            disk_count: job.disk_count,
+            next_run: self.next_run(job),
+            mover_says: job.mover_says.clone(),
+            warnings: job.warnings.clone(),
             error: job.error.clone(),
             vm: Some(job.vm.clone()),
             // Only the database counts its rows; the shell adds it.
@@ -495,6 +617,7 @@ mod tests {
             epoch: Epoch::parse("e1").expect("an epoch"),
             auto_initialize: true,
             keep_finished: Duration::from_secs(60),
+            failed_grace: Duration::from_secs(120),
             plans: false,
             seed: 1,
         };
@@ -542,6 +665,6 @@ mod tests {
         source.elapse(now(69));
         assert_eq!(source.counts(), (1, 1));
         source.elapse(now(70));
-        assert_eq!((source.counts(), source.document(now(70), &id)), ((1, 0), None));
+        assert_eq!((source.counts(), source.document(now(70), &id, WhichRun::Newest)), ((1, 0), None));
     }
 }

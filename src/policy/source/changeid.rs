@@ -1,20 +1,31 @@
 //! What the movers' change-id calls do to the jobs of a VMA: a change id is kept whatever it is and whomever it is
 //! for, and where the OMA could not be asked for one, the log of the job concerned says so (F38).
 
-use super::book::{Entry, Source};
+use super::book::{Entry, Source, Unplaced};
 use crate::limits;
-use crate::model::change::{Change, ReceivedChangeId};
-use crate::model::id::{CorrelationId, JobId};
+use crate::model::change::{Change, ReceivedChangeId, ServedChangeId};
+use crate::model::event::Event;
+use crate::model::id::{CorrelationId, DiskId, JobId};
 use crate::model::job::Job;
 use crate::model::request::ChangeIdReport;
 use crate::model::time::Now;
-use crate::policy::arrival::Arrival;
+use crate::model::warning::WarningKind;
+use crate::policy::arrival::{self, Arrival};
 use crate::policy::spool::Note;
 
 impl Source {
     /// Takes a change id for a job that is found as a push would find it; the job, where there is one. What has ended does
     /// not change.
-    pub fn change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport) -> Option<JobId> {
+    ///
+    /// `served` is what the mover was last served of this disk of this VM: where the run started, if the mover does not say
+    /// so itself.
+    pub fn change_id(
+        &mut self,
+        now: Now,
+        path: &str,
+        report: &ChangeIdReport,
+        served: Option<&ServedChangeId>,
+    ) -> Option<JobId> {
         let meant = self.meant_by(path);
         let job = meant.as_ref().and_then(|(id, _)| self.jobs.get(id)).map(|entry| &entry.job);
         let vm_path = job.map(|job| job.vm.path.clone());
@@ -28,20 +39,74 @@ impl Source {
             report.disk = disk.as_str().to_owned();
         }
         let job = &mut self.jobs.get_mut(&id)?.job;
+        let is_over = job.status.is_final();
+        if let Some(message) = (!is_over).then(|| arrival::name_disk(job, &report)).flatten() {
+            let attributes = vec![("disk", report.disk.as_str().into())];
+            self.journal.note(now, job, Event::DiskNamed, message, attributes);
+        }
         let arrival = Arrival::of(job, &report);
         arrival.note(now, job, &report, &mut self.journal);
-        let Arrival { disk, given, previous, .. } = arrival;
-        if let (Some(disk), Some(given), false) = (disk, given, job.status.is_final())
-            && let Some(disk) = job.disk_mut(&disk)
-        {
-            disk.change_id = Some(given);
-            disk.previous_change_id = previous.or_else(|| disk.previous_change_id.take());
-            self.touch(now, &id, &[]);
-            if let Some(entry) = self.jobs.get(&id) {
-                self.journal.push(Change::Progress(entry.job.clone()));
+        let Arrival { named, disk, given, previous } = arrival;
+        match (disk, given) {
+            _ if is_over => return Some(id),
+            (Some(disk), Some(given)) => {
+                let served = served.filter(|served| served.is_of_run(job)).map(|served| served.change_id.clone());
+                if let Some(disk) = job.disk_mut(&disk) {
+                    arrival::take(disk, given, previous, served);
+                }
             }
+            (None, given) => {
+                if let (Some(named), Some(given)) = (named, given) {
+                    self.keep_unplaced(&id, (named, given, previous));
+                }
+                self.warn(now, &id, WarningKind::ChangeIdUnplaced, arrival::unplaced(&report));
+            }
+            (Some(_), None) => {}
         }
+        self.touch(now, &id, &[]);
+        self.keep_row(&id);
         Some(id)
+    }
+
+    /// Keeps a change id for a disk that the job may still get, the newest for each.
+    fn keep_unplaced(&mut self, id: &JobId, unplaced: Unplaced) {
+        let Some(Entry { unplaced: waiting, .. }) = self.jobs.get_mut(id) else { return };
+        waiting.retain(|(disk, _, _)| *disk != unplaced.0);
+        if waiting.len() < limits::DISKS_PER_JOB {
+            waiting.push(unplaced);
+        }
+    }
+
+    /// Gives the change ids that wait to the disks that a declaration has named.
+    pub(super) fn place_waiting(&mut self, now: Now, id: &JobId) {
+        let Some(Entry { job, unplaced, .. }) = self.jobs.get_mut(id) else { return };
+        for (named, given, previous) in std::mem::take(unplaced) {
+            let Some(at) = job.place_of(&named) else {
+                unplaced.push((named, given, previous));
+                continue;
+            };
+            let message = format!("change id of disk {}, which came before the disk was declared: {}", job.disks[at].id, given.as_str());
+            arrival::take(&mut job.disks[at], given, previous, None);
+            self.journal.note(now, job, Event::ChangeIdReceived, message, vec![("disk", named.as_str().into())]);
+        }
+        if unplaced.is_empty() {
+            job.unwarn(WarningKind::ChangeIdUnplaced);
+        }
+    }
+
+    /// The VM path of the job that a name means; `None` if it is unknown.
+    pub fn vm_path_of(&self, name: &str) -> Option<String> {
+        let (id, _) = self.meant_by(name)?;
+        let path = self.jobs.get(&id).map(|entry| entry.job.vm.path.clone());
+        path.filter(|path| !path.is_empty())
+    }
+
+    /// What is known of a VM's disk from its newest job: the VM's instance UUID, "" if unknown, and the disk's size.
+    pub fn facts_of_disk(&self, vm_path: &str, disk: &str) -> (String, Option<u64>) {
+        let jobs = self.jobs.values().map(|entry| &*entry.job).filter(|job| !vm_path.is_empty() && job.vm.path == vm_path);
+        let Some(job) = jobs.max_by_key(|job| (!job.status.is_final(), job.started_at)) else { return Default::default() };
+        let at = DiskId::parse(disk).ok().and_then(|disk| job.place_of(&disk));
+        (job.vm.uuid.clone(), at.and_then(|at| job.disks[at].capacity_bytes))
     }
 
     /// Adds a note about a change id to the log of its job; false where there is none.
@@ -127,8 +192,7 @@ mod tests {
 
     use super::*;
     use crate::model::disk::Disk;
-    use crate::model::event::Event;
-    use crate::model::id::{Alias, DiskId, Epoch, ExportName, VmaName};
+    use crate::model::id::{Alias, Epoch, ExportName, VmaName};
     use crate::model::job::Vm;
     use crate::model::request::{Declaration, DeclaredDisk, Outcome, Push};
     use crate::model::time::{Mono, Wall};
@@ -154,6 +218,7 @@ mod tests {
             epoch: Epoch::parse("epoch-1").expect("an epoch"),
             auto_initialize: true,
             keep_finished: Duration::from_secs(3600),
+            failed_grace: Duration::from_secs(120),
             plans: false,
             seed: 1,
         };
@@ -171,9 +236,9 @@ mod tests {
             previous_change_id: None,
             export: Some((ExportName::parse(&format!("vol-{id}")).expect("a name"), None)),
         };
-        let vm = Some(Vm { name: "a".to_owned(), path: path.to_owned() });
+        let vm = Some(Vm { name: "a".to_owned(), path: path.to_owned(), uuid: String::new() });
         let aliases = vec![Alias::parse(&format!("alias-{id}")).expect("an alias")];
-        let declaration = Declaration { vm, sync: None, disks: vec![disk], aliases };
+        let declaration = Declaration { vm, disks: vec![disk], aliases, ..Declaration::default() };
         source.declare(now, &job_id(id), &declaration).expect("taken");
     }
     fn disk(source: &Source, id: &str) -> Disk {
@@ -196,7 +261,7 @@ mod tests {
         for (path, disk_id) in [("job-1", "disk-2000"), ("alias-job-1", "scsi0:0"), ("vol-job-1", "")] {
             let mut source = source();
             let sequence = source.listing(at(2), 0, None).sequence;
-            assert_eq!(source.change_id(at(2), path, &report(disk_id, ID)), Some(job_id("job-1")), "{path}");
+            assert_eq!(source.change_id(at(2), path, &report(disk_id, ID), None), Some(job_id("job-1")), "{path}");
             let entry = (Event::ChangeIdReceived, format!("change id of disk scsi0:0: {ID}"));
             assert_eq!(told(&mut source), (vec![entry], true), "{path}");
             assert_eq!(disk(&source, "job-1").change_id.expect("kept").as_str(), ID);
@@ -210,10 +275,10 @@ mod tests {
     fn what_is_for_nobody_is_kept_all_the_same() {
         let mut source = source();
         for path in ["nobody", "", &"x".repeat(300)] {
-            assert_eq!(source.change_id(at(2), path, &report("disk-2000", ID)), None);
+            assert_eq!(source.change_id(at(2), path, &report("disk-2000", ID), None), None);
             assert_eq!(told(&mut source), (Vec::new(), true), "{path}");
         }
-        assert_eq!(source.change_id(at(2), "job-1", &report("disk-9", "*")), Some(job_id("job-1")));
+        assert_eq!(source.change_id(at(2), "job-1", &report("disk-9", "*"), None), Some(job_id("job-1")));
         let (entries, is_kept) = told(&mut source);
         assert_eq!((entries[0].0, is_kept), (Event::ChangeIdSuspect, true));
         assert_eq!(disk(&source, "job-1").change_id, None);
@@ -224,12 +289,12 @@ mod tests {
         let mut source = source();
         source.finish(at(2), &job_id("job-1"), &Outcome::Failed("no".to_owned())).expect("ended");
         source.changes();
-        source.change_id(at(3), "job-1", &report("disk-2000", ID));
+        source.change_id(at(3), "job-1", &report("disk-2000", ID), None);
         assert_eq!(told(&mut source).0.first().map(|entry| entry.0), Some(Event::ChangeIdReceived));
         assert_eq!(disk(&source, "job-1").change_id, None, "what has ended does not change (R-42)");
         let start = Push { stage: "Initializing".to_owned(), ..Push::default() };
         source.push(at(4), &job_id("job-1"), &start).expect("a new run (R-40)");
-        assert_eq!(source.change_id(at(5), "job-1", &report("disk-2000", ID)), Some(job_id("job-1~2")));
+        assert_eq!(source.change_id(at(5), "job-1", &report("disk-2000", ID), None), Some(job_id("job-1~2")));
         assert_eq!(
             (disk(&source, "job-1").change_id.is_none(), disk(&source, "job-1~2").change_id.is_some()),
             (true, true)

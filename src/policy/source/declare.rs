@@ -7,7 +7,7 @@ use crate::limits;
 use crate::model::change::Change;
 use crate::model::disk::{Basis, Disk};
 use crate::model::event::Event;
-use crate::model::id::JobId;
+use crate::model::id::{DiskId, JobId};
 use crate::model::job::{Export, Job};
 use crate::model::request::Declaration;
 use crate::model::stage::Stage;
@@ -28,18 +28,18 @@ impl Source {
     /// Takes a declaration.
     pub fn declare(&mut self, now: Now, id: &JobId, declaration: &Declaration) -> Result<Declared, Refusal> {
         check_bounds(declaration)?;
-        if let Some(entry) = self.jobs.get(id) {
-            if entry.job.status.is_final() {
-                return Err(Refusal::Finished { job: id.clone(), status: entry.job.status });
-            }
-            let differences = differences(&entry.job, declaration);
-            if !differences.is_empty() {
-                return Err(Refusal::Contradiction { job: id.clone(), differences: differences.join("; ") });
-            }
-        }
+        let newest = self.names.latest_run(id).clone();
         let claimed = claims(declaration);
+        let (id, corrected) = match self.jobs.get(&newest).map(|entry| entry.job.status.is_final()) {
+            None => (id, None),
+            Some(true) => return self.declare_again(now, id, &newest, declaration),
+            Some(false) => (&newest, self.contradictions(&newest, declaration)?),
+        };
         for name in &claimed {
             self.check_name(now, name, id)?;
+        }
+        if let Some(differences) = corrected {
+            self.correct(now, id, &differences, declaration);
         }
         let declared = if self.jobs.contains_key(id) { Declared::Known } else { Declared::New };
         if declared == Declared::New {
@@ -59,12 +59,70 @@ impl Source {
         self.names.bind(&entry.job);
         self.name_shadowed(now, id, &claimed);
         self.claim_notes(now, id);
+        self.place_waiting(now, id);
+        self.look_for_rivals(now, id);
         self.want_plan(now, id);
         self.touch(now, id, &[]);
         if let Some(entry) = self.jobs.get(id) {
             self.journal.push(Change::Declared(entry.job.clone()));
         }
         Ok(declared)
+    }
+
+    /// A declaration of an id whose run has ended opens the next run if it asks for that.
+    fn declare_again(
+        &mut self,
+        now: Now,
+        id: &JobId,
+        ended: &JobId,
+        declaration: &Declaration,
+    ) -> Result<Declared, Refusal> {
+        let Some(job) = self.jobs.get(ended).map(|entry| &entry.job) else {
+            return Err(Refusal::UnknownJob { id: id.to_string() });
+        };
+        if !declaration.again {
+            return Err(Refusal::Finished { job: ended.clone(), status: job.status });
+        }
+        if announce::is_other_vm(job, declaration.vm.as_ref()) {
+            let differences = differences(job, declaration).join("; ");
+            return Err(Refusal::Contradiction { job: ended.clone(), differences });
+        }
+        for name in claims(declaration) {
+            self.check_name(now, &name, ended)?;
+        }
+        let base = self.names.run_of(id).0.clone();
+        let run = self.open_run(now, &base, ended)?;
+        self.declare(now, &run, &Declaration { again: false, ..declaration.clone() })?;
+        Ok(Declared::New)
+    }
+
+    /// What a declaration says otherwise than is known of an unfinished job, where it may correct that; a refusal where it may
+    /// not: nothing that a mover has begun with is changed under it.
+    fn contradictions(&self, id: &JobId, declaration: &Declaration) -> Result<Option<String>, Refusal> {
+        let Some(job) = self.jobs.get(id).map(|entry| &entry.job) else { return Ok(None) };
+        let differences = differences(job, declaration);
+        let is_other_vm = announce::is_other_vm(job, declaration.vm.as_ref());
+        let is_correctable = announce::is_correctable(job) && !is_other_vm && !declaration.only_adds;
+        match differences.is_empty() {
+            true => Ok(None),
+            false if is_correctable => Ok(Some(differences.join("; "))),
+            false => Err(Refusal::Contradiction { job: id.clone(), differences: differences.join("; ") }),
+        }
+    }
+
+    /// The declaration of a job that nothing was reported of yet is replaced.
+    fn correct(&mut self, now: Now, id: &JobId, differences: &str, declaration: &Declaration) {
+        let Some(entry) = self.jobs.get_mut(id) else { return };
+        self.names.release(&entry.job);
+        let job = &mut entry.job;
+        announce::correct(job, &declaration.disks);
+        job.sync = declaration.sync.or(job.sync);
+        let given = |disk: &Option<DiskId>| declaration.disks.iter().any(|given| Some(&given.id) == disk.as_ref());
+        let is_kept = |export: &Export| export.disk.is_none() || declaration.disks.is_empty() || !given(&export.disk);
+        job.exports.retain(is_kept);
+        entry.watched = vec![Default::default(); entry.job.disks.len()];
+        let message = format!("the declaration was corrected: {differences}");
+        self.journal.note(now, &entry.job, Event::JobDeclared, message, Vec::new());
     }
 
     /// Says so where a name is the id of another unfinished job, which gets the pushes.
@@ -128,6 +186,7 @@ fn differences(job: &Job, declaration: &Declaration) -> Vec<String> {
 fn enrich(entry: &mut Entry, declaration: &Declaration) {
     let job = &mut entry.job;
     announce::enrich(job, declaration.vm.as_ref(), &declaration.disks);
+    announce::count_disks(job, declaration.disk_count);
     entry.watched.reserve_exact(job.disks.len().saturating_sub(entry.watched.len()));
     entry.watched.resize_with(job.disks.len(), Default::default);
     job.clear_shadowed();

@@ -12,8 +12,9 @@ mod names;
 mod plan;
 mod planned;
 mod push;
+mod rivals;
 mod unclaimed;
 
-pub use book::{Listing, Source, SourceSettings};
+pub use book::{Listing, Source, SourceRules, SourceSettings, WhichRun};
 pub use declare::Declared;
 pub use push::Pushed;

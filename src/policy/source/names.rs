@@ -74,6 +74,12 @@ impl Names {
     pub(super) fn latest_run<'a>(&'a self, id: &'a JobId) -> &'a JobId {
         self.runs.get(id).map_or(id, |runs| &runs.latest)
     }
+    /// The id that was started first, and which of its runs an id is; an id without runs is its own first.
+    pub(super) fn run_of<'a>(&'a self, id: &'a JobId) -> (&'a JobId, u32) {
+        let base = id.as_str().rsplit_once('~').and_then(|(base, _)| JobId::parse(base).ok());
+        let known = base.and_then(|base| self.runs.get_key_value(&base));
+        known.and_then(|(base, _)| Some((base, id.run_number(base)?))).unwrap_or((id, 1))
+    }
     /// A finished id was started again.
     pub(super) fn reused(&mut self, base: &JobId, run: &JobId) {
         if let Some(number) = run.run_number(base) {

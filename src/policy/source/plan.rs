@@ -222,10 +222,10 @@ mod tests {
     use super::*;
     use crate::model::id::{ChangeId, Epoch, VmaName};
     use crate::model::plan::{DiskPlan, VmPlan};
-    use crate::model::request::{Declaration, DeclaredDisk, Push};
+    use crate::model::request::{Declaration, DeclaredDisk, Outcome, Push};
     use crate::model::time::{Mono, Wall};
     use crate::model::vmware::Exclusion;
-    use crate::policy::source::SourceSettings;
+    use crate::policy::source::{SourceSettings, WhichRun};
     use crate::{model::job::Vm, model::progress::Progress};
 
     const JOB: &str = "web01";
@@ -244,6 +244,7 @@ mod tests {
             epoch: Epoch::parse("epoch-1").expect("an epoch"),
             auto_initialize: true,
             keep_finished: Duration::from_secs(3600),
+            failed_grace: Duration::from_secs(120),
             plans: true,
             seed: 1,
         };
@@ -265,7 +266,7 @@ mod tests {
             previous_change_id: None,
             export: None,
         });
-        let vm = Some(Vm { name: String::new(), path: "/vm/a".to_owned() });
+        let vm = Some(Vm { name: String::new(), path: "/vm/a".to_owned(), uuid: String::new() });
         let declaration = Declaration { vm, disks: disks.collect(), ..Declaration::default() };
         source.declare(at(second), &id(job), &declaration).expect("declared");
     }
@@ -302,7 +303,7 @@ mod tests {
         entries.collect()
     }
     fn document(source: &Source) -> Progress {
-        source.document(at(100), &id(JOB)).expect("known")
+        source.document(at(100), &id(JOB), WhichRun::Newest).expect("known")
     }
     fn push(source: &mut Source, second: u64, stage: &str, disk: Option<&str>, bytes: u64) {
         let disk = disk.map(|disk| DiskId::parse(disk).expect("an id"));
@@ -465,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn r45_a_disk_that_only_vcenter_knows_of_holds_up_nobodys_word_and_is_named() {
+    fn f53_a_disk_that_only_vcenter_lists_keeps_its_job_from_succeeding() {
         let mut source = source(&[]);
         plan(
             &mut source,
@@ -480,7 +481,12 @@ mod tests {
         };
         push(&mut source, "Transfer", "completed");
         push(&mut source, "PersistChangeIDs", "Succeeded");
-        assert_eq!(document(&source).status, JobStatus::Succeeded);
+        assert_eq!(document(&source).status, JobStatus::Finalizing);
+        let refused = source.finish(at(5), &id(JOB), &Outcome::Succeeded).expect_err("a disk is missing");
+        assert!(refused.to_string().ends_with("disk disk-2001 is Queued"), "{refused}");
+        // Who declares the disks that are copied says that the others are not.
+        declare(&mut source, 6, &[("disk-2000", Some(2000))]);
+        source.finish(at(7), &id(JOB), &Outcome::Succeeded).expect("all that is declared is there");
         let said = entries(&mut source);
         assert!(said.iter().any(|(_, text)| text.starts_with("the job ends without disk-2001: ")), "{said:?}");
     }

@@ -66,7 +66,7 @@ impl Source {
         if revisions.is_empty()
             && let Some(job) = self.jobs.get(id).map(|entry| &entry.job)
         {
-            let after = tally(job.status, &job.disks, 0);
+            let after = tally(job, 0);
             if before.totals.total_bytes > 0 && after.percent < before.totals.percent {
                 let (from, to) = (before.totals.total_bytes, after.total_bytes);
                 revisions.push(Revision { whose: "the job".to_owned(), from, to });

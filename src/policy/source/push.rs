@@ -12,10 +12,12 @@ use crate::model::id::{DiskId, JobId};
 use crate::model::job::{Export, Job, SyncKind};
 use crate::model::request::{Outcome, Push};
 use crate::model::stage::Stage;
+use crate::model::percent::Percent;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::text::bounded;
 use crate::model::time::Now;
-use crate::policy::reading::{self, Meaning};
+use crate::model::warning::WarningKind;
+use crate::policy::reading::{self, Meaning, Reading};
 use crate::policy::refusal::Refusal;
 use crate::policy::tally::disk_percent;
 use crate::policy::transition::{self, Moved};
@@ -33,8 +35,7 @@ impl Source {
     /// Takes a push to an id or an alias.
     pub fn push(&mut self, now: Now, id: &JobId, push: &Push) -> Result<Pushed, Refusal> {
         let read = reading::read(&push.stage, push.status.as_deref());
-        let is_start = matches!(read.meaning, Meaning::Stage(stage, _) if stage < Stage::Transfer);
-        let (target, hint, auto_initialized) = self.target(now, id, is_start)?;
+        let (target, hint, auto_initialized) = self.target(now, id, Start::of(read.meaning, push))?;
         self.name_unknown_texts(now, &target, read.unknown);
         let Some(entry) = self.jobs.get(&target) else { return Err(Refusal::UnknownJob { id: id.to_string() }) };
         if entry.job.status.is_final() {
@@ -42,6 +43,7 @@ impl Source {
             return Ok(Pushed { job: target, auto_initialized });
         }
         self.note_sync(now, &target, push.sync.as_deref());
+        self.keep_movers_words(&target, &read, push);
         let revision = match read.meaning {
             Meaning::Stage(stage, status) => {
                 self.advance(now, &target, stage, status);
@@ -65,17 +67,39 @@ impl Source {
         assert!(self.trap.as_ref() != Some(&target), "the trap of job {target}");
         if self.jobs.get(&target).is_some_and(|entry| !entry.job.status.is_final()) {
             self.touch(now, &target, revision.as_slice());
-            if let Some(entry) = self.jobs.get(&target) {
-                self.journal.push(Change::Progress(entry.job.clone()));
-            }
+            self.keep_row(&target);
         }
+        self.watch_failure(now, &target);
         Ok(Pushed { job: target, auto_initialized })
     }
 
+    /// A phase of the mover's own shows under its own name until it is in a known one. What it said last of a failure counts
+    /// until it goes on.
+    fn keep_movers_words(&mut self, id: &JobId, read: &Reading<'_>, push: &Push) {
+        let Some(Entry { job, mover_failed, .. }) = self.jobs.get_mut(id) else { return };
+        let [unknown_stage, _] = read.unknown;
+        match read.meaning {
+            Meaning::Failed(_) => *mover_failed = Some(bounded(push.error.as_deref().unwrap_or_default())),
+            Meaning::Stage(..) | Meaning::Copying | Meaning::Copied | Meaning::Succeeded(_) => {
+                (*mover_failed, job.mover_says) = (None, None);
+            }
+            Meaning::Nothing => {
+                *mover_failed = None;
+                job.mover_says = unknown_stage.map(bounded).or_else(|| job.mover_says.take());
+            }
+        }
+    }
+
     /// The job that a push belongs to, and the disk where the id was that of its export.
-    fn target(&mut self, now: Now, id: &JobId, is_start: bool) -> Result<(JobId, Option<DiskId>, bool), Refusal> {
+    fn target(&mut self, now: Now, id: &JobId, start: Start) -> Result<(JobId, Option<DiskId>, bool), Refusal> {
         let has_ended = |job: &JobId| self.jobs.get(job).is_some_and(|entry| entry.job.status.is_final());
+        let is_start = start != Start::None;
         match self.meant_by(id.as_str()) {
+            Some((job, None)) if self.jobs.contains_key(id) && self.is_started_again(&job, start) => {
+                self.end_restarted(now, &job);
+                let base = self.names.run_of(id).0.clone();
+                self.open_run(now, &base, &job).map(|opened| (opened, None, false))
+            }
             Some((job, _)) if is_start && has_ended(&job) && self.jobs.contains_key(id) => {
                 self.open_run(now, id, &job).map(|opened| (opened, None, false))
             }
@@ -85,6 +109,28 @@ impl Source {
                 Ok((id.clone(), None, true))
             }
         }
+    }
+
+    /// A mover that begins at the beginning while its run was copying already was started again (R-40, F50). One that is
+    /// known by the name of an export or an alias may be one of several movers of the job, and is not taken for that.
+    fn is_started_again(&self, job: &JobId, start: Start) -> bool {
+        let Some(entry) = self.jobs.get(job) else { return false };
+        let was_copying = entry.job.stage.is_some_and(|stage| stage >= Stage::Transfer);
+        start == Start::OfRun && was_copying && !entry.job.status.is_final()
+    }
+
+    /// The run of a mover that was started again is over. If all its disks have their change ids only its end was missing.
+    fn end_restarted(&mut self, now: Now, id: &JobId) {
+        let Some(job) = self.jobs.get(id).map(|entry| &entry.job) else { return };
+        let is_whole = |disk: &&Disk| disk.status == DiskStatus::Completed && disk.change_id.is_some();
+        let mut opened = job.disks.iter().filter(|disk| disk.is_opened()).peekable();
+        let is_over = opened.peek().is_some() && opened.all(|disk| is_whole(&disk));
+        let reason = if is_over {
+            "its end was never reported: its mover was started again, and every disk that it had copied has its change id"
+        } else {
+            "its mover was started again"
+        };
+        self.end(now, id, &Outcome::Failed(reason.to_owned()));
     }
 
     /// The job that a name means: of that id or its present run, else of that declared name, else the one that
@@ -102,13 +148,14 @@ impl Source {
     }
 
     /// A finished id is started again: a new run with the same facts and no progress.
-    fn open_run(&mut self, now: Now, base: &JobId, ended: &JobId) -> Result<JobId, Refusal> {
+    pub(super) fn open_run(&mut self, now: Now, base: &JobId, ended: &JobId) -> Result<JobId, Refusal> {
         let bound = Refusal::TooMany { what: "bytes of a job id with its run number", limit: limits::ID_BYTES };
         let id = self.names.next_run(base, |id| self.jobs.contains_key(id)).ok_or(bound)?;
         self.insert(now, &id)?;
         let Some(previous) = self.jobs.get(ended).map(|entry| entry.job.clone()) else { return Ok(id) };
         let Some(entry) = self.jobs.get_mut(&id) else { return Ok(id) };
         entry.job.vm = previous.vm.clone();
+        entry.job.disk_count = previous.disk_count;
         for known in previous.disks.iter().filter(|disk| disk.declared) {
             let mut disk = Disk::new(known.id.clone());
             disk.label.clone_from(&known.label);
@@ -132,6 +179,12 @@ impl Source {
         self.journal.note(now, &entry.job, Event::RunOpened, message, attributes());
         self.journal.push(Change::Declared(entry.job.clone()));
         self.claim_notes(now, &id);
+        if previous.is_cancelled() {
+            let why = previous.error.as_deref().unwrap_or_default();
+            let text = format!("the run before it, {ended}, was {why}; its mover started again");
+            self.warn(now, &id, WarningKind::AfterCancel, text);
+        }
+        self.look_for_rivals(now, &id);
         self.want_plan(now, &id);
         Ok(id)
     }
@@ -251,22 +304,34 @@ impl Source {
             rate.observe(now.mono, disk.bytes_transferred);
         }
         let has_figures = push.bytes_transferred > 0 || (push.total_bytes.is_some() && !ends);
-        let regressed = has_figures && push.bytes_transferred < disk.bytes_transferred;
+        let before_pass = disk.earlier_passes_bytes;
+        begin_pass(disk, watched.mover_total, push);
+        let is_new_pass = disk.earlier_passes_bytes > before_pass;
+        watched.mover_total = push.total_bytes.or(watched.mover_total);
+        let said = disk.earlier_passes_bytes.saturating_add(push.bytes_transferred);
+        let total = push.total_bytes.filter(|total| *total > 0);
+        let total = total.map(|total| total.saturating_add(disk.earlier_passes_bytes));
+        let regressed = has_figures && said < disk.bytes_transferred;
         let kept = disk.bytes_transferred;
-        disk.bytes_transferred = kept.max(push.bytes_transferred);
+        disk.bytes_transferred = kept.max(said);
         disk.mover_throughput_bps = push.throughput_bps.or(disk.mover_throughput_bps);
         disk.updated_at = Some(now.wall);
         rate.observe(now.mono, disk.bytes_transferred);
-        let revision = revise_plan(disk, push.total_bytes.filter(|total| *total > 0), Basis::Mover);
+        let revision = revise_plan(disk, total, Basis::Mover);
         if ends {
             disk.ended_at = Some(now.wall);
             disk.throughput_bps = 0;
             *rate = Default::default();
         }
-        let percent = disk_percent(disk);
+        // Without any plan the mover's own share is the only one.
+        let own = push.percent.filter(|_| disk.planned_bytes.is_none()).map(|own| own.min(Percent::ALMOST));
+        let percent = disk_percent(disk).max(own.unwrap_or_default());
         disk.percent = if revision.is_some() { percent } else { percent.max(disk.percent) };
         let disk = disk.clone();
         connect_export(job, &disk, now);
+        if is_new_pass {
+            self.journal.pass_started(now, job, &disk, push);
+        }
         if before != disk.status {
             self.journal.disk_moved(now, job, &disk, before);
         }
@@ -275,7 +340,7 @@ impl Source {
             let is_known = std::mem::replace(&mut watched.regressed, regressed);
             if regressed && !is_known {
                 let whose = format!("disk {}", disk.id);
-                self.journal.bytes_regressed(now, job, &whose, kept, push.bytes_transferred);
+                self.journal.bytes_regressed(now, job, &whose, kept, said);
             }
         }
         if let Some(source) = push.bytes_source.as_deref()
@@ -339,11 +404,7 @@ impl Source {
     fn succeeded(&mut self, now: Now, id: &JobId, stage: Stage) {
         self.advance(now, id, stage, JobStatus::Finalizing);
         let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
-        // A disk that only vCenter knows of holds up nobody's word.
-        let is_known_only = |disk: &&Disk| disk.is_found() && disk.status == DiskStatus::Queued;
-        let mut copied = job.disks.iter().filter(|disk| !is_known_only(disk)).peekable();
-        let all_done = copied.peek().is_some() && copied.all(|disk| disk.status == DiskStatus::Completed);
-        if all_done {
+        if !job.disks.is_empty() && job.missing_disks().is_empty() {
             self.end(now, id, &Outcome::Succeeded);
         } else if told.list().transitions.is_first("Succeeded", limits::REFUSALS_PER_JOB) {
             let message = "the mover says Succeeded while not every disk is Completed: waiting for finish";
@@ -356,7 +417,7 @@ impl Source {
         let job = &self.jobs.get(id)?.job;
         if let Some(named) = push.disk.as_ref().or(hint) {
             let known = job.place_of(named).or_else(|| self.the_only_disk(now, id, named));
-            return known.or_else(|| self.add_disk(now, id, named.clone()));
+            return known.or_else(|| self.add_disk(now, id, Disk::new(named.clone())));
         }
         let streaming: Vec<usize> = places(job, |disk| disk.status == DiskStatus::Streaming);
         match (streaming.as_slice(), kind) {
@@ -388,18 +449,21 @@ impl Source {
         if let Some(next) = places(job, waits).into_iter().find(|at| job.disks[*at].declared || !is_declared) {
             return Some(next);
         }
-        if is_declared {
+        let is_counted = job.disk_count.is_some_and(|count| u64::from(count) > job.disks.len() as u64);
+        if is_declared && !is_counted {
             let message = "a push without a disk id after every declared disk has ended: it belongs to none of them";
             self.note_push(now, id, Event::PushUnassigned, message);
             return None;
         }
         let taken = |name: &str| job.disks.iter().any(|disk| disk.id.as_str() == name);
         let name = (job.disks.len()..).map(|n| format!("disk-{n}")).find(|name| !taken(name))?;
-        self.add_disk(now, id, DiskId::parse(&name).ok()?)
+        let placeholder = Disk { named: false, ..Disk::new(DiskId::parse(&name).ok()?) };
+        self.add_disk(now, id, placeholder)
     }
 
-    fn add_disk(&mut self, now: Now, id: &JobId, disk: DiskId) -> Option<usize> {
+    fn add_disk(&mut self, now: Now, id: &JobId, added: Disk) -> Option<usize> {
         let Entry { job, watched, told, .. } = self.jobs.get_mut(id)?;
+        let disk = added.id.clone();
         if job.disks.len() >= limits::DISKS_PER_JOB {
             if !std::mem::replace(&mut told.list().is_full, true) {
                 let message = format!("disk {disk} is not taken in: a job has at most {} disks", limits::DISKS_PER_JOB);
@@ -407,13 +471,25 @@ impl Source {
             }
             return None;
         }
-        job.add_disk(Disk::new(disk.clone()));
+        let declared: Vec<&str> = job.disks.iter().filter(|disk| disk.declared).map(|disk| disk.id.as_str()).collect();
+        let undeclared = (added.named && !declared.is_empty())
+            .then(|| format!("disk {disk} is copied, and the job was declared with {}", declared.join(", ")));
+        job.add_disk(added);
         job.clear_shadowed();
         watched.reserve_exact(1);
         watched.push(Default::default());
         let message = format!("disk {disk} is new: nobody had declared it");
         self.journal.note(now, job, Event::DiskDiscovered, message, vec![("disk", disk.as_str().into())]);
-        Some(job.disks.len() - 1)
+        let at = job.disks.len() - 1;
+        let counted = job.disk_count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
+        if let Some(undeclared) = undeclared {
+            self.warn(now, id, WarningKind::DiskUndeclared, undeclared);
+        } else if at >= counted {
+            let text = format!("disk {disk} is copied, and the job was declared to have {counted} disks");
+            self.warn(now, id, WarningKind::TooManyDisks, text);
+        }
+        self.look_for_rivals(now, id);
+        Some(at)
     }
 
     fn note_push(&mut self, now: Now, id: &JobId, event: Event, message: &str) {
@@ -422,6 +498,27 @@ impl Source {
         let ended = job.disks.iter().filter(|disk| disk.ended_at.is_some()).count();
         if told.list().strays.is_first(&format!("{} {ended}", event.stored_name()), limits::REFUSALS_PER_JOB) {
             self.journal.note(now, job, event, message, Vec::new());
+        }
+    }
+}
+
+/// How a push begins a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// It does not: it belongs to the transfer, or to what comes after it.
+    None,
+    /// A stage before Transfer, which opens the next run of an id that has ended.
+    Stage,
+    /// One of the first stages, without bytes: what a mover says when it has just been started.
+    OfRun,
+}
+
+impl Start {
+    fn of(meaning: Meaning, push: &Push) -> Self {
+        match meaning {
+            Meaning::Stage(stage, _) if stage <= Stage::Snapshot && push.bytes_transferred == 0 => Self::OfRun,
+            Meaning::Stage(stage, _) if stage < Stage::Transfer => Self::Stage,
+            _ => Self::None,
         }
     }
 }
@@ -436,6 +533,19 @@ enum Kind {
 
 fn places(job: &Job, is_meant: impl Fn(&Disk) -> bool) -> Vec<usize> {
     job.disks.iter().enumerate().filter(|(_, disk)| is_meant(disk)).map(|(at, _)| at).collect()
+}
+
+/// A mover that counts anew towards another, smaller total copies what its earlier pass has left: what that moved stays
+/// counted, and the new pass comes on top. With the total of before it copies the same once more, which is no new pass.
+fn begin_pass(disk: &mut Disk, last_total: Option<u64>, push: &Push) {
+    let moved = disk.bytes_transferred - disk.earlier_passes_bytes;
+    let by_plan = disk.planned_bytes.filter(|_| disk.basis == Some(Basis::Mover));
+    let last_total = last_total.or_else(|| by_plan?.checked_sub(disk.earlier_passes_bytes));
+    let (Some(last_total), Some(total)) = (last_total, push.total_bytes) else { return };
+    let is_smaller = (1..last_total).contains(&total) && push.bytes_transferred <= total;
+    if is_smaller && push.bytes_transferred < moved {
+        disk.earlier_passes_bytes = disk.bytes_transferred;
+    }
 }
 
 /// Takes a total where it is at least as trusted as the present one; says so where it replaced another.

@@ -36,12 +36,13 @@ macro_rules! one_of {
     };
 }
 
+mod fifth;
 mod first;
 mod fourth;
 mod second;
 mod third;
 
-const MIGRATIONS: [&str; 4] = [first::FIRST, second::SECOND, third::THIRD, fourth::FOURTH];
+const MIGRATIONS: [&str; 5] = [first::FIRST, second::SECOND, third::THIRD, fourth::FOURTH, fifth::FIFTH];
 
 /// The tables whose rows belong to a job and go with it, each with a column `job_id`. What movers sent
 /// (`received_change_ids`) and the history outlive it.

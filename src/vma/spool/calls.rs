@@ -8,12 +8,12 @@ use smol::LocalExecutor;
 use smol::channel::Sender;
 
 use super::Spool;
-use super::oma::{Look, Looked, Oma};
+use super::oma::{Looked, Oma};
 use super::routes::{Call, route};
 use crate::config::SpoolConfig;
-use crate::model::change::{Change, KnownChangeId, ReceivedChangeId};
-use crate::model::id::JobId;
-use crate::model::request::ChangeIdReport;
+use crate::model::change::{Change, KnownChangeId, ReceivedChangeId, ServedChangeId};
+use crate::model::id::{ChangeId, JobId};
+use crate::model::request::{ChangeIdReport, DiskQuestion};
 use crate::model::time::Now;
 use crate::policy::spool::{Handed, still_holds, unasked};
 use crate::runtime::guard::guarded;
@@ -74,7 +74,9 @@ impl Vma {
         match call {
             Ok(Call::Look(look)) => {
                 let correlation = self.source.correlation_of_vm(&look.vm_path);
-                spool.look(look, correlation, to);
+                let (vm_uuid, capacity_bytes) = self.source.facts_of_disk(&look.vm_path, &look.disk);
+                let vma = Some(self.config.name.clone());
+                spool.look(DiskQuestion { vma, vm_uuid, capacity_bytes, ..look }, correlation, to);
             }
             Ok(Call::ChangeId { job, report }) => {
                 let delayed = spool.forwarding.added(&report.disk);
@@ -100,7 +102,8 @@ impl Vma {
     fn take_change_id(&mut self, now: Now, path: &str, report: &ChangeIdReport) -> Option<JobId> {
         // What was decided before stands, whatever happens now.
         self.ledger.take(self.source.changes());
-        let place = match guarded(|| self.source.change_id(now, path, report)) {
+        let served = self.served(path, &report.disk);
+        let place = match guarded(|| self.source.change_id(now, path, report, served.as_ref())) {
             Ok(known) => return known,
             Err(place) => place,
         };
@@ -113,16 +116,26 @@ impl Vma {
         None
     }
 
+    /// What the mover was last served of this disk, by the VM path of the job that it names.
+    fn served(&self, job: &str, disk: &str) -> Option<ServedChangeId> {
+        let vm_path = self.source.vm_path_of(job)?;
+        self.ledger.store().served_change_id(None, &vm_path, disk).unwrap_or_else(|error| {
+            log::error!("job={job:?} {error}");
+            None
+        })
+    }
+
     /// What came of asking the OMA: its answer as it is, or what it said before, or the word that all must be copied.
-    pub(in crate::vma) fn looked(&mut self, now: Now, look: Look, looked: Looked, to: Sender<Response>) {
-        let Look { vm_path, disk } = look;
+    pub(in crate::vma) fn looked(&mut self, now: Now, look: DiskQuestion, looked: Looked, to: Sender<Response>) {
+        let DiskQuestion { vm_path, disk, .. } = look;
         let response = match looked {
             Ok((body, change_id)) => {
                 // Where the database is full of waiting records, what is remembered gives way.
                 if !self.ledger.is_full() {
+                    let served = served_now(now, &vm_path, &disk, change_id.as_ref());
                     let (answered_at, oma) = (now.wall, self.oma_of_spool());
                     let known = KnownChangeId { vm_path, disk, change_id, answered_at, oma };
-                    self.ledger.take(vec![Change::ChangeIdKnown(known)]);
+                    self.ledger.take(served.into_iter().chain([Change::ChangeIdKnown(known)]).collect());
                 }
                 Response { status: 200, content_type: "application/json", headers: Vec::new(), body }
             }
@@ -131,6 +144,8 @@ impl Vma {
                     log::error!("{error}");
                     None
                 });
+                let id = known.as_ref().and_then(|known| known.change_id.as_ref());
+                self.ledger.take(served_now(now, &vm_path, &disk, id).into_iter().collect());
                 let note = unasked(&disk, &why, known.as_ref());
                 let message = note.message.clone();
                 if !self.source.note_vm(now, &vm_path, note) {
@@ -190,6 +205,12 @@ impl Vma {
             }
         }
     }
+}
+
+/// What is to be remembered of an answer that has a change id.
+fn served_now(now: Now, vm_path: &str, disk: &str, change_id: Option<&ChangeId>) -> Option<Change> {
+    let (vm_path, disk, change_id) = (vm_path.to_owned(), disk.to_owned(), change_id?.clone());
+    Some(Change::ChangeIdServed(ServedChangeId { vma: String::new(), vm_path, disk, change_id, served_at: now.wall }))
 }
 
 #[cfg(test)]

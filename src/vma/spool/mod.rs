@@ -10,9 +10,10 @@ use std::rc::Rc;
 use smol::LocalExecutor;
 use smol::channel::Sender;
 
-use self::oma::{Look, Oma};
+use self::oma::Oma;
 use super::event::Event;
 use crate::model::id::CorrelationId;
+use crate::model::request::DiskQuestion;
 use crate::model::time::{Mono, Now};
 use crate::policy::spool::Forwarding;
 use crate::runtime::ledger::Reply;
@@ -63,7 +64,7 @@ impl Spool {
     }
 
     /// Asks the OMA for a disk's last change id while the loop goes on.
-    fn look(&self, look: Look, correlation: Option<CorrelationId>, to: Sender<Response>) {
+    fn look(&self, look: DiskQuestion, correlation: Option<CorrelationId>, to: Sender<Response>) {
         let (oma, events) = (self.oma.clone(), self.events.clone());
         let asked = async move {
             let looked = oma.look(&look, correlation.as_ref()).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::SpoolWay;
 use crate::model::id::{ChangeId, CorrelationId};
-use crate::model::request::ChangeIdReport;
+use crate::model::request::{ChangeIdReport, DiskQuestion};
 use crate::net::berth::Berth;
 use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::spool::Handed;
@@ -20,13 +20,6 @@ use crate::wire::{changeid, problem};
 const LOOK_WITHIN: Duration = Duration::from_secs(3);
 /// How long the OMA may take to store a change id; nobody waits for it.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(10);
-
-/// The question for a disk's last change id, as it was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
-    pub vm_path: String,
-    pub disk: String,
-}
 
 /// The OMA's answer: its body, and the change id in it; or why there is none.
 pub type Looked = Result<(Vec<u8>, Option<ChangeId>), String>;
@@ -48,9 +41,8 @@ impl Oma {
     }
 
     /// Asks for a disk's last change id.
-    pub(super) async fn look(&self, look: &Look, correlation: Option<&CorrelationId>) -> Looked {
-        let (vm_path, disk) = (encode_segment(&look.vm_path), encode_segment(&look.disk));
-        let target = format!("/api/v1/replications/changeid?vm_path={vm_path}&disk_id={disk}");
+    pub(super) async fn look(&self, look: &DiskQuestion, correlation: Option<&CorrelationId>) -> Looked {
+        let target = changeid::target_of_question(look);
         let answer = self.for_looks.call(Method::Get, &target, &correlated(correlation), b"").await;
         let answer = answer.map_err(|error| error.to_string())?;
         if answer.status != 200 {

@@ -1,7 +1,6 @@
 //! From requests to the spool's calls: the movers' two change-id calls, and nothing else.
 
-use super::oma::Look;
-use crate::model::request::ChangeIdReport;
+use crate::model::request::{ChangeIdReport, DiskQuestion};
 use crate::wire::changeid;
 use crate::wire::http::{Method, Request};
 use crate::wire::problem::{Problem, bad_body, no_such_path, not_allowed};
@@ -10,7 +9,7 @@ use crate::wire::problem::{Problem, bad_body, no_such_path, not_allowed};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Call {
     /// The last change id of a disk.
-    Look(Look),
+    Look(DiskQuestion),
     /// A disk's new change id; the job as the path has it, because it is stored even where it is no valid id.
     ChangeId { job: String, report: ChangeIdReport },
     /// Is the daemon alive?
@@ -23,7 +22,8 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
     let text = |key: &str| request.query_value(key).unwrap_or("").to_owned();
     match (&request.method, segments.as_slice()) {
         (Method::Get, ["api", "v1", "replications", "changeid"]) => {
-            Ok(Call::Look(Look { vm_path: text("vm_path"), disk: text("disk_id") }))
+            let (vm_path, disk) = (text("vm_path"), text("disk_id"));
+            Ok(Call::Look(DiskQuestion { vm_path, disk, ..DiskQuestion::default() }))
         }
         (Method::Post, ["api", "v1", "replications", job, "changeid"]) => {
             let report = changeid::parse(&request.body).map_err(bad_body)?;
