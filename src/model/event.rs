@@ -106,6 +106,8 @@ events! {
     AliasConflict = "alias_conflict" Warning,
     /// The VM's path of a job was given after the job had ended.
     VmPathGiven = "vm_path_given" Info,
+    /// The VM has another path than at its last run, and the same instance UUID.
+    VmRenamed = "vm_renamed" Info,
     /// A disk that had only a placeholder for a name got its own.
     DiskNamed = "disk_named" Info,
     /// A mover began to count anew with another total: it copies the rest, and both passes count.

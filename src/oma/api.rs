@@ -120,13 +120,18 @@ impl Oma {
         candidates.extend(ended);
         let served = serving::serve(&question, &candidates);
         let body = match &served {
-            Ok(change_id) => changeid::render_last(&question.vm_path, &question.disk, Ok(change_id)),
+            Ok(found) => {
+                if found.vm_path != question.vm_path {
+                    self.fleet.note_renamed(now, &question, &found.vm_path);
+                }
+                changeid::render_last(&question.vm_path, &question.disk, Ok(&found.change_id))
+            }
             Err(why) => {
                 self.fleet.note_not_served(now, &question, why);
                 changeid::render_last(&question.vm_path, &question.disk, Err(&why.to_string()))
             }
         };
-        if let Ok(change_id) = served {
+        if let Ok(change_id) = served.map(|found| found.change_id.clone()) {
             let vma = question.vma.as_ref().map_or("", VmaName::as_str).to_owned();
             let DiskQuestion { vm_path, disk, .. } = question;
             let served = ServedChangeId { vma, vm_path, disk, change_id, served_at: now.wall };

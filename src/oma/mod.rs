@@ -135,8 +135,8 @@ impl Oma {
             };
             match self.ledger.store().served_candidates(&question) {
                 Ok(candidates) => {
-                    let last = serving::serve(&question, &candidates).ok();
-                    changes.extend(chain::apart(&entry, last.as_ref(), correlation.as_ref()).map(Change::Entry));
+                    let last = serving::serve(&question, &candidates).ok().map(|last| &last.change_id);
+                    changes.extend(chain::apart(&entry, last, correlation.as_ref()).map(Change::Entry));
                 }
                 Err(error) => log::error!("job={:?} {error}", entry.job.as_str()),
             }

@@ -54,17 +54,17 @@ impl Arrival {
 }
 
 /// Names the disk that a mover means whose job knows it by a placeholder only: movers copy a disk, post its change id, and
-/// only then go on, so that the one copied disk without a name and a change id is the one that the id is of. The log's
-/// message, if a disk was named.
-pub fn name_disk(job: &mut Job, report: &ChangeIdReport) -> Option<String> {
+/// only then go on, so that the one copied disk without a name and a change id is the one that the id is of. The place of
+/// the disk, if one was named.
+pub fn name_disk(job: &mut Job, report: &ChangeIdReport) -> Option<usize> {
     let named = DiskId::parse(&report.disk).ok().filter(|named| job.place_of(named).is_none())?;
     let waits = |disk: &Disk| !disk.named && disk.status == DiskStatus::Completed && disk.change_id.is_none();
-    let mut waiting = job.disks.iter_mut().filter(|disk| waits(disk));
-    let (Some(disk), None) = (waiting.next(), waiting.next()) else { return None };
+    let mut waiting = (0..job.disks.len()).filter(|at| waits(&job.disks[*at]));
+    let (Some(at), None) = (waiting.next(), waiting.next()) else { return None };
+    let disk = &mut job.disks[at];
     disk.device_key = disk.device_key.or(named.device_key());
     disk.name(named);
-    let earlier = disk.earlier_id.as_ref().map_or("", |earlier| earlier.as_str());
-    Some(format!("disk {earlier} is {}, as its change id says", disk.id))
+    Some(at)
 }
 
 /// Gives a disk its change id and the one where its run started: what the mover says, else what was known, else what the

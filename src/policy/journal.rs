@@ -99,6 +99,23 @@ impl Journal {
         self.note(now, job, Event::StatusChanged, format!("status {from} -> {to}"), attributes);
     }
 
+    /// A disk that had only a placeholder for a name got its own; `says` is what names it.
+    pub fn disk_named(&mut self, now: Now, job: &Job, disk: &Disk, says: &str) {
+        let earlier = disk.earlier_id.as_ref().map_or("", |earlier| earlier.as_str());
+        let attributes = vec![("disk", disk.id.as_str().into()), ("earlier", earlier.into())];
+        self.note(now, job, Event::DiskNamed, format!("disk {earlier} is {}, as {says}", disk.id), attributes);
+    }
+
+    /// The same for each placeholder that a declaration has named since.
+    pub fn disks_named(&mut self, now: Now, before: &Job, job: &Job) {
+        for disk in &job.disks {
+            let was_unnamed = |known: &&Disk| !known.named && Some(&known.id) == disk.earlier_id.as_ref();
+            if disk.named && before.disks.iter().find(was_unnamed).is_some() {
+                self.disk_named(now, job, disk, "its job's declaration says");
+            }
+        }
+    }
+
     /// A disk's status changed.
     pub fn disk_moved(&mut self, now: Now, job: &Job, disk: &Disk, from: DiskStatus) {
         let to = disk.status;

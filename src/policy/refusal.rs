@@ -106,7 +106,7 @@ impl Refusal {
             Self::UnknownVma { .. } => "use one of the known names, or add a [[vma]] section and reload".to_owned(),
             Self::Finished { .. } => {
                 "an ended job never changes: another run needs a new job id, or its mover starts again under the old one, \
-                 which opens the run <id>~2"
+                 which opens the run <id>~2, as a declaration with \"again\": true does"
                     .to_owned()
             }
             Self::Archived { .. } => "use another job id: the history goes by it".to_owned(),

@@ -59,12 +59,12 @@ pub enum NotServed {
     },
 }
 
-/// Answers with the change id of the newest candidate that is of the disk in question. `candidates` are of the disk by its
+/// Answers with the newest candidate that is of the disk in question, whose change id is to be served. `candidates` are of the disk by its
 /// name, the newest first.
 ///
 /// # Errors
 /// Why none is served.
-pub fn serve(question: &DiskQuestion, candidates: &[Candidate]) -> Result<ChangeId, NotServed> {
+pub fn serve<'c>(question: &DiskQuestion, candidates: &'c [Candidate]) -> Result<&'c Candidate, NotServed> {
     let sound = candidates.iter().filter(|candidate| candidate.change_id.is_well_formed());
     let placed: Vec<&Candidate> = sound.filter(|candidate| is_same_vm(question, candidate)).collect();
     let other = || candidates.iter().find(|candidate| candidate.vm_path == question.vm_path);
@@ -75,7 +75,7 @@ pub fn serve(question: &DiskQuestion, candidates: &[Candidate]) -> Result<Change
     }
     let newest = match &question.vma {
         Some(vma) => {
-            let theirs = placed.iter().find(|candidate| candidate.vma.as_ref().is_none_or(|known| known == vma));
+            let theirs = placed.iter().copied().find(|candidate| candidate.vma.as_ref().is_none_or(|known| known == vma));
             let foreign = placed.iter().find_map(|candidate| candidate.vma.clone());
             match (theirs, foreign) {
                 (None, Some(vma)) => return Err(NotServed::OtherVma { vma }),
@@ -90,13 +90,13 @@ pub fn serve(question: &DiskQuestion, candidates: &[Candidate]) -> Result<Change
             if vmas.len() > 1 {
                 return Err(NotServed::SeveralVmas { vmas: vmas.join(", ") });
             }
-            placed.first()
+            placed.first().copied()
         }
     };
     let newest = newest.ok_or(NotServed::Unknown)?;
     match (newest.capacity_bytes, question.capacity_bytes) {
         (Some(then), Some(now)) if then != now => Err(NotServed::Resized { then, now }),
-        _ => Ok(newest.change_id.clone()),
+        _ => Ok(newest),
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     }
     fn served(question: DiskQuestion, candidates: &[Candidate]) -> String {
         match serve(&question, candidates) {
-            Ok(id) => id.as_str().strip_prefix(ID).expect("one of ours").to_owned(),
+            Ok(found) => found.change_id.as_str().strip_prefix(ID).expect("one of ours").to_owned(),
             Err(why) => why.to_string().split([',', ':', '(']).next().expect("words").trim().to_owned(),
         }
     }

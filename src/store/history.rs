@@ -14,15 +14,16 @@ use crate::model::time::Wall;
 use crate::model::request::DiskQuestion;
 use crate::policy::serving::Candidate;
 
-/// Adds a row; one of the same job, disk, change id and VM path is there once (R-53, F35), and no row is ever replaced.
+/// Adds a row; one of the same job, disk and change id is there once (R-53, F35), and once more only
+/// to name the VM's path that the first one lacks. No row is ever replaced.
 pub(super) fn write(conn: &Connection, entry: &CbtEntry) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO cbt_history (job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed,
              bytes_transferred, sync_duration_seconds, sync_success, created_at, device_key, previous_source, vma, vm_uuid,
              capacity_bytes)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16
-         WHERE NOT EXISTS (SELECT 1 FROM cbt_history WHERE job_id = ?1 AND disk_id = ?3 AND vm_path = ?2
-                           AND coalesce(change_id, '') = coalesce(?4, ''))",
+         WHERE NOT EXISTS (SELECT 1 FROM cbt_history WHERE job_id = ?1 AND disk_id = ?3
+                           AND (vm_path = ?2 OR vm_path <> '') AND coalesce(change_id, '') = coalesce(?4, ''))",
     )?
     .execute(params![
         entry.job.as_str(),

@@ -86,14 +86,27 @@ fn head(page: &mut Page, record: &JobRecord, now: Moment) {
             page.fact("to do", remedy, Tone::Plain);
         }
     }
+    for warning in &job.warnings {
+        page.fact("warning", &units::plain(&warning.text), Tone::Warn);
+        page.fact("to do", warning.kind.remedy(), Tone::Plain);
+    }
+    if job.vm.path.is_empty() {
+        page.fact("warning", note::PATH_UNKNOWN, Tone::Warn);
+        page.fact("to do", note::PATH_REMEDY, Tone::Plain);
+    }
+    if let Some(says) = &job.mover_says {
+        page.fact("mover says", &units::plain(says), Tone::Plain);
+    }
     if let Some(error) = &job.error {
         let since = job.completed_at.map_or_else(String::new, |at| format!(", since {}", moment(at, now)));
         page.fact("error", &format!("{}{since}", units::plain(error)), Tone::Bad);
     }
     let bar = bar::bar(job.totals.percent, BAR);
-    page.fact("progress", &format!("{bar} {} %", job.totals.percent), Tone::Plain);
+    let by_mover = if table::is_movers_percent(job) { ", as its mover says" } else { "" };
+    let so_far = note::disks_so_far(job).map_or_else(String::new, |so_far| format!(", {so_far}"));
+    page.fact("progress", &format!("{bar} {} %{by_mover}{so_far}", job.totals.percent), Tone::Plain);
     let basis = job.totals.basis.map_or_else(String::new, |basis| format!(", total from {}", basis.wire_name()));
-    let moved = units::moved(job.totals.bytes_transferred, table::planned(job));
+    let moved = table::moved(job);
     page.fact("moved", &format!("{moved}{basis}"), Tone::Plain);
     if !job.status.is_final() {
         page.fact("rate", &pace(job, now), Tone::Plain);
@@ -152,10 +165,12 @@ fn disk(page: &mut Page, disk: &Disk, live: bool, now: Moment) {
     let moved = units::moved(disk.bytes_transferred, disk.planned_bytes);
     let basis = disk.basis.map_or_else(String::new, |basis| format!("  from {}", basis.wire_name()));
     page.line(&format!("    {} {:>6} %  {moved}{basis}{rate}", bar::bar(disk.percent, BAR), disk.percent.to_string()));
-    for (label, id) in [("change id", &disk.change_id), ("previous", &disk.previous_change_id)] {
-        if let Some(id) = id {
-            page.line(&format!("    {label:<10}{}", units::plain(id.as_str())));
-        }
+    if let Some(id) = &disk.change_id {
+        page.line(&format!("    change id {}", units::plain(id.as_str())));
+    }
+    if let Some(id) = &disk.previous_change_id {
+        let served = if disk.previous_served { " (served to its mover)" } else { "" };
+        page.line(&format!("    previous  {}{served}", units::plain(id.as_str())));
     }
     if let Some(suspect) = &disk.suspect {
         let text = paint(&units::plain(suspect), Tone::Warn, page.colour);

@@ -9,6 +9,7 @@ use crate::model::id::{CorrelationId, JobId};
 use crate::model::job::{Job, SyncKind};
 use crate::model::record::{HistoryRecord, JobRecord, LogRecord, Side, StepRecord};
 use crate::model::time::Wall;
+use crate::model::warning::Warning;
 use crate::policy::chain::{Finding, Run};
 
 #[derive(SerJson)]
@@ -39,7 +40,19 @@ struct JobRow {
     last_contact_at: Option<String>,
     completed_at: Option<String>,
     source_epoch: Option<String>,
+    vm_uuid: String,
+    disk_count: Option<u32>,
+    warnings: Vec<WarningRow>,
+    quiet_since: Option<String>,
+    bytes_moved_at: Option<String>,
+    mover_says: Option<String>,
     disks: Vec<DiskRow>,
+}
+
+#[derive(SerJson)]
+struct WarningRow {
+    kind: String,
+    text: String,
 }
 
 #[derive(SerJson)]
@@ -66,6 +79,10 @@ struct DiskRow {
     suspect: Option<String>,
     started_at: Option<String>,
     ended_at: Option<String>,
+    named: bool,
+    earlier_id: Option<String>,
+    previous_source: Option<String>,
+    earlier_passes_bytes: u64,
 }
 
 #[derive(SerJson)]
@@ -117,6 +134,10 @@ struct HistoryRow {
     sync_success: bool,
     created_at: String,
     device_key: Option<i64>,
+    previous_source: Option<String>,
+    vma: Option<String>,
+    vm_uuid: String,
+    capacity_bytes: Option<u64>,
     superseded: bool,
 }
 
@@ -243,6 +264,12 @@ fn job_row(job: &Job) -> JobRow {
         last_contact_at: time(job.last_contact_at),
         completed_at: time(job.completed_at),
         source_epoch: job.source_epoch.as_ref().map(|epoch| epoch.to_string()),
+        vm_uuid: job.vm.uuid.clone(),
+        disk_count: job.disk_count,
+        warnings: job.warnings.iter().map(warning_row).collect(),
+        quiet_since: time(job.quiet_since),
+        bytes_moved_at: time(job.bytes_moved_at),
+        mover_says: job.mover_says.clone(),
         disks: job.disks.iter().map(|disk| disk_row(&job.id, disk)).collect(),
     }
 }
@@ -270,7 +297,20 @@ fn disk_row(job: &JobId, disk: &Disk) -> DiskRow {
         suspect: disk.suspect.clone(),
         started_at: time(disk.started_at),
         ended_at: time(disk.ended_at),
+        named: disk.named,
+        earlier_id: disk.earlier_id.as_ref().map(|id| id.to_string()),
+        previous_source: served(disk.previous_served),
+        earlier_passes_bytes: disk.earlier_passes_bytes,
     }
+}
+
+fn warning_row(warning: &Warning) -> WarningRow {
+    WarningRow { kind: warning.kind.name().to_owned(), text: warning.text.clone() }
+}
+
+/// `previous_source` of a run whose mover did not say where it started.
+fn served(is_served: bool) -> Option<String> {
+    is_served.then(|| "served".to_owned())
 }
 
 fn step_row(step: &StepRecord) -> StepRow {
@@ -315,6 +355,10 @@ fn history_row(row: &HistoryRecord) -> HistoryRow {
         sync_success: entry.sync_success,
         created_at: entry.created_at.to_string(),
         device_key: entry.device_key,
+        previous_source: served(entry.previous_served),
+        vma: entry.vma.as_ref().map(|vma| vma.to_string()),
+        vm_uuid: entry.vm_uuid.clone(),
+        capacity_bytes: entry.capacity_bytes,
         superseded: row.superseded,
     }
 }

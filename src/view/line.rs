@@ -43,7 +43,7 @@ impl Shown {
 /// `TIME JOB STATUS STAGE PERCENT MOVED RATE REMAINING | disks | what is done or waited for`, without a line end.
 pub fn job(job: &Job, now: Moment) -> String {
     let stage = job.stage.map_or("-", Stage::wire_name);
-    let moved = units::moved(job.totals.bytes_transferred, table::planned(job));
+    let moved = table::moved(job);
     let rate = table::rate(job, now).unwrap_or_else(|| "-".to_owned());
     let disks =
         job.disks.iter().map(|disk| format!("{} {} {}%", units::plain(disk.id.as_str()), disk.status, disk.percent));

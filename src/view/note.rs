@@ -14,6 +14,8 @@ use super::units;
 
 /// Seconds without a sign of life after which the OMA's daemon is taken for dead; it gives one every 10 s.
 const ALIVE_SECONDS: u64 = 30;
+/// Seconds of silence, or without a byte, after which a streaming job is said to be so.
+const QUIET_SECONDS: u64 = 60;
 /// Seconds after which a rate that nobody has written anew is one of the past: the window of a rate, and one poll.
 const PRESENT_SECONDS: u64 = WINDOW.as_secs() + 5;
 
@@ -100,8 +102,57 @@ pub fn of_job(job: &Job, now: Moment) -> Note {
             Some(seconds) => note(format!("done, took {}", units::length(seconds)), Tone::Plain),
             None => note("done", Tone::Plain),
         },
-        _ => waits_for(job, now).unwrap_or_else(|| note("fresh", Tone::Plain)),
+        _ => waits_for(job, now).unwrap_or_else(|| goes_on(job, now)),
     }
+}
+
+/// What is worth knowing of a job that simply goes on.
+fn goes_on(job: &Job, now: Moment) -> Note {
+    if let Some(warned) = warned(job) {
+        return warned;
+    }
+    if let Some(phase) = without_bytes(job, now) {
+        return phase;
+    }
+    if job.vm.path.is_empty() {
+        return note(PATH_UNKNOWN, Tone::Warn).with_remedy(PATH_REMEDY);
+    }
+    match disks_so_far(job) {
+        Some(so_far) => note(format!("ok, {so_far}"), Tone::Plain),
+        None => note("ok", Tone::Plain),
+    }
+}
+
+/// A job of an unknown VM: its change ids are keyed by the VM's path, and serve no later run.
+pub const PATH_UNKNOWN: &str = "VM path unknown: its change ids cannot serve the next incremental";
+/// What can be done about it.
+pub const PATH_REMEDY: &str = "name the VM, also after the end: `waybill track JOB --vma NAME --vm PATH`";
+
+/// The weightiest warning of a job.
+fn warned(job: &Job) -> Option<Note> {
+    let warning = job.warnings.first()?;
+    Some(note(units::plain(&warning.text), Tone::Warn).with_remedy(warning.kind.remedy()))
+}
+
+/// A phase in which the mover reports and no byte moves, which would look stuck (U10).
+fn without_bytes(job: &Job, now: Moment) -> Option<Note> {
+    let since = job.bytes_moved_at.or(job.started_at).unwrap_or(job.created_at);
+    let says = job.mover_says.as_deref().map(|says| format!("mover says: {}", units::plain(says)));
+    let is_long = job.status == JobStatus::Streaming && now.seconds_since(since) >= QUIET_SECONDS;
+    match (is_long, says) {
+        (true, Some(says)) => Some(format!("alive, no bytes for {} ({says})", units::age(since, *now))),
+        (true, None) => Some(format!("alive, no bytes for {}", units::age(since, *now))),
+        (false, Some(says)) => Some(says),
+        (false, None) => None,
+    }
+    .map(|text| note(text, Tone::Plain))
+}
+
+/// How many disks were met, while their number is not known (F49).
+pub fn disks_so_far(job: &Job) -> Option<String> {
+    let count = job.disks.iter().filter(|disk| !job.is_shadowed(disk)).count();
+    let is_open = !job.status.is_final() && job.known_disk_count().is_none() && count > 0;
+    is_open.then(|| format!("{} so far", units::count(count, "disk")))
 }
 
 /// What is being done for a job, or what it waits for; never neither, so that waiting and working look different (U7).
@@ -112,6 +163,9 @@ pub fn activity(job: &Job, now: Moment) -> Note {
     if let Some(waits) = waits_for(job, now) {
         let text = if waits.text.contains("waiting") { waits.text } else { format!("waiting: {}", waits.text) };
         return Note { text, tone: waits.tone, remedy: waits.remedy };
+    }
+    if let Some(phase) = warned(job).or_else(|| without_bytes(job, now)) {
+        return phase;
     }
     let is_still = job.status == JobStatus::Streaming && job.totals.throughput_bps == 0;
     let still = if is_still { ", no data moves at the moment" } else { "" };
@@ -153,13 +207,12 @@ pub fn waits_for(job: &Job, now: Moment) -> Option<Note> {
         let text = format!("stalled, mover silent for {}", units::age(since, *now));
         return Some(note(text, Tone::Warn).with_remedy(contact::MOVER_REMEDY));
     }
-    if !job.disks.is_empty() && job.disks.iter().all(|disk| disk.status == DiskStatus::Completed) {
-        let remedy = "its mover's wrapper, the change ids of all declared disks or `waybill finish` end it";
-        return Some(note("all known disks done, waiting for finish", Tone::Plain).with_remedy(remedy));
+    if let Some(waits) = waits_for_end(job) {
+        return Some(waits);
     }
     match (job.contact, job.source_updated_at) {
-        (_, Some(at)) if job.status == JobStatus::Streaming && is_of_source(job) && is_overdue(job, now) => {
-            let text = format!("no report of the mover for {}", units::age(at, *now));
+        (_, Some(at)) if is_quiet(job, now) => {
+            let text = format!("mover quiet for {}", units::age(job.quiet_since.unwrap_or(at), *now));
             Some(note(text, Tone::Warn).with_remedy(contact::MOVER_REMEDY))
         }
         (Contact::Late, _) => {
@@ -170,6 +223,35 @@ pub fn waits_for(job: &Job, now: Moment) -> Option<Note> {
         (_, None) => Some(note("waiting for the first report", Tone::Plain).with_remedy(START_REMEDY)),
         _ => None,
     }
+}
+
+/// A job whose disks are all done waits for what ends it, and says what that is.
+fn waits_for_end(job: &Job) -> Option<Note> {
+    let is_done = |disk: &&Disk| disk.status == DiskStatus::Completed;
+    let mut met = job.disks.iter().filter(|disk| !job.is_shadowed(disk)).peekable();
+    if met.peek().is_none() || !met.all(|disk| is_done(&disk)) {
+        return None;
+    }
+    if let Some(warned) = warned(job) {
+        return Some(warned);
+    }
+    let done = job.disks.iter().filter(is_done).count();
+    let disks = units::count(done, "disk");
+    let Some(known) = job.known_disk_count() else {
+        let text = format!("{disks} done; how many there are was never declared");
+        let remedy = "declare it, `waybill track JOB --vma NAME --disks N`, or end the job, `waybill finish JOB`";
+        return Some(note(text, Tone::Warn).with_remedy(remedy));
+    };
+    if done < known {
+        return Some(note(format!("{done} of {known} disks done, waiting for the next"), Tone::Plain));
+    }
+    let without = job.disks.iter().filter(|disk| disk.change_id.is_none()).count();
+    let remedy = "its mover's wrapper, the change ids of all declared disks or `waybill finish` end it";
+    let text = match without {
+        0 => "all known disks done, waiting for finish".to_owned(),
+        _ => format!("all known disks done, waiting for finish or {}", units::count(without, "change id")),
+    };
+    Some(note(text, Tone::Plain).with_remedy(remedy))
 }
 
 /// What can be done about a daemon that gives no sign of life.
@@ -212,13 +294,16 @@ pub fn has_present_rate(job: &Job, now: Moment) -> bool {
     job.contact == Contact::Fresh && not_polled_since(now).is_none() && is_written
 }
 
+/// True while a streaming mover has said nothing for a minute: by the OMA's own observation, on the VMA by its last report.
+fn is_quiet(job: &Job, now: Moment) -> bool {
+    let is_overdue = |at: Wall| now.seconds_since(at) >= QUIET_SECONDS;
+    let by_report = is_of_source(job) && job.source_updated_at.is_some_and(is_overdue);
+    job.status == JobStatus::Streaming && (job.quiet_since.is_some() || by_report)
+}
+
 /// True for a row of the VMA's own database, which knows no polls.
 fn is_of_source(job: &Job) -> bool {
     job.last_contact_at.is_none() && job.source_updated_at.is_some()
-}
-
-fn is_overdue(job: &Job, now: Moment) -> bool {
-    job.source_updated_at.is_some_and(|at| now.seconds_since(at) > WINDOW.as_secs())
 }
 
 /// Seconds from the declaration at the source to the end, or to now; `None` before anything was declared.
@@ -246,6 +331,8 @@ mod tests {
         job.status = JobStatus::Streaming;
         job.source_updated_at = Some(at(100));
         job.last_contact_at = Some(at(100));
+        job.bytes_moved_at = Some(at(190));
+        job.vm.path = "/DC0/vm/web01".to_owned();
         job
     }
 
@@ -257,7 +344,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_silence_has_its_own_words() {
-        assert_eq!(text(|_| ()), "fresh");
+        assert_eq!(text(|_| ()), "ok");
         assert_eq!(text(|job| job.contact = Contact::Late), "late, no answer for 1m 40s");
         assert_eq!(text(|job| job.contact = Contact::Silent(Silence::TunnelDown)), "tunnel down for 1m 40s");
         assert_eq!(text(|job| job.contact = Contact::Silent(Silence::VmaUnreachable)), "VMA unreachable for 1m 40s");
@@ -310,8 +397,8 @@ mod tests {
         (job.contact, job.totals.throughput_bps) = (Contact::Fresh, 0);
         assert!(has_present_rate(&job, seen(206)), "a row that stays as it is says that nothing moves");
         let mut source = running();
-        (source.last_contact_at, source.source_updated_at) = (None, Some(at(189)));
-        assert_eq!(of_job(&source, seen(200)).text, "no report of the mover for 11s");
+        (source.last_contact_at, source.source_updated_at) = (None, Some(at(130)));
+        assert_eq!(of_job(&source, seen(200)).text, "mover quiet for 1m 10s");
     }
 
     #[test]

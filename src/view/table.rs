@@ -2,7 +2,9 @@
 //! first. A job's id is never cut, because the next command needs it.
 
 use crate::model::job::Job;
+use crate::model::percent::Percent;
 use crate::model::status::JobStatus;
+use crate::policy::tally::unknown_sizes;
 
 use super::grid::{self, Column};
 use super::paint::Tone;
@@ -75,9 +77,12 @@ fn columns_of(jobs: &[Job], now: Moment, plan: &Plan, id: usize) -> Vec<Column> 
     if plan.stage {
         columns.push(words("STAGE", &|job| job.stage.map_or("-".to_owned(), |stage| stage.to_string())));
     }
-    columns.push(figures("DONE", &|job| bar::with_percent(job.totals.percent, plan.bar)));
+    columns.push(figures("DONE", &|job| {
+        let by_mover = if is_movers_percent(job) { " (mover)" } else { "" };
+        bar::with_percent(job.totals.percent, plan.bar) + by_mover
+    }));
     if plan.moved {
-        columns.push(figures("MOVED", &|job| units::moved(job.totals.bytes_transferred, planned(job))));
+        columns.push(figures("MOVED", &moved));
     }
     if plan.rate {
         columns.push(figures("RATE", &|job| rate(job, now).unwrap_or("-".to_owned())));
@@ -98,6 +103,22 @@ fn vm_name(job: &Job) -> String {
 /// Bytes to move; `None` while nobody has said so.
 pub(super) fn planned(job: &Job) -> Option<u64> {
     (job.totals.total_bytes > 0 || job.totals.basis.is_some()).then_some(job.totals.total_bytes)
+}
+
+/// Bytes moved of those to move; disks whose size nobody knows are named, because more is to come than the total says.
+pub(super) fn moved(job: &Job) -> String {
+    let moved = units::moved(job.totals.bytes_transferred, planned(job));
+    match unknown_sizes(job) {
+        unknown if unknown > 0 && planned(job).is_some() && !job.status.is_final() => {
+            format!("{moved} + {} of unknown size", units::count(unknown, "disk"))
+        }
+        _ => moved,
+    }
+}
+
+/// True while the percent is the mover's own, because no total is known.
+pub(super) fn is_movers_percent(job: &Job) -> bool {
+    planned(job).is_none() && job.totals.percent > Percent::ZERO && !job.status.is_final()
 }
 
 /// The rate of a job that moves or could move; `None` where the figure would be of the past.

@@ -8,6 +8,7 @@ mod http;
 mod mover;
 mod recorder;
 
+mod as_they_are;
 mod both_sides;
 mod broken;
 mod crowded;

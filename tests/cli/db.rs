@@ -204,7 +204,7 @@ fn r55_what_an_incremental_starts_from_is_never_archived_and_follows_later() {
         let (vm_path, disk) = ("/DC0/vm/web0000".to_owned(), "disk-2000".to_owned());
         let question = DiskQuestion { vm_path, disk, ..DiskQuestion::default() };
         let candidates = store.served_candidates(&question).expect("readable");
-        serve(&question, &candidates).expect("a change id").as_str().to_owned()
+        serve(&question, &candidates).expect("a change id").change_id.as_str().to_owned()
     };
     assert!(last().ends_with("/3"), "{}", last());
     // A later run makes the one that stayed an old row like any other.

@@ -50,7 +50,9 @@ fn f02_what_nobody_has_reported_is_shown_as_unknown_and_a_guess_by_its_name() {
     world.push("job-1", claim).expect("taken");
     world.run_until(6000);
     let (row, claimed) = (world.row("job-1"), world.document("job-1").expect("a document"));
-    assert_eq!((row.totals.bytes_transferred, row.totals.percent.to_string().as_str()), (5, "0.00"));
+    // Without a total the mover's own share is all there is, and is shown as the mover's.
+    assert_eq!((row.totals.bytes_transferred, row.totals.percent.to_string().as_str()), (5, "50.00"));
+    assert_eq!(shown(&world, "progress"), format!("[{}{}] 50.00 %, as its mover says", "#".repeat(15), ".".repeat(15)));
     assert!(row.totals.throughput_bps < 10 && claimed["disks"][0]["mover_throughput_bps"] == 99_999_999, "{claimed}");
     // A capacity stands in for a plan that nobody has, under its own name, until there is a better one.
     let mut world = tracked(r#"{"disks":[{"id":"disk-0","capacity_bytes":1000}]}"#);

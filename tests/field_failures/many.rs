@@ -90,7 +90,7 @@ fn f26_jobs_are_bounded_those_that_run_stay_and_an_end_makes_room() {
     assert_eq!((refused, counts), (Err(Refusal::Full { what: "unfinished jobs", limit: most }), (most, 0)));
     assert!(push_to(0).0.is_ok(), "the oldest is still there, and is taken on");
     let source = &mut world.vmas[0].source;
-    source.finish(now, &job_id("job-0"), &Outcome::Succeeded).expect("ended");
+    source.finish(now, &job_id("job-0"), &Outcome::Failed("over".to_owned())).expect("ended");
     source.push(now, &job_id("job-new"), &push).expect("its place is free");
     assert_eq!(source.counts(), (most, 1));
 }
@@ -107,7 +107,7 @@ fn r42_many_disks_silence_no_other_entry() {
         world.push("job-1", &of_disk(&disk, &completed(100))).expect("taken");
         world.push("job-1", &of_disk(&disk, &run(5, 100))).expect("taken");
     }
-    world.push("job-1", &stage("Creating Snapshot", 10)).expect("taken");
+    world.push("job-1", &stage("Setting up NBD", 10)).expect("taken");
     let counts = ["progress_refined", "bytes_regressed", "transition_refused"].map(|event| noted(&world, event));
     assert_eq!(counts, [DISKS, DISKS, DISKS + 1], "the stage that went back is told beside the late pushes");
 }

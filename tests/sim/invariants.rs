@@ -178,6 +178,12 @@ fn check_moves(before: &Job, job: &Job, entries: &[&LogEntry]) {
                 let edge = (DiskStatus::from_stored_name(from), DiskStatus::from_stored_name(to));
                 assert!(matches!(edge, (Some(from), Some(to)) if disk_may(from, to)), "{id}: {}", entry.message);
             }
+            Event::DiskNamed => {
+                let (disk, earlier) = (text(entry, "disk"), text(entry, "earlier"));
+                if let Some(status) = disks.remove(earlier) {
+                    disks.insert(disk, status);
+                }
+            }
             Event::StageChanged => stages += 1,
             _ => {}
         }

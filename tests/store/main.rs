@@ -115,5 +115,5 @@ fn one<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> T {
 fn served(store: &Store, vm_path: &str, disk: &str) -> Option<ChangeId> {
     let question =
         DiskQuestion { vm_path: vm_path.to_owned(), disk: disk.to_owned(), ..DiskQuestion::default() };
-    serve(&question, &store.served_candidates(&question).unwrap()).ok()
+    serve(&question, &store.served_candidates(&question).unwrap()).ok().map(|found| found.change_id.clone())
 }

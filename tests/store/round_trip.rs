@@ -144,7 +144,10 @@ proptest! {
             None => disk.clone(),
         });
         let status = if job_may(first.status, second.status) { second.status } else { first.status };
-        let (disks, completed_at) = (disks.collect(), second.completed_at.or(Some(second.updated_at)));
+        let (disks, completed_at): (Vec<Disk>, _) = (disks.collect(), second.completed_at.or(Some(second.updated_at)));
+        // What is not all there has not succeeded.
+        let is_whole = disks.iter().all(|disk| disk.status == DiskStatus::Completed) && second.disk_count.is_none();
+        let status = if status == JobStatus::Succeeded && !is_whole { JobStatus::Failed } else { status };
         let second = Job { id: first.id.clone(), created_at: first.created_at, disks, status, completed_at, ..second };
         let changes = [first, second.clone()].map(|job| Change::Declared(Box::new(job)));
         prop_assert_eq!(store.commit(&changes, Durability::HandedToSystem).unwrap(), Vec::new());

@@ -106,12 +106,15 @@ fn the_columns_stand_in_the_promised_order() {
         "replication_jobs: id, vma, vm_name, vm_path, replication_type, status, current_operation, progress_percent, \
          bytes_transferred, total_bytes, total_basis, transfer_speed_bps, eta_seconds, contact, stalled_since, \
          error_message, correlation_id, source_sequence, source_updated_at, created_at, started_at, updated_at, \
-         last_contact_at, completed_at, source_epoch",
+         last_contact_at, completed_at, source_epoch, vm_uuid, disk_count, warnings, quiet_since, bytes_moved_at, \
+         mover_says",
         "vm_disks: job_id, disk_id, label, capacity_bytes, planned_bytes, planned_basis, sync_status, \
          sync_progress_percent, bytes_synced, transfer_speed_bps, disk_change_id, previous_change_id, blocks_changed, \
-         error_message, updated_at, ordinal, declared, device_key, mover_throughput_bps, suspect, started_at, ended_at",
+         error_message, updated_at, ordinal, declared, device_key, mover_throughput_bps, suspect, started_at, ended_at, \
+         named, earlier_id, previous_source, earlier_passes_bytes",
         "cbt_history: id, job_id, vm_path, disk_id, change_id, previous_change_id, sync_type, blocks_changed, \
-         bytes_transferred, sync_duration_seconds, sync_success, created_at, device_key",
+         bytes_transferred, sync_duration_seconds, sync_success, created_at, device_key, previous_source, vma, vm_uuid, \
+         capacity_bytes",
         "job_steps: id, job_id, stage, started_at, completed_at, duration_ms, outcome, correlation_id",
         "job_events: id, job_id, at, level, event, message, attributes, correlation_id",
         "status_transitions: subject, from_status, to_status",
@@ -122,7 +125,7 @@ fn the_columns_stand_in_the_promised_order() {
         assert_eq!(sqlite3(&dir.file(), &sql).unwrap(), columns, "{name}");
     }
     let strict = "SELECT count(*), sum(strict) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'";
-    assert_eq!(sqlite3(&dir.file(), strict).unwrap(), "19|19");
+    assert_eq!(sqlite3(&dir.file(), strict).unwrap(), "20|20");
     assert_eq!(sqlite3(&dir.file(), "PRAGMA integrity_check; PRAGMA foreign_key_check").unwrap(), "ok");
     assert_eq!(sqlite3(&dir.file(), "PRAGMA user_version; PRAGMA application_id").unwrap(), "4\n1466005858");
 }

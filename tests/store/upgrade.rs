@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
 
-use waybill::model::status::JobStatus;
+use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::store::{Reader, Store, StoreError};
 
 use super::shell::sqlite3;
@@ -47,6 +47,7 @@ fn a_database_of_the_first_schema_goes_on_and_a_copy_of_it_is_kept() {
     let mut running = store.job(&job_id("running")).unwrap().unwrap();
     (running.status, running.completed_at) = (JobStatus::Succeeded, Some(running.updated_at));
     running.disks[0].change_id = Some(change_id(5));
+    running.disks.iter_mut().for_each(|disk| disk.status = DiskStatus::Completed);
     assert_eq!(write(&mut store, &[ended(&running)]).unwrap(), Vec::new());
 
     let kept = dir.0.join("oma.db.schema-1");

@@ -50,13 +50,14 @@ impl Fleet {
             }
         }
         if let Some(tracked) = self.jobs.get_mut(&request.job) {
-            let corrects = !differences(&tracked.job, request).is_empty();
+            let (corrects, before) = (!differences(&tracked.job, request).is_empty(), tracked.job.clone());
             if enrich(&mut tracked.job, request) {
+                self.journal.disks_named(now, &before, &tracked.job);
                 tracked.declaring.corrects |= corrects;
                 tracked.written(now);
                 // Disks that a correction has taken away go from the database too.
                 self.journal.push(Change::Declared(Box::new(tracked.job.clone())));
-                self.place_early_change_ids(&request.job);
+                self.place_early_change_ids(now, &request.job);
                 self.judge(now, &request.job);
             }
             return Ok(Admitted::Known);

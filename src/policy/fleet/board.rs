@@ -216,7 +216,7 @@ impl Fleet {
         tracked.next_poll_on_pace(now, self.settings.backoff.interval);
         #[cfg(test)]
         assert!(self.trap.as_ref() != Some(id), "the trap of job {id}");
-        self.place_early_change_ids(id);
+        self.place_early_change_ids(now, id);
         self.look_for_log(id, progress);
         let ended = self.jobs.get(id).map(|tracked| tracked.job.clone()).filter(|_| merged != Merged::GoesOn);
         match merged {

@@ -149,10 +149,9 @@ impl Fleet {
     /// Names the disk of a job that a mover's change id is of, if it has only a placeholder for a name.
     fn name_disk(&mut self, now: Now, id: &JobId, report: &ChangeIdReport) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
-        if let Some(message) = arrival::name_disk(&mut tracked.job, report) {
+        if let Some(at) = arrival::name_disk(&mut tracked.job, report) {
             tracked.note_difference();
-            let attributes = vec![("disk", report.disk.as_str().into())];
-            self.journal.note(now, &tracked.job, Event::DiskNamed, message, attributes);
+            self.journal.disk_named(now, &tracked.job, &tracked.job.disks[at], "its change id says");
         }
     }
 
@@ -173,9 +172,11 @@ impl Fleet {
     }
 
     /// Gives the change ids that came early to the disks that a document has brought.
-    pub(super) fn place_early_change_ids(&mut self, id: &JobId) {
+    pub(super) fn place_early_change_ids(&mut self, now: Now, id: &JobId) {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
-        name_by_order(tracked);
+        for at in name_by_order(tracked) {
+            self.journal.disk_named(now, &tracked.job, &tracked.job.disks[at], "the order of the change ids says");
+        }
         let waiting = std::mem::take(&mut tracked.early_change_ids);
         for (named, given, previous) in waiting {
             let Some(at) = tracked.job.place_of(&named) else {
@@ -388,17 +389,20 @@ fn superseding(
 }
 
 /// Movers copy a disk, post its change id, and only then go on: as many change ids that wait as there are copied disks
-/// without a name are of those disks, in the same order.
-fn name_by_order(tracked: &mut Tracked) {
-    let is_unnamed = |disk: &&mut Disk| !disk.named && disk.status == DiskStatus::Completed && disk.change_id.is_none();
+/// without a name are of those disks, in the same order. The places of the disks that were named.
+fn name_by_order(tracked: &mut Tracked) -> Vec<usize> {
+    let is_unnamed = |disk: &Disk| !disk.named && disk.status == DiskStatus::Completed && disk.change_id.is_none();
     let job = &mut tracked.job;
     let waits: Vec<DiskId> = tracked.early_change_ids.iter().map(|(named, _, _)| named.clone()).collect();
     let waits: Vec<DiskId> = waits.into_iter().filter(|named| job.place_of(named).is_none()).collect();
-    let unnamed: Vec<&mut Disk> = job.disks.iter_mut().filter(is_unnamed).collect();
-    if unnamed.len() == waits.len() {
-        for (disk, named) in unnamed.into_iter().zip(waits) {
-            disk.device_key = disk.device_key.or(named.device_key());
-            disk.name(named);
-        }
+    let unnamed: Vec<usize> = (0..job.disks.len()).filter(|at| is_unnamed(&job.disks[*at])).collect();
+    if unnamed.len() != waits.len() {
+        return Vec::new();
     }
+    for (at, named) in unnamed.iter().zip(waits) {
+        let disk = &mut job.disks[*at];
+        disk.device_key = disk.device_key.or(named.device_key());
+        disk.name(named);
+    }
+    unnamed
 }

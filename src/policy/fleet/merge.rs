@@ -175,10 +175,9 @@ fn merge_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journa
     let Tracked { job, refusals, copies, .. } = tracked;
     let mut disk = job.disks[at].clone();
     if !disk.named && said.named && said.id != disk.id {
-        let message = format!("disk {} is {}, as the VMA says", disk.id, said.id);
         copies.named(&disk.id, &said.id);
         disk.name(said.id.clone());
-        journal.note(now, job, Event::DiskNamed, message, vec![("disk", said.id.as_str().into())]);
+        journal.disk_named(now, job, &disk, "the VMA says");
     } else if !said.named && said.id != disk.id {
         disk.earlier_id = Some(said.id.clone());
     }

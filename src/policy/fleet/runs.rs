@@ -88,6 +88,19 @@ impl Fleet {
         }
     }
 
+    /// The VM in question had another path at its last run: the log of its job says so, once.
+    pub fn note_renamed(&mut self, now: Now, question: &DiskQuestion, before: &str) {
+        let is_meant = |tracked: &Tracked| tracked.job.vm.path == question.vm_path;
+        let meant = self.jobs.values_mut().filter(|tracked| is_meant(tracked));
+        for tracked in meant {
+            if tracked.is_new_refusal(&format!("renamed {before}")) {
+                let message = format!("the VM was renamed: it was {before}, and its change ids go on to count");
+                let attributes = vec![("before", before.into()), ("uuid", question.vm_uuid.as_str().into())];
+                self.journal.note(now, &tracked.job, Event::VmRenamed, message, attributes);
+            }
+        }
+    }
+
     /// The source says that another run followed this one, which has ended: it is tracked from now on.
     pub(super) fn follow_next_run(&mut self, now: Now, ended: &Job, said: &Progress) {
         let Some(next) = said.next_run.clone().filter(|next| !self.jobs.contains_key(next)) else { return };

@@ -40,9 +40,8 @@ impl Source {
         }
         let job = &mut self.jobs.get_mut(&id)?.job;
         let is_over = job.status.is_final();
-        if let Some(message) = (!is_over).then(|| arrival::name_disk(job, &report)).flatten() {
-            let attributes = vec![("disk", report.disk.as_str().into())];
-            self.journal.note(now, job, Event::DiskNamed, message, attributes);
+        if let Some(at) = (!is_over).then(|| arrival::name_disk(job, &report)).flatten() {
+            self.journal.disk_named(now, job, &job.disks[at], "its change id says");
         }
         let arrival = Arrival::of(job, &report);
         arrival.note(now, job, &report, &mut self.journal);

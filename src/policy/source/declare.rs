@@ -56,6 +56,7 @@ impl Source {
         } else if entry.job == before {
             return Ok(declared);
         }
+        self.journal.disks_named(now, &before, &entry.job);
         self.names.bind(&entry.job);
         self.name_shadowed(now, id, &claimed);
         self.claim_notes(now, id);

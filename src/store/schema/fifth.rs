@@ -26,8 +26,8 @@ DROP INDEX cbt_history_once;
 CREATE UNIQUE INDEX cbt_history_once ON cbt_history (job_id, disk_id, coalesce(change_id, ''), vm_path);
 DROP TRIGGER cbt_history_is_there_once;
 CREATE TRIGGER cbt_history_is_there_once BEFORE INSERT ON cbt_history
-WHEN EXISTS (SELECT 1 FROM cbt_history WHERE job_id = NEW.job_id AND disk_id = NEW.disk_id AND vm_path = NEW.vm_path
-             AND coalesce(change_id, '') = coalesce(NEW.change_id, ''))
+WHEN EXISTS (SELECT 1 FROM cbt_history WHERE job_id = NEW.job_id AND disk_id = NEW.disk_id
+             AND (vm_path = NEW.vm_path OR vm_path <> '') AND coalesce(change_id, '') = coalesce(NEW.change_id, ''))
 BEGIN SELECT RAISE(ABORT, 'cbt_history has this change id of this disk of this job, once and for ever'); END;
 
 -- The declaration of a job that has not begun may be corrected.
