@@ -35,7 +35,7 @@ impl Oma {
         match call {
             Call::Track(mut request) => {
                 request.job = self.newest_run(&request.job)?;
-                let stored = self.ended(now, &request.job)?;
+                let stored = self.ended(now, &request.job)?.map(|job| self.with_later_path(job));
                 if self.is_archived(&request.job) {
                     return Err(refuse(&Refusal::Archived { job: request.job }));
                 }
@@ -101,6 +101,16 @@ impl Oma {
                 Ok(Answer::AtOnce(Response::page(metrics::CONTENT_TYPE, page)))
             }
         }
+    }
+
+    /// The row of an ended job with the VM's path that its history got after the end, if its own has none.
+    fn with_later_path(&self, mut job: Job) -> Job {
+        if job.status.is_final() && job.vm.path.is_empty() {
+            let history = self.ledger.store().history(Some(&job.id)).unwrap_or_default();
+            let named = history.into_iter().map(|row| row.entry.vm_path).find(|path| !path.is_empty());
+            job.vm.path = named.unwrap_or_default();
+        }
+        job
     }
 
     /// Answers a mover that asks where its next incremental starts. What it is served is remembered: its run starts

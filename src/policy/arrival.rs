@@ -61,9 +61,7 @@ pub fn name_disk(job: &mut Job, report: &ChangeIdReport) -> Option<usize> {
     let waits = |disk: &Disk| !disk.named && disk.status == DiskStatus::Completed && disk.change_id.is_none();
     let mut waiting = (0..job.disks.len()).filter(|at| waits(&job.disks[*at]));
     let (Some(at), None) = (waiting.next(), waiting.next()) else { return None };
-    let disk = &mut job.disks[at];
-    disk.device_key = disk.device_key.or(named.device_key());
-    disk.name(named);
+    job.disks[at].name(named);
     Some(at)
 }
 

@@ -103,8 +103,7 @@ fn head(page: &mut Page, record: &JobRecord, now: Moment) {
     }
     let bar = bar::bar(job.totals.percent, BAR);
     let by_mover = if table::is_movers_percent(job) { ", as its mover says" } else { "" };
-    let so_far = note::disks_so_far(job).map_or_else(String::new, |so_far| format!(", {so_far}"));
-    page.fact("progress", &format!("{bar} {} %{by_mover}{so_far}", job.totals.percent), Tone::Plain);
+    page.fact("progress", &format!("{bar} {} %{by_mover}", job.totals.percent), Tone::Plain);
     let basis = job.totals.basis.map_or_else(String::new, |basis| format!(", total from {}", basis.wire_name()));
     let moved = table::moved(job);
     page.fact("moved", &format!("{moved}{basis}"), Tone::Plain);
@@ -147,7 +146,10 @@ fn times(page: &mut Page, job: &Job, now: Moment) {
 }
 
 fn disks(page: &mut Page, job: &Job, now: Moment) {
-    page.part(&format!("disks ({})", job.disks.len()));
+    match note::disks_so_far(job) {
+        Some(so_far) => page.part(&format!("disks ({so_far}; how many there are was never declared)")),
+        None => page.part(&format!("disks ({})", job.disks.len())),
+    }
     if job.disks.is_empty() {
         page.line("  none is known yet");
     }

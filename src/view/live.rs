@@ -126,8 +126,7 @@ fn status(job: &Job, now: Moment) -> Line {
 fn figures(job: &Job, now: Moment, width: usize) -> Line {
     let bar = bar::with_percent(job.totals.percent, width.saturating_sub(BESIDE_BAR).clamp(10, 60));
     let by_mover = if table::is_movers_percent(job) { " (mover's own)" } else { "" };
-    let so_far = note::disks_so_far(job).map_or_else(String::new, |so_far| format!(", {so_far}"));
-    let mut text = format!("{bar}{by_mover}  {}{so_far}", table::moved(job));
+    let mut text = format!("{bar}{by_mover}  {}", table::moved(job));
     if !job.status.is_final() {
         let rate = table::rate(job, now).unwrap_or_else(|| "-".to_owned());
         let eta = job.totals.eta_seconds.filter(|_| note::has_present_rate(job, now));

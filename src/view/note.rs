@@ -136,14 +136,14 @@ fn warned(job: &Job) -> Option<Note> {
 
 /// A phase in which the mover reports and no byte moves, which would look stuck (U10).
 fn without_bytes(job: &Job, now: Moment) -> Option<Note> {
-    let since = job.bytes_moved_at.or(job.started_at).unwrap_or(job.created_at);
+    let began = job.started_at.filter(|_| job.totals.bytes_transferred == 0);
+    let since = job.bytes_moved_at.or(began);
     let says = job.mover_says.as_deref().map(|says| format!("mover says: {}", units::plain(says)));
-    let is_long = job.status == JobStatus::Streaming && now.seconds_since(since) >= QUIET_SECONDS;
-    match (is_long, says) {
-        (true, Some(says)) => Some(format!("alive, no bytes for {} ({says})", units::age(since, *now))),
-        (true, None) => Some(format!("alive, no bytes for {}", units::age(since, *now))),
-        (false, Some(says)) => Some(says),
-        (false, None) => None,
+    let is_long = |since: &Wall| job.status == JobStatus::Streaming && now.seconds_since(*since) >= QUIET_SECONDS;
+    match (since.filter(is_long), says) {
+        (Some(since), Some(says)) => Some(format!("alive, no bytes for {} ({says})", units::age(since, *now))),
+        (Some(since), None) => Some(format!("alive, no bytes for {}", units::age(since, *now))),
+        (None, says) => says,
     }
     .map(|text| note(text, Tone::Plain))
 }
@@ -169,7 +169,8 @@ pub fn activity(job: &Job, now: Moment) -> Note {
     }
     let is_still = job.status == JobStatus::Streaming && job.totals.throughput_bps == 0;
     let still = if is_still { ", no data moves at the moment" } else { "" };
-    note(format!("working: {}{still}", job.stage.map_or("the source has not said on what", in_words)), Tone::Plain)
+    let so_far = disks_so_far(job).map_or_else(String::new, |so_far| format!(", {so_far}"));
+    note(format!("working: {}{still}{so_far}", job.stage.map_or("the source has not said on what", in_words)), Tone::Plain)
 }
 
 /// What is done in a stage.
@@ -429,21 +430,27 @@ mod tests {
     fn nothing_that_a_dead_daemon_has_written_is_believed() {
         let mut job = running();
         let dead = |second| Moment { daemon: Some(at(170)), ..seen(second) };
-        assert_eq!(of_job(&job, dead(200)).text, "fresh");
+        assert_eq!(of_job(&job, dead(200)).text, "ok");
         job.contact = Contact::Silent(Silence::TunnelDown);
         let told = of_job(&job, dead(201));
         assert_eq!(told.text, "not polled, the OMA's daemon has written nothing for 31s");
         assert_eq!(told.remedy, Some(DAEMON_REMEDY), "what to do about the tunnel would be beside the point");
-        let of_vma = Moment { daemon: None, ..seen(1000) };
-        assert_eq!(of_job(&running(), of_vma).text, "fresh", "a VMA's database has no daemon that polls");
+        let of_vma = Moment { daemon: None, ..seen(240) };
+        assert_eq!(of_job(&running(), of_vma).text, "ok", "a VMA's database has no daemon that polls");
     }
 
     #[test]
     fn done_disks_wait_for_their_job_to_be_finished() {
         let mut disk = Disk::new(DiskId::parse("disk-2000").expect("an id"));
-        assert_eq!(text(|job| job.disks = vec![disk.clone()]), "fresh");
+        assert_eq!(text(|job| job.disks = vec![disk.clone()]), "ok, 1 disk so far");
         disk.status = DiskStatus::Completed;
-        assert_eq!(text(|job| job.disks = vec![disk.clone()]), "all known disks done, waiting for finish");
+        let undeclared = "1 disk done; how many there are was never declared";
+        assert_eq!(text(|job| job.disks = vec![disk.clone()]), undeclared);
+        disk.declared = true;
+        let done = "all known disks done, waiting for finish or 1 change id";
+        assert_eq!(text(|job| job.disks = vec![disk.clone()]), done);
+        let counted = |job: &mut Job| (job.disks, job.disk_count) = (vec![disk.clone()], Some(2));
+        assert_eq!(text(counted), "1 of 2 disks done, waiting for the next");
     }
 
     #[test]

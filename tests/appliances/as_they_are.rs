@@ -301,6 +301,7 @@ fn a_run_whose_end_was_never_reported_keeps_its_ids_when_the_next_begins() {
     assert_eq!(track(&site, &["--vm", VM]).0, 0);
     let mut real = RealMover::new(&site, &vma, JOB, VM);
     real.run([50 * MIB, 90 * MIB], "initial", 1);
+    site.until_rows("SELECT count(disk_change_id) FROM vm_disks", &["2"]);
     assert_eq!(real.run([5 * MIB, 9 * MIB], "incremental", 2), [id(1), id(1)]);
     let error = format!("SELECT error_message FROM replication_jobs WHERE id = '{JOB}'");
     until("the first run ends", SOON, || {

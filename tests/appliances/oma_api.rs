@@ -38,13 +38,16 @@ fn tracking_is_new_known_or_contradicted() {
     let jobs = oma.get("/api/v1/jobs").json();
     let ids: Vec<&str> = jobs["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["job-1", "job-2"]);
-    // Unseen jobs wait; a 404 is no failure (F4).
+    // Unseen jobs wait; a 404 is no failure (F4). What was declared with the wish is declared to the VMA.
+    site.until_rows("SELECT contact, status FROM replication_jobs WHERE id = 'job-1'", &["fresh|pending"]);
+    assert_eq!(vma.document("job-1")["vm"]["path"], "/DC0/vm/a");
     until("several polls", SOON, || {
-        let asked = site.rows("SELECT contact FROM replication_jobs WHERE id = 'job-1'");
+        let asked = site.rows("SELECT contact FROM replication_jobs WHERE id = 'job-2'");
         (asked == ["job_unknown"]).then_some(())
     });
+    let unseen = oma.get("/api/v1/jobs/job-2").json();
+    assert_eq!((&unseen["status"], &unseen["contact"]), (&"pending".into(), &"job_unknown".into()));
     let job = oma.get("/api/v1/jobs/job-1").json();
-    assert_eq!((&job["status"], &job["contact"]), (&"pending".into(), &"job_unknown".into()));
     assert_eq!(job["disks"][0]["disk_id"], "disk-2000");
     problem(&oma.call("GET", "/api/v1/jobs/nobody", b""), "unknown-job");
     Mover::new(&vma, "job-1").push(&mover::running(5, 10));

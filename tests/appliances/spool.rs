@@ -101,7 +101,7 @@ fn change_ids_go_through_the_vma_both_ways() {
     assert_eq!(history, [format!("disk-2000|{FIRST}|1"), format!("disk-2001|{LATER}|1")]);
     let received = site.rows("SELECT job_id, disk_id, change_id FROM received_change_ids ORDER BY id");
     assert_eq!(received, [format!("job-1|disk-2000|{FIRST}"), format!("job-1|disk-2001|{LATER}")]);
-    assert_eq!(ask(&site), (FIRST.to_owned(), "change id of the last run that succeeded".to_owned()));
+    assert_eq!(ask(&site), (FIRST.to_owned(), "change id of the disk's last good copy".to_owned()));
     let said = entries(&site, "job-1");
     assert_eq!(said[0], format!("change_id_received: change id of disk disk-2000: {FIRST}"));
     let forwarded: Vec<&String> = said.iter().filter(|entry| entry.starts_with("change_id_forwarded: ")).collect();
@@ -257,7 +257,7 @@ fn f38_an_oma_that_never_answers_or_is_none_is_waited_for_no_longer_than_a_mover
     vma.signal(Signal::HUP);
     until_sent(&site);
     assert_eq!(site.rows("SELECT job_id, change_id FROM received_change_ids"), [format!("job-1|{FIRST}")]);
-    assert_eq!(ask(&site).1, "no change id of a completed disk of a job that succeeded: copy everything");
+    assert_eq!(ask(&site).1, "no change id of a completed disk is known: copy everything");
     assert!(oma.is_healthy());
 }
 

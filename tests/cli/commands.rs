@@ -88,7 +88,7 @@ fn check_config_tells_every_mistake_and_names_what_is_valid() {
          remedy: write \"127.0.0.1:PORT\" or \"[::1]:PORT\"; the default is \"127.0.0.1:8081\"\n\
          {file}:4: foo: unknown key\n  \
          remedy: remove or rename it; allowed at the top of the file: name, database, listen, auto_initialize, \
-         keep_finished, tls, tunnel, vcenter, changeid_spool\n"
+         keep_finished, failed_grace, tls, tunnel, vcenter, changeid_spool\n"
     );
     assert_eq!(waybill(&["check-config", file]).refused_with(3), expected);
     assert_eq!(waybill(&["vma", "--config", file]).refused_with(3), expected);

@@ -61,7 +61,7 @@ pub fn streaming() -> Job {
     job.last_contact_at = Some(ago(30));
     job.updated_at = ago(2);
     let mut disk = Disk::new(DiskId::parse("disk-2000").expect("an id"));
-    disk.status = DiskStatus::Streaming;
+    (disk.status, disk.declared) = (DiskStatus::Streaming, true);
     (disk.planned_bytes, disk.basis) = (Some(40 * GIB), Some(Basis::Layout));
     (disk.bytes_transferred, disk.percent) = (10 * GIB, Percent::from_hundredths(2500));
     disk.previous_change_id = ChangeId::from_text("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/80");

@@ -195,8 +195,7 @@ fn check_history(world: &World, row: &Job) {
     assert_eq!(disks, expected, "{}", row.id);
     for entry in of_job {
         let is_completed = row.disk(&entry.disk).is_some_and(|disk| disk.status == DiskStatus::Completed);
-        let is_success = row.status == JobStatus::Succeeded && is_completed;
-        assert_eq!(entry.sync_success, is_success, "{} {}", row.id, entry.disk);
+        assert_eq!(entry.sync_success, is_completed && !row.is_cancelled(), "{} {}", row.id, entry.disk);
     }
 }
 

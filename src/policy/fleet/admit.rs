@@ -75,6 +75,10 @@ impl Fleet {
     /// change ids serve the next incremental. Anything else comes too late.
     fn complete_ended(&mut self, now: Now, job: &Job, request: &TrackRequest) -> Result<Admitted, Refusal> {
         let path = request.vm.as_ref().map(|vm| vm.path.as_str()).filter(|path| !path.is_empty());
+        let is_named = path == Some(job.vm.path.as_str()) && job.vma == request.vma && request.disks.is_empty();
+        if is_named {
+            return Ok(Admitted::Known);
+        }
         let (Some(path), true) = (path, job.vm.path.is_empty() && job.vma == request.vma) else {
             return Err(Refusal::Finished { job: job.id.clone(), status: job.status });
         };

@@ -400,9 +400,7 @@ fn name_by_order(tracked: &mut Tracked) -> Vec<usize> {
         return Vec::new();
     }
     for (at, named) in unnamed.iter().zip(waits) {
-        let disk = &mut job.disks[*at];
-        disk.device_key = disk.device_key.or(named.device_key());
-        disk.name(named);
+        job.disks[*at].name(named);
     }
     unnamed
 }

@@ -186,6 +186,7 @@ impl Source {
         }
         self.look_for_rivals(now, &id);
         self.want_plan(now, &id);
+        self.renew(now, &id, &[]);
         Ok(id)
     }
 
