@@ -374,16 +374,24 @@ answer, 6 refused: the job has ended.
 /// `waybill track --help`.
 pub const TRACK: &str = "\
 Let the OMA follow a job that a VMA carries, now or soon: it may be tracked
-before it is known there.
+before it is known there. What is said of it here is declared to the VMA too. The
+next runs of the same id (JOB~2 ...) are followed without being tracked again.
 
-Usage: waybill track JOB --vma NAME [--vm PATH] [--disk ID]... [--oma URL]
+Usage: waybill track JOB --vma NAME [--vm PATH] [--disk ID]... [--disks N]
+                         [--oma URL]
 
   --vma NAME   the VMA, as the OMA's configuration names it in [[vma]]
-  --vm PATH    the VM's inventory path, as /DC0/vm/web01
+  --vm PATH    the VM's inventory path, as /DC0/vm/web01: without it the change
+               ids of the job serve no later run; it may be given after the end
   --disk ID    a disk of the job, as disk-2000; may be given several times
+  --disks N    how many disks the job has, if their ids are not known: it ends
+               when so many are completed and have their change ids
   --oma URL    the OMA (default http://127.0.0.1:8082); this machine only
 
-Example:
+Until its mover reports, a job may be tracked again with other disks.
+
+Examples:
+  waybill track web01 --vma site-a --vm /DC0/vm/web01 --disks 2
   waybill track web01 --vma site-a --disk disk-2000 --disk disk-2001
 
 Exit codes: 0 tracked (also where it was already), 1 failed, as for a VMA that

@@ -39,8 +39,9 @@ fn tracking_is_new_known_or_contradicted() {
     let ids: Vec<&str> = jobs["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["job-1", "job-2"]);
     // Unseen jobs wait; a 404 is no failure (F4). What was declared with the wish is declared to the VMA.
-    site.until_rows("SELECT contact, status FROM replication_jobs WHERE id = 'job-1'", &["fresh|pending"]);
+    until("the VMA knows it", SOON, || (vma.get("/api/v1/progress/job-1").status == 200).then_some(()));
     assert_eq!(vma.document("job-1")["vm"]["path"], "/DC0/vm/a");
+    site.until_rows("SELECT contact, status FROM replication_jobs WHERE id = 'job-1'", &["fresh|pending"]);
     until("several polls", SOON, || {
         let asked = site.rows("SELECT contact FROM replication_jobs WHERE id = 'job-2'");
         (asked == ["job_unknown"]).then_some(())

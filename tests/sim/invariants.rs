@@ -145,6 +145,8 @@ fn check_end(job: &Job) {
     assert!(!is_final || job.stalled_since.is_none(), "{id}: {} and stalled", job.status);
     assert!(is_final || job.contact != Contact::Lost, "{id}: {} and lost", job.status);
     assert!(!has_succeeded || job.error.is_none(), "{id}: succeeded with {:?}", job.error);
+    // No job is Completed while a disk that anybody declared, opened or named is not (F53).
+    assert!(!has_succeeded || job.missing_disks().is_empty(), "{id}: succeeded, and {:?}", job.missing_disks());
     assert!(
         job.status != JobStatus::Failed || job.error.as_deref().is_some_and(|text| !text.is_empty()),
         "{id}: no cause"

@@ -115,11 +115,17 @@ impl Storm {
         let (vma, id) = (self.vma(), self.one(&IDS));
         match self.dice.below(110) {
             0..=59 => drop(world.push_to(vma, id, &self.body())),
-            60..=62 => self.tell_a_story(world, vma, id),
+            60 | 61 => self.tell_a_story(world, vma, id),
+            62 => self.tell_as_it_is(world, vma, id),
             63..=66 => self.declare(world, vma, id),
             67..=69 => {
                 let name = world.vmas[vma].name.clone();
-                let disks = self.one(&["", r#","disks":[{"id":"a"},{"id":"b"}]"#, r#","disks":[{"id":"a"}]"#]);
+                let disks = self.one(&[
+                    "",
+                    r#","disks":[{"id":"a"},{"id":"b"}]"#,
+                    r#","disks":[{"id":"a"}]"#,
+                    r#","disk_count":2,"vm":{"path":"/DC0/vm/web"}"#,
+                ]);
                 drop(world.track(&format!(r#"{{"id":"{id}","vma":"{name}"{disks}}}"#)));
             }
             70..=77 => {
@@ -216,6 +222,7 @@ impl Storm {
             r#"{"disks":[{"id":"a","export":{"name":"volume"}},{"id":"b","device_key":2001}]}"#,
             r#"{"vm":{"path":"/DC0/vm/db"},"disks":[{"id":"a","capacity_bytes":500}],"aliases":["volume"]}"#,
             r#"{"vm":{"path":"/DC0/vm/web"}}"#,
+            r#"{"vm":{"path":"/DC0/vm/web"},"disk_count":2,"again":true}"#,
             r#"{"vm":{"path":"/DC0/vm/web"},"sync":"incremental","disks":[{"id":"disk-2001"}]}"#,
         ]);
         drop(world.declare_to(vma, id, declaration));
@@ -238,6 +245,38 @@ impl Storm {
         for disk in ["a", "b"] {
             let body = format!(r#"{{"change_id":"{}","disk_id":"{disk}"}}"#, change_id(5));
             world.at(at + self.dice.below(3000), move |world| world.change_id(id, &body));
+        }
+    }
+
+    /// A mover as it is (`wire.md`): it declares nothing and names no disk, posts each disk's change id before it goes on,
+    /// and may die on the way, say `failed` and leave, or be started again; every VM has a `disk-2000`.
+    fn tell_as_it_is(&mut self, world: &mut World, vma: usize, id: &'static str) {
+        let mut at = world.now_ms() + 500;
+        let (lives, counter) = (1 + self.dice.below(2), self.dice.below(9) as u32);
+        for life in 0..lives {
+            let is_last = life + 1 == lives;
+            let steps = if is_last && self.is(60) { usize::MAX } else { self.dice.below(12) as usize };
+            let mut said: Vec<Result<String, String>> =
+                vec![Ok(stage("Initializing", 5)), Ok(stage("Creating Snapshot", 10))];
+            for disk in ["disk-2000", "disk-2001"] {
+                let total = 50 + self.dice.below(100);
+                said.push(Ok(start()));
+                said.extend((1..=3).map(|third| Ok(run(total * third / 3, total))));
+                said.push(Ok(completed(total)));
+                said.push(Err(format!(r#"{{"change_id":"{}","disk_id":"{disk}"}}"#, change_id(counter))));
+            }
+            said.truncate(steps);
+            if steps < usize::MAX && self.is(50) {
+                said.push(Ok(failed("no space left on device")));
+            }
+            for one in said {
+                world.at(at, move |world| match one {
+                    Ok(push) => drop(world.push_to(vma, id, &push)),
+                    Err(change_id) => world.change_id_by(vma, id, &change_id),
+                });
+                at += 300 + self.dice.below(2500);
+            }
+            at += self.dice.below(5000);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use waybill::limits;
-use waybill::model::change::Change;
+use waybill::model::change::{Change, ReceivedChangeId};
 use waybill::model::id::{JobId, VmaName};
 use waybill::model::job::Job;
 use waybill::model::percent::Percent;
@@ -229,6 +229,28 @@ impl World {
         let ended = Some(job_id(path)).filter(|id| self.fleet.job(id).is_none());
         let ended = ended.and_then(|id| self.stored(&id));
         self.fleet.change_id(self.now(), path, &report, ended.as_ref(), None, None, None);
+        self.settle();
+    }
+    /// A mover hands over a change id on the VMA at a place now; the VMA hands it on to the OMA.
+    pub fn change_id_by(&mut self, vma: usize, path: &str, body: &str) {
+        if self.vmas[vma].is_down {
+            return;
+        }
+        let report = changeid::parse(body.as_bytes()).expect(body);
+        let now = self.vma_now(vma);
+        self.vmas[vma].act(now, |source| Ok(source.change_id(now, path, &report, None))).expect("kept");
+        let received = ReceivedChangeId::new(path, &report, None, now.wall);
+        let (id, correlation) = self.vmas[vma].source.way_on(&received);
+        let name = self.vmas[vma].name.clone();
+        self.wait_for_oma();
+        self.take_changes();
+        let ended = JobId::parse(&id).ok().filter(|id| self.fleet.job(id).is_none()).and_then(|id| self.stored(&id));
+        // The OMA takes no change id of another VMA's job.
+        let owner = self.fleet.job(&job_id(&id)).or(ended.as_ref()).map(|job| job.vma.clone());
+        if owner.is_none_or(|owner| owner == name) {
+            let (now, ended) = (self.now(), ended.as_ref());
+            self.fleet.change_id(now, &id, &report, ended, correlation.as_ref(), Some(&name), None);
+        }
         self.settle();
     }
     /// Gives a job what the database has of it beside its row, as the shell does.

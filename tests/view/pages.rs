@@ -17,7 +17,7 @@ fn a_wide_table_has_every_figure() {
     let text = table::jobs(&[streaming(), silent, failed()], now(), None, false);
     let expected = "\
 JOB    VM     STATUS     STAGE                               DONE          MOVED         RATE     ETA  REPORT  NOTE
-job-1  web01  Streaming  Transfer  [##########..........]  50.00%  20.0/40.0 GiB  100.0 MiB/s  3m 25s      2s  fresh
+job-1  web01  Streaming  Transfer  [##########..........]  50.00%  20.0/40.0 GiB  100.0 MiB/s  3m 25s      2s  ok
 job-3  -      Queued     -         [....................]   0.00%          0 B/?            -       ?   never  VMA unreachable, never reached yet
 job-2  -      Failed     -         [....................]   0.00%          0 B/?            -       -   never  no contact since 17:00:03 after 41 tries: connect: connection refused
 ";
@@ -34,12 +34,12 @@ fn a_narrow_table_keeps_the_id_the_percent_and_what_is_waited_for() {
             assert!(line.chars().count() <= width, "{} of {width}: {line}", line.chars().count());
         }
         assert!(text.contains("job-20250925-134230.513-8034ee"), "{text}");
-        assert!(text.contains("50.00%") && text.contains("fresh"), "{text}");
+        assert!(text.contains("50.00%") && text.contains("  ok\n"), "{text}");
     }
     let text = table::jobs(&[long], now(), Some(80), false);
     let expected = "\
 JOB                             VM     STATUS        DONE     ETA  REPORT  NOTE
-job-20250925-134230.513-8034ee  web01  Streaming   50.00%  3m 25s      2s  fresh
+job-20250925-134230.513-8034ee  web01  Streaming   50.00%  3m 25s      2s  ok
 ";
     assert_eq!(text, expected, "\n{text}");
 }
@@ -140,18 +140,21 @@ fn json_has_every_stored_column_by_its_name() {
         r#""contact":"fresh","stalled_since":null,"error_message":null,"correlation_id":"01JDCQ5ZK0000000000000000A","#,
         r#""source_sequence":77,"source_updated_at":"2026-11-23T17:19:58.000Z","created_at":"2026-11-23T17:00:00.000Z","#,
         r#""started_at":"2026-11-23T17:00:00.000Z","updated_at":"2026-11-23T17:19:58.000Z","#,
-        r#""last_contact_at":"2026-11-23T17:19:59.000Z","completed_at":null,"source_epoch":null,"disks":["#,
+        r#""last_contact_at":"2026-11-23T17:19:59.000Z","completed_at":null,"source_epoch":null,"#,
+        r#""vm_uuid":"","disk_count":null,"warnings":[],"quiet_since":null,"bytes_moved_at":null,"mover_says":null,"disks":["#,
         r#"{"job_id":"job-1","disk_id":"disk-2000","label":"Hard disk 1","capacity_bytes":17179869184,"#,
         r#""planned_bytes":10737418240,"planned_basis":"cbt-allocated","sync_status":"completed","#,
         r#""sync_progress_percent":100.0,"bytes_synced":10737418240,"transfer_speed_bps":0,"#,
         r#""disk_change_id":"52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81","previous_change_id":null,"#,
         r#""blocks_changed":12,"error_message":null,"updated_at":"2026-11-23T17:10:00.000Z","declared":true,"#,
-        r#""device_key":2000,"mover_throughput_bps":null,"suspect":null,"started_at":null,"ended_at":null},"#,
+        r#""device_key":2000,"mover_throughput_bps":null,"suspect":null,"started_at":null,"ended_at":null,"#,
+        r#""named":true,"earlier_id":null,"previous_source":null,"earlier_passes_bytes":0},"#,
         r#"{"job_id":"job-1","disk_id":"disk-2001","label":"","capacity_bytes":null,"planned_bytes":32212254720,"#,
         r#""planned_basis":"layout","sync_status":"syncing","sync_progress_percent":33.33,"bytes_synced":10737418240,"#,
         r#""transfer_speed_bps":104857600,"disk_change_id":null,"previous_change_id":null,"blocks_changed":null,"#,
         r#""error_message":null,"updated_at":null,"declared":false,"device_key":null,"mover_throughput_bps":null,"suspect":null,"#,
-        r#""started_at":null,"ended_at":null}]}"#,
+        r#""started_at":null,"ended_at":null,"named":true,"earlier_id":null,"previous_source":null,"#,
+        r#""earlier_passes_bytes":0}]}"#,
     );
     assert_eq!(json::job(&streaming()), expected);
 }

@@ -64,6 +64,8 @@ fn missing_after(job: &Job, said: &Progress) -> Vec<String> {
     after.disk_count = said.disk_count.or(job.disk_count);
     for disk in &said.disks {
         match place_of(&after, disk) {
+            // What has been copied stays copied, also if a new database of the VMA knows nothing of it.
+            Some(at) if after.disks[at].status == DiskStatus::Completed => {}
             Some(at) => after.disks[at].status = disk.status,
             None => after.disks.push(disk.clone()),
         }

@@ -101,7 +101,10 @@ impl Source {
                 self.open_run(now, &base, &job).map(|opened| (opened, None, false))
             }
             Some((job, _)) if is_start && has_ended(&job) && self.jobs.contains_key(id) => {
-                self.open_run(now, id, &job).map(|opened| (opened, None, false))
+                let base = self.names.run_of(id).0.clone();
+                let ended = self.names.latest_run(&base).clone();
+                let ended = if has_ended(&ended) { ended } else { job };
+                self.open_run(now, &base, &ended).map(|opened| (opened, None, false))
             }
             Some((job, disk)) if !is_start || !has_ended(&job) => Ok((job, disk, false)),
             Some(_) | None => {
