@@ -2,6 +2,7 @@
 
 use super::id::{Alias, ChangeId, DiskId, ExportName, JobId, VmaName};
 use super::job::{SyncKind, Vm};
+use super::percent::Percent;
 
 /// A mover's push, its numbers and texts as sent; what they mean is for `policy::source` to say.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,6 +25,10 @@ pub struct Push {
     pub error: Option<String>,
     /// Where the byte count comes from, if not from the mover itself.
     pub bytes_source: Option<String>,
+    /// The mover's percent, if it is one: of the stages before Transfer, of the data in it (F14).
+    pub percent: Option<Percent>,
+    /// True if texts had bytes that are no UTF-8, which were replaced.
+    pub replaced: bool,
 }
 
 /// A disk that is announced.
@@ -79,7 +84,7 @@ pub enum Outcome {
 }
 
 /// A change id as a mover hands it over; texts are raw.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeIdReport {
     /// The change id.
     pub change_id: String,
@@ -87,4 +92,6 @@ pub struct ChangeIdReport {
     pub disk: String,
     /// The previous change id, where sent.
     pub previous_change_id: Option<String>,
+    /// True if texts had bytes that are no UTF-8, which were replaced.
+    pub replaced: bool,
 }

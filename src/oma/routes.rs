@@ -5,7 +5,7 @@ use crate::model::request::{ChangeIdReport, Outcome, TrackRequest};
 use crate::policy::guests::Matter;
 use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
+use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed, plain};
 use crate::wire::{changeid, job};
 
 /// What an OMA can be asked for.
@@ -58,6 +58,7 @@ impl Call {
 
 /// Reads a request; a HEAD arrives as the GET that it stands for.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
+    plain(request)?;
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     let text = |key: &str| request.query_value(key).unwrap_or("").to_owned();
     match (&request.method, segments.as_slice()) {

@@ -3,7 +3,7 @@
 use crate::model::id::JobId;
 use crate::model::request::{Declaration, Outcome, Push};
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::{Kind, Problem, bad_body, job_id, no_such_path, not_allowed};
+use crate::wire::problem::{Kind, Problem, bad_body, job_id, no_such_path, not_allowed, plain};
 use crate::wire::{job, update};
 
 /// What a VMA can be asked for.
@@ -47,6 +47,7 @@ impl Call {
 
 /// Reads a request; a HEAD arrives as the GET that it stands for.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
+    plain(request)?;
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     match (&request.method, segments.as_slice()) {
         (Method::Get, ["api", "v1", "progress", id]) => Ok(Call::Progress(job_id(id)?)),

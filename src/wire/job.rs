@@ -4,7 +4,7 @@
 use nanoserde::SerJson;
 use serde::Deserialize;
 
-use super::{BadBody, read_object, storable};
+use super::{BadBody, read_mended, read_object, storable};
 use crate::limits;
 use crate::model::id::{Alias, BadId, ChangeId, DiskId, ExportName, JobId, VmaName};
 use crate::model::job::{SyncKind, Vm};
@@ -94,7 +94,7 @@ pub fn parse_track(body: &[u8]) -> Result<TrackRequest, BadBody> {
 
 /// Reads the body of `POST /api/v1/jobs/{id}/finish`.
 pub fn parse_finish(body: &[u8]) -> Result<Outcome, BadBody> {
-    let doc: FinishDoc = read_object(body)?;
+    let (doc, _): (FinishDoc, bool) = read_mended(body)?;
     match doc.status.as_str() {
         "Succeeded" => Ok(Outcome::Succeeded),
         "Failed" => Ok(Outcome::Failed(doc.error.unwrap_or_default())),
@@ -104,7 +104,7 @@ pub fn parse_finish(body: &[u8]) -> Result<Outcome, BadBody> {
 
 /// Reads the body of `POST /api/v1/jobs/{id}/cancel`: the reason, which may be missing.
 pub fn parse_cancel(body: &[u8]) -> Result<String, BadBody> {
-    let doc: CancelDoc = read_object(if body.is_empty() { b"{}" } else { body })?;
+    let (doc, _): (CancelDoc, bool) = read_mended(if body.is_empty() { b"{}" } else { body })?;
     Ok(doc.reason.unwrap_or_default())
 }
 

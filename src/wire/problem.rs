@@ -91,6 +91,9 @@ kinds! {
     /// Over `limits::TARGET_BYTES`.
     TargetTooLong = 414 "target-too-long" "The request target is too long":
         "The detail names the bound. The connection is closed.",
+    /// A body that is compressed.
+    ContentEncoding = 415 "content-encoding" "The body is encoded":
+        "The detail names the encoding. Send the body uncompressed, without a Content-Encoding field.",
     /// `Expect` other than `100-continue`.
     ExpectationFailed = 417 "expectation-failed" "The expectation cannot be met":
         "Leave the Expect field out, or send 100-continue.",
@@ -168,6 +171,9 @@ impl From<Problem> for Response {
         };
         let mut response = Self::json(problem.kind.status(), doc.serialize_json());
         response.content_type = "application/problem+json";
+        if problem.kind == Kind::ContentEncoding {
+            response.headers.push(("Accept-Encoding", "identity".to_owned()));
+        }
         response.headers.extend(problem.allow.map(|methods| ("Allow", methods.to_owned())));
         response
     }
@@ -226,6 +232,19 @@ pub fn job_id(text: &str) -> Result<JobId, Problem> {
 pub fn bad_body(why: BadBody) -> Problem {
     Problem::new(Kind::BadBody, why.to_string())
         .with_remedy("send one JSON object in the shape that the documentation gives for this path")
+}
+
+/// Refuses a body that is compressed or otherwise encoded (RFC 9110, 15.5.16).
+pub fn plain(request: &Request) -> Result<(), Problem> {
+    let encodings = request.headers.iter().filter(|(name, _)| name == "content-encoding");
+    let mut words = encodings.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|word| !word.is_empty());
+    match words.find(|word| !word.eq_ignore_ascii_case("identity")) {
+        Some(word) if !request.body.is_empty() => {
+            let detail = format!("Content-Encoding is {word:?}, which is not understood here");
+            Err(Problem::new(Kind::ContentEncoding, detail).with_remedy("send the body uncompressed"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The answer to a request over which waybill panicked.

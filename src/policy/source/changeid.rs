@@ -144,7 +144,12 @@ mod tests {
         JobId::parse(text).expect("an id")
     }
     fn report(disk: &str, change_id: &str) -> ChangeIdReport {
-        ChangeIdReport { change_id: change_id.to_owned(), disk: disk.to_owned(), previous_change_id: None }
+        ChangeIdReport {
+            change_id: change_id.to_owned(),
+            disk: disk.to_owned(),
+            previous_change_id: None,
+            replaced: false,
+        }
     }
 
     /// A source with `job-1` of the VM `/vm/a`: one disk, a device key, an export, an alias.

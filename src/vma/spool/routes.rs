@@ -4,7 +4,7 @@ use super::oma::Look;
 use crate::model::request::ChangeIdReport;
 use crate::wire::changeid;
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::{Problem, bad_body, no_such_path, not_allowed};
+use crate::wire::problem::{Problem, bad_body, no_such_path, not_allowed, plain};
 
 /// What the spool can be asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,7 @@ pub(super) enum Call {
 
 /// Reads a request; a HEAD arrives as the GET that it stands for.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
+    plain(request)?;
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     let text = |key: &str| request.query_value(key).unwrap_or("").to_owned();
     match (&request.method, segments.as_slice()) {
