@@ -362,13 +362,14 @@ its VMA is told. The mover itself is not stopped by this.
 Usage: waybill cancel JOB --reason TEXT [--oma URL]
 
   --reason TEXT   why; it stands in the row as `cancelled: TEXT`
-  --oma URL       the OMA (default http://127.0.0.1:8082); this machine only
+  --oma URL       the OMA, on this machine; else WAYBILL_OMA,
+                  `listen` of /etc/waybill/oma.toml, http://127.0.0.1:8082
 
 Example:
   waybill cancel web01 --reason \"wrong target volume\"
 
 Exit codes: 0 cancelled, 1 failed, 2 usage, 4 no such job, 5 the OMA does not
-answer, 6 refused: the job has ended.
+answer, or another program answers there, 6 refused: the job has ended.
 ";
 
 /// `waybill track --help`.
@@ -381,14 +382,15 @@ Usage: waybill track JOB --vma NAME [--vm PATH] [--disk ID]... [--oma URL]
   --vma NAME   the VMA, as the OMA's configuration names it in [[vma]]
   --vm PATH    the VM's inventory path, as /DC0/vm/web01
   --disk ID    a disk of the job, as disk-2000; may be given several times
-  --oma URL    the OMA (default http://127.0.0.1:8082); this machine only
+  --oma URL    the OMA, on this machine; else WAYBILL_OMA,
+               `listen` of /etc/waybill/oma.toml, http://127.0.0.1:8082
 
 Example:
   waybill track web01 --vma site-a --disk disk-2000 --disk disk-2001
 
 Exit codes: 0 tracked (also where it was already), 1 failed, as for a VMA that
-the OMA does not know, 2 usage, 5 the OMA does not answer, 6 it contradicts what
-is known.
+the OMA does not know, 2 usage, 5 the OMA does not answer, or another
+program answers there, 6 it contradicts what is known.
 ";
 
 /// `waybill finish --help`.
@@ -399,8 +401,9 @@ job then shows \"all known disks done, waiting for finish\".
 Usage: waybill finish JOB [--failed TEXT] [--vma URL | --oma URL]
 
   --failed TEXT   it failed, for this reason; without it, it succeeded
-  --vma URL       the VMA that carries it (default http://127.0.0.1:8081)
-  --oma URL       tell the OMA instead; both addresses: this machine only
+  --vma URL       the VMA that carries it, on this machine; else WAYBILL_VMA,
+                  `listen` of /etc/waybill/vma.toml, http://127.0.0.1:8081
+  --oma URL       tell the OMA instead
 
 Examples:
   waybill finish web01
