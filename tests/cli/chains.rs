@@ -111,3 +111,13 @@ fn programs_get_each_run_with_its_verdict_and_one_jobs_disks_come_with_their_who
     let message = waybill(&["history", "--all", "--verify", "--db", &db]).refused_with(2);
     assert!(message.contains("--all and --verify exclude each other"), "{message}");
 }
+
+#[test]
+fn a_chain_goes_on_through_another_spelling_of_its_change_id() {
+    let (_directory, db) = database();
+    let upper = format!(" {}/01\n", UUID.to_uppercase().replace([' ', '-'], ""));
+    let spelled = CbtEntry { previous_change_id: ChangeId::from_text(&upper), ..incremental("run-2", 1, Some(2)) };
+    write(&db, &[full("run-1", Some(1)), spelled]);
+    let page = waybill(&["history", "--verify", "--db", &db]).succeeded();
+    assert!(page.ends_with("\n1 disk, 2 runs, no fault\n"), "{page}");
+}
