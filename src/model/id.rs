@@ -1,9 +1,10 @@
-//! Identifiers: opaque texts of 1 to 255 bytes without control characters (R-2), one type for each kind so that they
-//! cannot be mixed up. They are reference-counted, because a job's id stands in several queues at once.
+//! Identifiers: opaque texts of 1 to 255 bytes that can be seen (R-2), one type for each kind so that they cannot be
+//! mixed up. They are reference-counted, because a job's id stands in several queues at once.
 
 use std::fmt;
 use std::sync::Arc;
 
+use super::text::is_invisible;
 use crate::limits;
 
 /// Why a text cannot be an id.
@@ -19,10 +20,24 @@ pub enum BadId {
         bytes: usize,
     },
     /// The text holds a control character.
-    #[error("has a control character at byte {at}; use printable text")]
+    #[error("has a control character at byte {at} (U+{:04X}); use printable text", *.character as u32)]
     ControlCharacter {
         /// Byte offset of the character.
         at: usize,
+        /// The character.
+        character: char,
+    },
+    /// The text holds a character that leaves no mark.
+    #[error(
+        "has an invisible character at byte {at} (U+{:04X}); two ids that look alike would be two, so use text that can \
+         be seen",
+        *.character as u32
+    )]
+    Invisible {
+        /// Byte offset of the character.
+        at: usize,
+        /// The character.
+        character: char,
     },
 }
 
@@ -33,8 +48,9 @@ fn check(text: &str) -> Result<(), BadId> {
     if text.len() > limits::ID_BYTES {
         return Err(BadId::TooLong { bytes: text.len() });
     }
-    match text.char_indices().find(|(_, c)| c.is_control()) {
-        Some((at, _)) => Err(BadId::ControlCharacter { at }),
+    match text.char_indices().find(|(_, c)| c.is_control() || is_invisible(*c)) {
+        Some((at, character)) if character.is_control() => Err(BadId::ControlCharacter { at, character }),
+        Some((at, character)) => Err(BadId::Invisible { at, character }),
         None => Ok(()),
     }
 }
@@ -175,12 +191,32 @@ mod tests {
 
     #[test]
     fn ids_are_opaque_but_bounded() {
-        for good in ["job-20250925-134230.513-8034ee", "migration-vol-1/2", "VM mit Ümlaut", "..", &"x".repeat(255)] {
+        let disk = "[datastore13] vm/vm_3.vmdk";
+        for good in
+            ["job-20250925-134230.513-8034ee", "migration-vol-1/2", "VM mit Ümlaut", disk, "..", &"x".repeat(255)]
+        {
             assert_eq!(JobId::parse(good).expect(good).as_str(), good);
         }
         assert_eq!(JobId::parse(""), Err(BadId::Empty));
         assert_eq!(JobId::parse(&"x".repeat(256)), Err(BadId::TooLong { bytes: 256 }));
-        assert_eq!(JobId::parse("a\0b"), Err(BadId::ControlCharacter { at: 1 }));
+        assert_eq!(JobId::parse("a\0b"), Err(BadId::ControlCharacter { at: 1, character: '\0' }));
+    }
+
+    #[test]
+    fn an_id_that_holds_what_cannot_be_seen_is_refused_by_name() {
+        for (character, named) in [
+            ('\u{200b}', "invisible character at byte 4 (U+200B)"),
+            ('\u{202e}', "invisible character at byte 4 (U+202E)"),
+            ('\u{feff}', "invisible character at byte 4 (U+FEFF)"),
+            ('\u{ad}', "invisible character at byte 4 (U+00AD)"),
+            ('\u{2028}', "invisible character at byte 4 (U+2028)"),
+            ('\u{e0041}', "invisible character at byte 4 (U+E0041)"),
+            ('\u{85}', "control character at byte 4 (U+0085)"),
+            ('\n', "control character at byte 4 (U+000A)"),
+        ] {
+            let said = DiskId::parse(&format!("disk{character}-1")).expect_err("refused").to_string();
+            assert!(said.contains(named), "{said}");
+        }
     }
 
     #[test]

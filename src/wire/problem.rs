@@ -42,7 +42,7 @@ macro_rules! kinds {
 kinds! {
     /// The path's job id breaks the rules of R-2.
     BadId = 400 "bad-id" "The job id is not valid":
-        "An id has 1 to 255 bytes and no control characters; percent-encode what is not plain ASCII.",
+        "An id has 1 to 255 bytes, no control characters and none that cannot be seen; percent-encode what is not plain ASCII.",
     /// The body is not what the path takes.
     BadBody = 400 "bad-body" "The body cannot be read":
         "Send one JSON object in the shape that the path takes; the detail names the key and what was expected.",
