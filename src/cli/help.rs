@@ -135,9 +135,10 @@ Exit codes: 0 stopped by a signal, 1 failed, 2 usage, 3 configuration.
 pub const JOBS: &str = "\
 List the jobs that run, and those that ended in the last 24 hours.
 
-Usage: waybill jobs [--all] [--json] [--db FILE]
+Usage: waybill jobs [--all] [--status S]... [--json] [--db FILE]
 
   --all       also jobs that ended earlier
+  --status S  only those of this status, as Streaming or Failed; several times
   --json      one JSON object a line, with every stored column, the disks, and
               how the job stands: well, failed, unknown or silent
   --db FILE   the database; without it WAYBILL_DB, else the one that
@@ -208,26 +209,30 @@ such job, 5 a silence has failed it, 130 interrupted before its end.
 pub const LOG: &str = "\
 Tell what happened to one job on both sides of the tunnel, in one order: stages,
 statuses, silences, refusals, change ids, ends, each with its time, its distance
-from the beginning and the side that wrote it, OMA or VMA.
+from the beginning and who says so: OMA, VMA or both.
 
-Usage: waybill log JOB [--json] [--db FILE]
+Usage: waybill log JOB [--since AGE|TIME] [--follow] [--json] [--db FILE]
 
+  --since AGE|TIME
+              only what came after it: 10m ago, or 2026-11-23T17:14:00Z
+  --follow    go on printing what comes, until the job ends
   --json      one JSON object a line, with its \"side\" (\"oma\" or \"vma\") and the
-              figures behind each entry
+              figures behind each entry; each side's entries are their own
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
 
 The OMA's database has both sides, also when the tunnel is down or the VMA gone;
 a VMA's has its own. The times are of the machine that wrote the entry. Where
 the clocks differ, a cause may stand below its effect; the order within a side
-is always right.
+is always right. What both sides say within 5 s is one line, the VMA's.
 
 Examples:
   waybill log web01
+  waybill log web01 --since 1h --follow
   waybill log web01 --json | jq -r 'select(.level != \"info\") | .message'
 
 Exit codes: 0 done, 1 the database cannot be read, 2 usage, 3 no database is
-known, 4 no such job.
+known, 4 no such job. With --follow: 130 interrupted before the job's end.
 ";
 
 /// `waybill history --help`.

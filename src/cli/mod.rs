@@ -10,6 +10,7 @@ mod db;
 pub mod demo;
 mod enroll;
 mod finish;
+mod followed;
 mod help;
 mod history;
 mod jobs;

@@ -25,14 +25,14 @@ const ANSWER_BYTES: u64 = 1024 * 1024;
 
 /// Which appliance is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum Addressee {
     /// The one beside vCenter.
     Vma,
     /// The one beside the target.
     Oma,
 }
 
-impl Side {
+impl Addressee {
     fn called(self) -> &'static str {
         match self {
             Self::Vma => "VMA",
@@ -60,7 +60,7 @@ impl Side {
 /// Where an appliance answers, and who says so.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Appliance {
-    side: Side,
+    side: Addressee,
     /// Its address, as `http://127.0.0.1:8081`.
     url: String,
     /// What named the address, as `--oma` or a file.
@@ -69,12 +69,12 @@ pub struct Appliance {
 
 impl Appliance {
     /// The address that was given, else that of the environment, of the installed configuration, or the usual one.
-    pub fn of(side: Side, given: Option<String>) -> Self {
+    pub fn of(side: Addressee, given: Option<String>) -> Self {
         let variable = std::env::var_os(side.variable());
         Self::find(side, given, variable, Path::new(CONFIGURATION))
     }
 
-    fn find(side: Side, given: Option<String>, variable: Option<OsString>, directory: &Path) -> Self {
+    fn find(side: Addressee, given: Option<String>, variable: Option<OsString>, directory: &Path) -> Self {
         let named = |url: String, by: &str| Self { side, url, named_by: by.to_owned() };
         if let Some(url) = given {
             return named(url, &format!("--{}", side.option()));
@@ -86,13 +86,13 @@ impl Appliance {
         let text = std::fs::read_to_string(&file).ok();
         // A file that cannot be read says nothing here; `waybill check-config` says what is wrong with it.
         let listen = text.and_then(|text| match side {
-            Side::Vma => VmaConfig::parse(&text, "vma.toml").ok().map(|config| config.listen),
-            Side::Oma => OmaConfig::parse(&text, "oma.toml").ok().map(|config| config.listen),
+            Addressee::Vma => VmaConfig::parse(&text, "vma.toml").ok().map(|config| config.listen),
+            Addressee::Oma => OmaConfig::parse(&text, "oma.toml").ok().map(|config| config.listen),
         });
         match (listen, side) {
             (Some(listen), _) => named(format!("http://{listen}"), &format!("`listen` of {}", file.display())),
-            (None, Side::Vma) => named(DEFAULT_VMA.to_owned(), "the default"),
-            (None, Side::Oma) => named(DEFAULT_OMA.to_owned(), "the default"),
+            (None, Addressee::Vma) => named(DEFAULT_VMA.to_owned(), "the default"),
+            (None, Addressee::Oma) => named(DEFAULT_OMA.to_owned(), "the default"),
         }
     }
 }
@@ -171,15 +171,15 @@ mod tests {
             let found = Appliance::find(side, given.map(str::to_owned), variable.map(OsString::from), directory.path());
             (found.url, found.named_by)
         };
-        assert_eq!(found(Side::Oma, None, None), (DEFAULT_OMA.to_owned(), "the default".to_owned()));
-        assert_eq!(found(Side::Vma, None, Some("")), (DEFAULT_VMA.to_owned(), "the default".to_owned()));
+        assert_eq!(found(Addressee::Oma, None, None), (DEFAULT_OMA.to_owned(), "the default".to_owned()));
+        assert_eq!(found(Addressee::Vma, None, Some("")), (DEFAULT_VMA.to_owned(), "the default".to_owned()));
         write("oma.toml", "database = '/srv/oma.db'\nlisten = '127.0.0.1:9082'");
         write("vma.toml", "database = '/srv/vma.db'\nlisten = 5");
-        let (url, by) = found(Side::Oma, None, None);
+        let (url, by) = found(Addressee::Oma, None, None);
         assert_eq!((url.as_str(), by.starts_with("`listen` of /")), ("http://127.0.0.1:9082", true), "{by}");
-        assert_eq!(found(Side::Vma, None, None).0, DEFAULT_VMA, "a faulty file says nothing");
+        assert_eq!(found(Addressee::Vma, None, None).0, DEFAULT_VMA, "a faulty file says nothing");
         let environment = ("http://127.0.0.1:1".to_owned(), "WAYBILL_OMA".to_owned());
-        assert_eq!(found(Side::Oma, None, Some("http://127.0.0.1:1")), environment);
-        assert_eq!(found(Side::Oma, Some("http://127.0.0.1:2"), Some("x")).1, "--oma");
+        assert_eq!(found(Addressee::Oma, None, Some("http://127.0.0.1:1")), environment);
+        assert_eq!(found(Addressee::Oma, Some("http://127.0.0.1:2"), Some("x")).1, "--oma");
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::args::{self, Spec};
-use super::request::{self, Appliance, Side};
+use super::request::{self, Appliance, Addressee};
 use super::{help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{DiskId, JobId, VmaName};
@@ -34,7 +34,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         }
         disks.push(disk);
     }
-    let oma = Appliance::of(Side::Oma, given.value(&SPEC, "oma")?);
+    let oma = Appliance::of(Addressee::Oma, given.value(&SPEC, "oma")?);
     let body = job::render_track(&TrackRequest { job: job.clone(), vma: vma.clone(), vm, disks });
     let status = request::post(&oma, "/api/v1/jobs", &body, &format!("cannot track job {job}"))?;
     let already = if status == 201 { "" } else { " already" };

@@ -3,6 +3,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::model::id::ChangeId;
+use crate::model::job::Contact;
 use crate::model::text::is_invisible;
 use crate::model::time::Wall;
 
@@ -73,6 +74,11 @@ pub fn age(at: Wall, now: Wall) -> String {
 /// So many of something: `1 run`, `2 runs`.
 pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// How the OMA hears of a job, for people: of all that is stored only the good case has a word of its own.
+pub fn contact(contact: Contact) -> String {
+    if contact == Contact::Fresh { "ok".to_owned() } else { contact.to_string() }
 }
 
 /// A change id in a few cells, `52dec0d9…/81`: the beginning of its uuid, and its counter; `-` for none. What is no change id

@@ -80,7 +80,7 @@ status        Streaming, stage Transfer, full copy
 progress      [###############...............] 50.00 %
 moved         20.0/40.0 GiB, total from layout
 rate          100.0 MiB/s, 3m 25s remain
-contact       fresh, last answer 2026-11-23T17:19:59.000Z (1s ago)
+contact       ok, last answer 2026-11-23T17:19:59.000Z (1s ago)
 last report   2026-11-23T17:19:58.000Z (2s ago)
 started       2026-11-23T17:00:00.000Z (20m 00s ago)
 correlation   01JDCQ5ZK0000000000000000A
