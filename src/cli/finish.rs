@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::args::{self, Spec};
-use super::request::{self, Appliance, Addressee};
+use super::request::{self, Addressee, Appliance};
 use super::{help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;

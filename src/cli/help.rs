@@ -137,12 +137,16 @@ List the jobs that run, and those that ended in the last 24 hours.
 
 Usage: waybill jobs [--all] [--status S]... [--json] [--db FILE]
 
-  --all       also jobs that ended earlier
+  --all       also jobs that ended earlier, and each older run by its full id
   --status S  only those of this status, as Streaming or Failed; several times
   --json      one JSON object a line, with every stored column, the disks, and
               how the job stands: well, failed, unknown or silent
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
+
+Of a job that was started again under its id, the newest run is listed, as
+`nightly (run 365)`; older ones that have ended are left out. The plain id means
+the newest run in every command, `nightly~1` the first, `nightly~2` the second.
 
 It reads the file alone: a daemon may run or not. REPORT is how long ago the
 mover last reported; NOTE is what a job waits for, or how it ended, and \"fresh\"
@@ -165,6 +169,7 @@ stages, the log.
 
 Usage: waybill show JOB [--json] [--check] [--db FILE]
 
+  JOB         the newest run of that id; JOB~1 is the first, JOB~2 the second
   --json      one JSON object, with all entries of the log
   --check     let the exit code say how the job stands
   --db FILE   the database; without it WAYBILL_DB, else the one that
@@ -186,6 +191,7 @@ Watch one job until it ends, or all jobs until you interrupt it.
 
 Usage: waybill watch [JOB] [--json] [--db FILE]
 
+  JOB         the newest run of that id; JOB~1 is the first, JOB~2 the second
   --json      one JSON object for each change of a row, as `waybill jobs --json`
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
@@ -213,6 +219,7 @@ from the beginning and who says so: OMA, VMA or both.
 
 Usage: waybill log JOB [--since AGE|TIME] [--follow] [--json] [--db FILE]
 
+  JOB         the newest run of that id; JOB~1 is the first, JOB~2 the second
   --since AGE|TIME
               only what came after it: 10m ago, or 2026-11-23T17:14:00Z
   --follow    go on printing what comes, until the job ends
@@ -242,10 +249,11 @@ and the change ids from which the next incremental starts. Oldest first.
 
 Usage: waybill history [JOB] [--all | --verify] [--json] [--db FILE]
 
+  JOB         all runs of that id; JOB~1 is the first alone, JOB~2 the second
   --all       also rows that a later one of the same run supersedes
   --verify    draw the chain of each disk, and say whether each incremental
               started where the last good run ended; with JOB, the whole chain
-              of each disk which that job has
+              of each disk which its runs have
   --json      one JSON object a line
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml

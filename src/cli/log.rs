@@ -39,7 +39,9 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     if given.has("follow") {
         return follow(Database::open(database::path(given.raw("db"))?)?, &id, &mut Printed::new(since, is_json));
     }
-    let record = database::record(&database::open(given.raw("db"))?, &id)?;
+    let reader = database::open(given.raw("db"))?;
+    let id = database::newest_run(&reader, &id).map_err(|error| database::failure(&error))?;
+    let record = database::record(&reader, &id)?;
     output::print(&match is_json {
         true => Printed::new(since, true).news(&record),
         false => timeline::log(&record, since, output::Screen::of_stdout().colour),
@@ -61,9 +63,9 @@ fn moment(text: &str) -> Result<Wall, Failure> {
 fn follow(mut database: Database, id: &JobId, told: &mut Printed) -> Result<Exit, Failure> {
     let mut wakes = Wakes::new().map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
     let mut record: Option<JobRecord> = None;
-    let mut trouble = None;
+    let (mut trouble, mut run) = (None, None);
     loop {
-        match database.news(|reader| reader.record(id)) {
+        match database.news(|reader| database::record_of(reader, id, &mut run)) {
             Ok(Some((found, _))) => {
                 record = Some(found.ok_or_else(|| database::no_such_job(id))?);
                 trouble = None;

@@ -23,6 +23,7 @@ use crate::runtime::signals::{Wake, Wakes};
 use crate::store::{Reader, StoreError};
 use crate::view::line::Shown;
 use crate::view::live::{self, Window};
+use crate::view::runs::NewestRuns;
 use crate::view::{Moment, json, line};
 
 const SPEC: Spec = Spec {
@@ -74,9 +75,10 @@ impl From<std::io::Error> for Stopped {
 }
 
 fn watch_job(database: &mut Database, id: &JobId, show: &mut Show, wakes: &mut Wakes) -> Result<Exit, Stopped> {
-    let mut record: Option<JobRecord> = None;
+    let (mut record, mut run): (Option<JobRecord>, Option<JobId>) = (None, None);
     loop {
-        if let Some(found) = news(database, show, |reader| reader.record(id)) {
+        // The run that is the newest at the beginning is watched to its end.
+        if let Some(found) = news(database, show, |reader| database::record_of(reader, id, &mut run)) {
             record = Some(found.ok_or_else(|| Stopped::By(database::no_such_job(id)))?);
         }
         let now = database.moment();
@@ -102,10 +104,11 @@ fn watch_jobs(database: &mut Database, show: &mut Show, wakes: &mut Wakes) -> Re
             known = read;
         }
         let now = database.moment();
-        let listed = jobs::listed(known.clone(), RECENT_SECONDS, now.wall);
-        show.jobs(&listed, now)?;
+        let newest = NewestRuns::of(&known);
+        let listed = jobs::listed(known.clone(), &newest, RECENT_SECONDS, now.wall);
+        show.jobs(&listed, &newest, now)?;
         if is_over(show, wakes)? {
-            show.leave(|window| live::jobs(&listed, now, window))?;
+            show.leave(|window| live::jobs(&listed, &newest, now, window))?;
             return Ok(Exit::Done);
         }
     }
@@ -202,9 +205,9 @@ impl Show {
         }
     }
 
-    fn jobs(&mut self, jobs: &[Job], now: Moment) -> std::io::Result<()> {
+    fn jobs(&mut self, jobs: &[Job], newest: &NewestRuns, now: Moment) -> std::io::Result<()> {
         match &self.form {
-            Form::Frames(canvas) => self.draw(canvas, |window| live::jobs(jobs, now, window)),
+            Form::Frames(canvas) => self.draw(canvas, |window| live::jobs(jobs, newest, now, window)),
             Form::Lines(_) | Form::Objects(_) => jobs.iter().try_for_each(|job| self.change(job, now)),
         }
     }

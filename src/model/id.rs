@@ -110,6 +110,27 @@ impl JobId {
     pub fn rerun(&self, n: u32) -> Result<Self, BadId> {
         Self::parse(&format!("{self}~{n}"))
     }
+    /// The id that was started again, and which run of it this is: 1 unless it is spelled `<id>~<n>`.
+    pub fn run(&self) -> (&str, u32) {
+        let again = self.as_str().rsplit_once('~').and_then(|(base, number)| {
+            let number = number.parse().ok().filter(|parsed: &u32| *parsed > 1 && parsed.to_string() == number)?;
+            (!base.is_empty()).then_some((base, number))
+        });
+        again.unwrap_or((self.as_str(), 1))
+    }
+    /// Which runs people mean by this id, of those that are known, the oldest first: by the plain id all of it, by `<id>~1`
+    /// the first, by any other run's id that run.
+    pub fn runs_among(&self, known: &[Self]) -> Vec<Self> {
+        if self.run().1 > 1 || known.contains(self) && self.as_str().ends_with("~1") {
+            return vec![self.clone()];
+        }
+        if let Some(Ok(first)) = self.as_str().strip_suffix("~1").map(Self::parse) {
+            return vec![first];
+        }
+        let mut runs: Vec<&Self> = known.iter().filter(|id| id.run().0 == self.as_str()).collect();
+        runs.sort_by_key(|id| id.run().1);
+        if runs.is_empty() { vec![self.clone()] } else { runs.into_iter().cloned().collect() }
+    }
     /// Which run under that id it is; `None` where the id is spelled as no run ever is.
     pub fn run_number(&self, base: &Self) -> Option<u32> {
         let number = self.as_str().strip_prefix(base.as_str())?.strip_prefix('~')?.parse().ok()?;
@@ -225,6 +246,28 @@ mod tests {
         assert_eq!(
             (key("disk-2000"), key("disk-0"), key("disk-2000b"), key("scsi0:0")),
             (Some(2000), None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_plain_id_means_its_newest_run_and_the_first_has_a_name_of_its_own() {
+        let id = |text: &str| JobId::parse(text).expect("an id");
+        let known: Vec<JobId> = ["nightly", "nightly~9", "nightly~10", "nightly2", "nightly~x", "odd~1"].map(id).into();
+        let meant = |text: &str| id(text).runs_among(&known).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(meant("nightly"), ["nightly", "nightly~9", "nightly~10"]);
+        for (said, run) in [
+            ("nightly~1", "nightly"),
+            ("nightly~9", "nightly~9"),
+            ("nightly~11", "nightly~11"),
+            ("nightly~x", "nightly~x"),
+            ("odd~1", "odd~1"),
+            ("other", "other"),
+        ] {
+            assert_eq!(meant(said), [run], "{said}");
+        }
+        assert_eq!(
+            [id("a~2").run(), id("a~02").run(), id("~2").run(), id("a~2~3").run()].map(|run| run.1),
+            [2, 1, 1, 3]
         );
     }
 

@@ -10,6 +10,7 @@ use crate::model::time::Wall;
 
 use super::grid::{self, Column};
 use super::paint::Tone;
+use super::runs::NewestRuns;
 use super::wrap::{Line, labelled};
 use super::{Moment, bar, note, table, units};
 
@@ -53,11 +54,11 @@ pub fn job(record: &JobRecord, now: Moment, window: Window) -> String {
 }
 
 /// All jobs, those that run first; `jobs` is in the order in which they are wanted.
-pub fn jobs(jobs: &[Job], now: Moment, window: Window) -> String {
+pub fn jobs(jobs: &[Job], newest: &NewestRuns, now: Moment, window: Window) -> String {
     let room = window.height.map_or(usize::MAX, |height| height.saturating_sub(4)).max(1);
     let shown = &jobs[..jobs.len().min(room)];
     let mut frame = vec![summary(jobs, now), Line::default()];
-    frame.extend(table::frame(shown, now, window.width));
+    frame.extend(table::frame(shown, newest, now, window.width));
     if shown.len() < jobs.len() {
         let more = format!("and {} more: `waybill jobs` lists all", jobs.len() - shown.len());
         frame.push(Line::new(more, Tone::Plain));

@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod note;
 pub mod paint;
 pub mod plan;
+pub mod runs;
 pub mod table;
 pub mod timeline;
 pub mod units;

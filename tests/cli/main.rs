@@ -6,6 +6,7 @@ mod chains;
 mod commands;
 mod db;
 mod reading;
+mod runs;
 mod sample;
 mod terminal;
 mod watching;

@@ -10,6 +10,7 @@ use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::model::time::Wall;
 use waybill::view::line::{self, Shown};
 use waybill::view::live::{self, Window};
+use waybill::view::runs::NewestRuns;
 use waybill::view::{Moment, history, json, note, timeline};
 
 use crate::sample::{at, failed, now, record, streaming};
@@ -163,17 +164,18 @@ fn the_frame_of_all_jobs_counts_what_it_leaves_out() {
     silent.contact = Contact::Silent(Silence::TunnelDown);
     let jobs = [streaming(), silent, failed()];
     let window = |height| Window { width: 120, height: Some(height), colour: false };
-    let text = live::jobs(&jobs, now(), window(24));
+    let text = live::jobs(&jobs, &NewestRuns::default(), now(), window(24));
     let first = "17:20:00Z  2 unfinished, 1 of them silent, 1 failed lately, 100.0 MiB/s in all\n\nJOB";
     assert!(text.starts_with(first), "{text}");
     assert!(text.contains("tunnel down for 1s"), "{text}");
-    let text = live::jobs(&jobs, now(), window(6));
+    let text = live::jobs(&jobs, &NewestRuns::default(), now(), window(6));
     assert!(text.ends_with("and 1 more: `waybill jobs` lists all\n") && text.lines().count() == 6, "{text}");
     let mut long = streaming();
     long.id = JobId::parse(&"x".repeat(255)).expect("an id");
-    let text = live::jobs(&[long.clone(), streaming()], now(), Window { width: 60, ..window(24) });
+    let text =
+        live::jobs(&[long.clone(), streaming()], &NewestRuns::default(), now(), Window { width: 60, ..window(24) });
     assert!(text.contains("xxxxxxxxxx…xxxxxxxxx  Streaming   50.00%") && text.contains("job-1  "), "{text}");
-    let listed = waybill::view::table::jobs(&[long], now(), Some(60), false);
+    let listed = waybill::view::table::jobs(&[long], &NewestRuns::default(), now(), Some(60), false);
     assert!(listed.contains(&"x".repeat(255)), "an id that the next command needs is never cut:\n{listed}");
 }
 
