@@ -5,6 +5,7 @@ mod binary;
 mod chains;
 mod commands;
 mod db;
+mod json;
 mod reading;
 mod runs;
 mod sample;
