@@ -1,7 +1,7 @@
 //! The help texts, each of at most 80 columns. The top one fits a screen and explains the four words that all others use.
 
 /// Every command, for `waybill help COMMAND` and for suggestions.
-pub const COMMANDS: [&str; 17] = [
+pub const COMMANDS: [&str; 18] = [
     "vma",
     "oma",
     "demo",
@@ -11,6 +11,7 @@ pub const COMMANDS: [&str; 17] = [
     "watch",
     "log",
     "history",
+    "vms",
     "plan",
     "track",
     "cancel",
@@ -37,6 +38,7 @@ See what happens (reads the database file, with or without a daemon):
   watch [JOB]     the same as it changes, until the job ends
   log JOB         what happened to a job, on both sides, in order
   history [JOB]   what ended runs left behind: change ids, bytes, durations
+  vms             each VM: its last good run, and if the next is incremental
 
 Make it happen:
   plan            ask vCenter how much there is to copy, and from where on
@@ -271,6 +273,29 @@ Examples:
 Exit codes: 0 done (also where no run has ended), 1 the database cannot be read,
 2 usage, 3 no database is known, 4 no such job. With --verify: 7 there are
 faults that no later run has mended.
+";
+
+/// `waybill vms --help`.
+pub const VMS: &str = "\
+List the VMs: the job that runs now, the last run that ended well, how many have
+ended and failed, and whether the next run can be incremental.
+
+Usage: waybill vms [--json] [--db FILE]
+
+  --json      one JSON object a line, with every disk
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+NEXT is incremental if each disk's chain of change ids is whole, as `waybill
+history --verify` judges it; else it is full, and WHY names a disk and its
+fault. A job that has not named its VM by a path is of none of these.
+
+Examples:
+  waybill vms
+  waybill vms --json | jq -r 'select(.incremental | not) | .vm_path'
+
+Exit codes: 0 done (also where no VM is known), 1 the database or an archive
+cannot be read, 2 usage, 3 no database is known.
 ";
 
 /// `waybill db --help`.

@@ -20,6 +20,7 @@ pub mod runs;
 pub mod table;
 pub mod timeline;
 pub mod units;
+pub mod vms;
 mod wrap;
 
 use crate::model::time::Wall;

@@ -115,7 +115,8 @@ fn agreed(record: &JobRecord) -> BTreeMap<usize, usize> {
         while others.front().is_some_and(|(_, other)| *other < time && apart(*other) > APART_MS) {
             others.pop_front();
         }
-        if let Some((other, _)) = others.pop_front_if(|(_, other)| apart(*other) <= APART_MS) {
+        if let Some((other, _)) = others.front().copied().filter(|(_, other)| apart(*other) <= APART_MS) {
+            others.pop_front();
             pairs.insert(at, other);
         }
     }

@@ -18,12 +18,8 @@ pub mod update;
 
 use std::fmt;
 
+pub use self::object::BadBody;
 use self::object::{read_borrowed, read_mended, read_object};
-
-/// Why a request body is refused: what, where and the remedy (a 400).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadBody(pub String);
 
 /// SQLite's integers end at 2^63 - 1.
 fn is_storable(number: u64) -> bool {

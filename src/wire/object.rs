@@ -8,7 +8,10 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::BadBody;
+/// Why a request body is refused: what, where and the remedy (a 400).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadBody(pub String);
 
 /// The longest count that is written out; SQLite's integers have 19 digits.
 const DIGITS: usize = 20;

@@ -60,6 +60,7 @@ fn the_page_on_json_has_exactly_the_keys_that_are_printed() {
         ("jobs", &["jobs"][..], 0),
         ("show", &["show", "job-1"], 0),
         ("watch", &["watch", "job-done"], 0),
+        ("vms", &["vms"], 0),
         ("log", &["log", "job-1"], 0),
         ("history", &["history"], 0),
         ("history --verify", &["history", "--verify"], 7),
