@@ -42,7 +42,7 @@ impl Database {
         &mut self,
         ask: impl FnOnce(&Reader) -> Result<T, StoreError>,
     ) -> Result<Option<(T, Vec<String>)>, StoreError> {
-        // One that only sees the file as it lay there is opened anew: a daemon may have started since.
+        // One that only sees the file as it lay there is opened again: a daemon may have started since.
         let present = file_id(&self.path);
         let is_usable = |(reader, id): &(Reader, FileId)| present == Some(*id) && !reader.is_snapshot();
         let (reader, id) = match self.reader.take().filter(is_usable) {
@@ -64,7 +64,7 @@ impl Database {
 }
 
 fn open(path: &Path) -> Result<(Reader, FileId), StoreError> {
-    // Before the file is opened: where it is replaced in between, the next look finds another.
+    // Before the file is opened: if it is replaced in between, the next look finds another.
     let id = file_id(path).unwrap_or_default();
     Reader::open(path).map(|reader| (reader, id))
 }

@@ -294,7 +294,7 @@ Examples:
   waybill vms
   waybill vms --json | jq -r 'select(.incremental | not) | .vm_path'
 
-Exit codes: 0 done (also where no VM is known), 1 the database or an archive
+Exit codes: 0 done (also if no VM is known), 1 the database or an archive
 cannot be read, 2 usage, 3 no database is known.
 ";
 

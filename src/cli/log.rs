@@ -60,7 +60,7 @@ fn moment(text: &str) -> Result<Wall, Failure> {
 }
 
 /// Prints what comes, until the job has ended and no entry came after its end.
-fn follow(mut database: Database, id: &JobId, told: &mut Printed) -> Result<Exit, Failure> {
+fn follow(mut database: Database, id: &JobId, printed: &mut Printed) -> Result<Exit, Failure> {
     let mut wakes = Wakes::new().map_err(|error| Failure::new(Exit::Failed, "cannot watch signals", error))?;
     let mut record: Option<JobRecord> = None;
     let (mut trouble, mut run) = (None, None);
@@ -79,7 +79,7 @@ fn follow(mut database: Database, id: &JobId, told: &mut Printed) -> Result<Exit
                 trouble = Some(text);
             }
         }
-        let news = record.as_ref().map_or_else(String::new, |record| told.news(record));
+        let news = record.as_ref().map_or_else(String::new, |record| printed.news(record));
         match output::write(&news) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done),
             written => written.map_err(|error| Failure::new(Exit::Failed, "cannot write to stdout", error))?,
@@ -114,7 +114,7 @@ impl Printed {
     /// What has not been printed yet. For programs each side's entries are their own.
     fn news(&mut self, record: &JobRecord) -> String {
         let id = &record.job.id;
-        let lines = timeline::told(record);
+        let lines = timeline::merged(record);
         let layout = self.layout.get_or_insert_with(|| Layout::of_all(&lines));
         let mut news = String::new();
         if self.is_json {

@@ -12,9 +12,9 @@ use crate::wire::origin::Origin;
 use crate::wire::problem::{self, Kind, ReadProblem};
 use crate::wire::update;
 
-/// Where a VMA of this machine answers, unless told otherwise.
+/// Where a VMA of this machine answers, unless another address is named.
 pub const DEFAULT_VMA: &str = "http://127.0.0.1:8081";
-/// Where an OMA of this machine answers, unless told otherwise.
+/// Where an OMA of this machine answers, unless another address is named.
 pub const DEFAULT_OMA: &str = "http://127.0.0.1:8082";
 /// Where the packages put the configuration.
 const CONFIGURATION: &str = "/etc/waybill";

@@ -76,7 +76,7 @@ impl Queries {
 
     /// The ids of all runs of a job of that plain id (R-40), archived ones too; the job itself is one.
     pub fn runs(&self, job: &JobId) -> Result<Vec<JobId>, StoreError> {
-        // '~' is the last character of ASCII that can be seen, so that all runs stand together in the index.
+        // '~' is the last character of ASCII that can be seen, so that all runs are neighbours in the index.
         const SELECT: &str = "SELECT id FROM job_ids WHERE id = ?1 OR (id > ?1 || '~' AND id < ?1 || char(127))
                               UNION SELECT job_id FROM cbt_history
                               WHERE job_id = ?1 OR (job_id > ?1 || '~' AND job_id < ?1 || char(127))";

@@ -17,7 +17,7 @@ const APART_MS: u64 = 5000;
 /// A line for each thing that happened: time, time since the first entry, who says so, level, event, message. A line is
 /// never cut: it is searched and mailed.
 pub fn log(record: &JobRecord, since: Option<Wall>, colour: bool) -> String {
-    let all = told(record);
+    let all = merged(record);
     let layout = Layout::of(&all);
     after(&all, since).map(|line| line.render(&layout, colour)).collect()
 }
@@ -87,7 +87,7 @@ impl LogLine<'_> {
 }
 
 /// The entries as [`entries`] has them, what both sides say as one.
-pub fn told(record: &JobRecord) -> Vec<LogLine<'_>> {
+pub fn merged(record: &JobRecord) -> Vec<LogLine<'_>> {
     let pairs = agreed(record);
     let is_doubled: BTreeMap<usize, usize> = pairs.iter().map(|(source, own)| (*own, *source)).collect();
     let (mut own, mut source) = (0.., 0..);

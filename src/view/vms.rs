@@ -20,7 +20,7 @@ use super::{Moment, units};
 /// A VM as its jobs and their history show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VmSummary {
-    /// Its name; empty if nobody has said it.
+    /// Its name; empty if unknown.
     pub name: String,
     /// Its inventory path.
     pub path: String,
@@ -66,8 +66,8 @@ impl VmSummary {
     }
 }
 
-/// The VMs of these jobs and of this history, by their paths. A job without a path is of no VM that could be told from
-/// others.
+/// The VMs of these jobs and of this history, by their paths. A job without a path is of no VM that
+/// could be recognised.
 pub fn summaries(jobs: &[Job], history: Vec<HistoryRecord>) -> Vec<VmSummary> {
     let mut vms: BTreeMap<String, VmSummary> = BTreeMap::new();
     let mut seen: BTreeSet<JobId> = BTreeSet::new();

@@ -2,7 +2,7 @@
 //! more, so that the usual body costs nothing: JSON knows one kind of number, and some languages write ten as `10.0` or
 //! `1e1`. Free text may hold what is no text; a mover's failure must not be lost over one byte of it.
 //!
-//! Policy: a count is taken if it is whole, else refused with its key and value. Texts are mended only where the caller
+//! Policy: a count is taken if it is whole, else refused with its key and value. Texts are mended only if the caller
 //! asks for it, never in what names a job, a VM or a disk.
 
 use serde::Deserialize;
@@ -33,7 +33,7 @@ pub(super) fn read_mended<T: DeserializeOwned>(body: &[u8]) -> Result<(T, bool),
 /// Reads an object of which parts are kept as they came, by the letter.
 pub(super) fn read_borrowed<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadBody> {
     let body = object(body)?;
-    serde_json::from_slice(body).map_err(|error| told(body, &error))
+    serde_json::from_slice(body).map_err(|error| refusal(body, &error))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8], texts: bool) -> Result<(T, bool), BadBody> {
@@ -42,10 +42,10 @@ fn read<T: DeserializeOwned>(body: &[u8], texts: bool) -> Result<(T, bool), BadB
         Ok(read) => return Ok((read, false)),
         Err(error) => error,
     };
-    let Some(Mended { body, replaced }) = mended(body, texts) else { return Err(told(body, &error)) };
+    let Some(Mended { body, replaced }) = mended(body, texts) else { return Err(refusal(body, &error)) };
     match serde_json::from_slice(&body) {
         Ok(read) => Ok((read, replaced)),
-        Err(error) => Err(told(&body, &error)),
+        Err(error) => Err(refusal(&body, &error)),
     }
 }
 
@@ -185,7 +185,7 @@ impl Token {
 }
 
 /// What serde says of a body, with the key and the value at that place.
-fn told(body: &[u8], error: &serde_json::Error) -> BadBody {
+fn refusal(body: &[u8], error: &serde_json::Error) -> BadBody {
     let said = error.to_string();
     let is_of_a_value = ["invalid ", "control character", "unexpected end of hex", "lone ", "number out of range"]
         .iter()
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_texts_are_taken_with_marks_where_they_are_free() {
+    fn free_texts_that_are_broken_are_taken_with_marks() {
         for (text, meant, marked) in [
             (&b"caf\xe9 10.0"[..], "caf\u{fffd} 10.0", true),
             (br"caf\udce9!", "caf\u{fffd}!", true),

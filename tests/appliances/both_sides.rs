@@ -140,8 +140,8 @@ fn u08_what_went_wrong_can_be_read_afterwards_everywhere_by_whoever_was_not_look
     assert_eq!(site.rows("SELECT status, error_message FROM replication_jobs"), [format!("failed|{CAUSE}")]);
     let log = command(&site, "oma.db", &["log", JOB]);
     for event in ["disk_failed", "job_failed"] {
-        let told = log.lines().filter(|line| [" both ", event, CAUSE].iter().all(|part| line.contains(part))).count();
-        assert_eq!(told, 1, "{event} in\n{log}");
+        let count = log.lines().filter(|line| [" both ", event, CAUSE].iter().all(|part| line.contains(part))).count();
+        assert_eq!(count, 1, "{event} in\n{log}");
     }
     let show = command(&site, "oma.db", &["show", JOB]);
     assert!(show.contains(&format!("error         {CAUSE}, since 20")), "{show}");

@@ -48,13 +48,17 @@ mod tests {
 
     #[test]
     fn health_answers_at_both_paths_and_another_path_says_who_answers() {
-        let get = |path: &str| {
+        let request = |path: &str| {
             let segments = path.split('/').map(str::to_owned).collect();
-            route(&Request { method: Method::Get, segments, query: vec![], headers: vec![], body: vec![] })
+            Request { method: Method::Get, segments, query: vec![], headers: vec![], body: vec![] }
         };
+        let get = |path| route(&request(path));
         assert_eq!((get("health"), get("api/v1/health")), (Ok(Call::Health), Ok(Call::Health)));
         let problem = get("api/v1/jobs").expect_err("a path of the OMA");
         assert_eq!(problem.appliance, Some("VMA change-id listener"));
         assert!(problem.detail.contains("VMA change-id listener"), "{}", problem.detail);
+        let headers = vec![("content-encoding".to_owned(), "br".to_owned())];
+        let problem = route(&Request { headers, body: b"x".to_vec(), ..request("health") }).expect_err("not unpacked");
+        assert_eq!((problem.kind.status(), problem.detail.contains("\"br\"")), (415, true));
     }
 }
