@@ -86,15 +86,18 @@ pub fn summaries(jobs: &[Job], history: Vec<HistoryRecord>) -> Vec<VmSummary> {
         }
     }
     // Rows of runs whose jobs are no longer there. A run is good if all of its disks are.
-    let mut gone: BTreeMap<(String, JobId), (Wall, bool)> = BTreeMap::new();
-    let of_no_job = |entry: &HistoryRecord| !entry.entry.vm_path.is_empty() && !seen.contains(&entry.entry.job);
-    for row in history.iter().filter(|row| !row.superseded && of_no_job(row)) {
-        let run =
-            gone.entry((row.entry.vm_path.clone(), row.entry.job.clone())).or_insert((row.entry.created_at, true));
-        *run = (run.0.max(row.entry.created_at), run.1 && row.entry.sync_success);
+    let mut gone: BTreeMap<(&str, &JobId), (Wall, i64, bool)> = BTreeMap::new();
+    for row in history.iter().filter(|row| !row.superseded && !row.entry.vm_path.is_empty()) {
+        let entry = &row.entry;
+        if !seen.contains(&entry.job) {
+            let run = gone.entry((&entry.vm_path, &entry.job)).or_insert((entry.created_at, row.id, true));
+            *run = (run.0.max(entry.created_at), run.1.max(row.id), run.2 && entry.sync_success);
+        }
     }
-    for ((path, job), (at, is_good)) in gone {
-        vms.entry(path.clone()).or_insert_with(|| empty(&path)).ended(&job, at, is_good);
+    let mut gone: Vec<_> = gone.into_iter().collect();
+    gone.sort_by_key(|(_, (at, id, _))| (*at, *id));
+    for ((path, job), (at, _, is_good)) in gone {
+        vms.entry(path.to_owned()).or_insert_with(|| empty(path)).ended(job, at, is_good);
     }
     for chain in chain::verify(history) {
         if let Place::Vm { path, disk } = &chain.place {

@@ -143,7 +143,11 @@ fn vms_say_whether_the_next_run_can_be_incremental_and_why_not() {
     let json = &lines(&waybill(&["vms", "--json", "--db", &db]).succeeded())[0];
     assert_eq!((&json["incremental"], &json["failures"]), (&false.into(), &1.into()));
     assert_eq!(json["disks"][0]["remedy"], "copy this disk in full once");
-    write(&db, &[full("run-5", Some(12))]);
+    let fifth = full("run-5", Some(12));
+    let tenth =
+        CbtEntry { job: job("run-10", ago(0)).id, change_id: full("run-10", Some(13)).change_id, ..fifth.clone() };
+    write(&db, &[fifth, tenth]);
     let json = &lines(&waybill(&["vms", "--json", "--db", &db]).succeeded())[0];
-    assert_eq!(json["disks"][0]["next_change_id"], format!("{UUID}/12"));
+    assert_eq!(json["last_good_job"], "run-10", "of two that ended at one time the later row");
+    assert_eq!(json["disks"][0]["next_change_id"], format!("{UUID}/13"));
 }
