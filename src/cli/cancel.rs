@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::args::{self, Spec};
-use super::request::{self, Appliance, DEFAULT_OMA};
+use super::request::{self, Addressee, Appliance};
 use super::{help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;
@@ -23,8 +23,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let Some(given) = args::read(&SPEC, args)? else { return output::print(SPEC.help) };
     let job = args::id(&SPEC, "JOB", &given.word(&SPEC, 0)?, JobId::parse)?;
     let reason = given.required(&SPEC, "reason")?;
-    let url = given.value(&SPEC, "oma")?.unwrap_or_else(|| DEFAULT_OMA.to_owned());
-    let oma = Appliance { called: "OMA", option: "oma", url };
+    let oma = Appliance::of(Addressee::Oma, given.value(&SPEC, "oma")?);
     let path = format!("/api/v1/jobs/{}/cancel", encode_segment(job.as_str()));
     request::post(&oma, &path, &job::render_cancel(&reason), &format!("cannot cancel job {job}"))?;
     output::print(&format!("job {job} is cancelled; its mover is not stopped by this: end it on the VMA\n"))

@@ -57,14 +57,36 @@ fn missing(path: &Path) -> String {
     )
 }
 
-/// The history of one job, or all of it, oldest first, here and in the archives.
-pub fn history(reader: &Reader, job: Option<&JobId>) -> Result<Vec<HistoryRecord>, StoreError> {
+/// The runs that a person means by an id, the oldest first.
+pub fn runs(reader: &Reader, id: &JobId) -> Result<Vec<JobId>, StoreError> {
+    let base = JobId::parse(id.run().0).unwrap_or_else(|_| id.clone());
+    Ok(id.runs_among(&reader.runs(&base)?))
+}
+
+/// The one run that a person means by an id: by a plain id the newest.
+pub fn newest_run(reader: &Reader, id: &JobId) -> Result<JobId, StoreError> {
+    Ok(runs(reader, id)?.pop().unwrap_or_else(|| id.clone()))
+}
+
+/// What is remembered here of the run that a person means; once it is there, it stays that run.
+pub fn record_of(reader: &Reader, id: &JobId, run: &mut Option<JobId>) -> Result<Option<JobRecord>, StoreError> {
+    let chosen = run.clone().map_or_else(|| newest_run(reader, id), Ok)?;
+    let record = reader.record(&chosen)?;
+    *run = record.as_ref().map(|record| record.job.id.clone());
+    Ok(record)
+}
+
+/// The history of these jobs, or all of it, oldest first, here and in the archives.
+pub fn history(reader: &Reader, jobs: Option<&[JobId]>) -> Result<Vec<HistoryRecord>, StoreError> {
     // By their ids: a row is in both files while it is moved.
     let mut rows: BTreeMap<i64, HistoryRecord> = BTreeMap::new();
-    for archive in archives(reader)? {
-        rows.extend(archive.history(job)?.into_iter().map(|row| (row.id, row)));
+    let archives = archives(reader)?;
+    for file in archives.iter().chain([reader]) {
+        let wanted: Vec<Option<&JobId>> = jobs.map_or(vec![None], |jobs| jobs.iter().map(Some).collect());
+        for job in wanted {
+            rows.extend(file.history(job)?.into_iter().map(|row| (row.id, row)));
+        }
     }
-    rows.extend(reader.history(job)?.into_iter().map(|row| (row.id, row)));
     // A row that takes the place of another may be in the other file.
     let mut later = BTreeSet::new();
     for row in rows.values_mut().rev() {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::args::{self, Spec};
-use super::request::{self, Appliance, DEFAULT_VMA};
+use super::request::{self, Addressee, Appliance};
 use super::{help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::JobId;
@@ -28,8 +28,8 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
             let failure = Failure::new(Exit::Usage, "finish", "--oma and --vma exclude each other");
             return Err(failure.with_remedy("name the one appliance that is to be told"));
         }
-        (Some(url), None) => Appliance { called: "OMA", option: "oma", url },
-        (None, url) => Appliance { called: "VMA", option: "vma", url: url.unwrap_or_else(|| DEFAULT_VMA.to_owned()) },
+        (Some(url), None) => Appliance::of(Addressee::Oma, Some(url)),
+        (None, url) => Appliance::of(Addressee::Vma, url),
     };
     let outcome = given.value(&SPEC, "failed")?.map_or(Outcome::Succeeded, Outcome::Failed);
     let path = format!("/api/v1/jobs/{}/finish", encode_segment(job.as_str()));

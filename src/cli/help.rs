@@ -1,7 +1,7 @@
 //! The help texts, each of at most 80 columns. The top one fits a screen and explains the four words that all others use.
 
 /// Every command, for `waybill help COMMAND` and for suggestions.
-pub const COMMANDS: [&str; 17] = [
+pub const COMMANDS: [&str; 18] = [
     "vma",
     "oma",
     "demo",
@@ -11,6 +11,7 @@ pub const COMMANDS: [&str; 17] = [
     "watch",
     "log",
     "history",
+    "vms",
     "plan",
     "track",
     "cancel",
@@ -37,6 +38,7 @@ See what happens (reads the database file, with or without a daemon):
   watch [JOB]     the same as it changes, until the job ends
   log JOB         what happened to a job, on both sides, in order
   history [JOB]   what ended runs left behind: change ids, bytes, durations
+  vms             each VM: its last good run, and if the next is incremental
 
 Make it happen:
   plan            ask vCenter how much there is to copy, and from where on
@@ -135,13 +137,18 @@ Exit codes: 0 stopped by a signal, 1 failed, 2 usage, 3 configuration.
 pub const JOBS: &str = "\
 List the jobs that run, and those that ended in the last 24 hours.
 
-Usage: waybill jobs [--all] [--json] [--db FILE]
+Usage: waybill jobs [--all] [--status S]... [--json] [--db FILE]
 
-  --all       also jobs that ended earlier
+  --all       also jobs that ended earlier, and each older run by its full id
+  --status S  only those of this status, as Streaming or Failed; several times
   --json      one JSON object a line, with every stored column, the disks, and
               how the job stands: well, failed, unknown or silent
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
+
+Of a job that was started again under its id, the newest run is listed, as
+`nightly (run 365)`; older ones that have ended are left out. The plain id means
+the newest run in every command, `nightly~1` the first, `nightly~2` the second.
 
 It reads the file alone: a daemon may run or not. REPORT is how long ago the
 mover last reported; NOTE is what a job waits for, or how it ended, and \"fresh\"
@@ -164,6 +171,7 @@ stages, the log.
 
 Usage: waybill show JOB [--json] [--check] [--db FILE]
 
+  JOB         the newest run of that id; JOB~1 is the first, JOB~2 the second
   --json      one JSON object, with all entries of the log
   --check     let the exit code say how the job stands
   --db FILE   the database; without it WAYBILL_DB, else the one that
@@ -185,6 +193,7 @@ Watch one job until it ends, or all jobs until you interrupt it.
 
 Usage: waybill watch [JOB] [--json] [--db FILE]
 
+  JOB         the newest run of that id; JOB~1 is the first, JOB~2 the second
   --json      one JSON object for each change of a row, as `waybill jobs --json`
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
@@ -208,26 +217,31 @@ such job, 5 a silence has failed it, 130 interrupted before its end.
 pub const LOG: &str = "\
 Tell what happened to one job on both sides of the tunnel, in one order: stages,
 statuses, silences, refusals, change ids, ends, each with its time, its distance
-from the beginning and the side that wrote it, OMA or VMA.
+from the beginning and who says so: OMA, VMA or both.
 
-Usage: waybill log JOB [--json] [--db FILE]
+Usage: waybill log JOB [--since AGE|TIME] [--follow] [--json] [--db FILE]
 
+  JOB         the newest run of that id; JOB~1 is the first, JOB~2 the second
+  --since AGE|TIME
+              only what came after it: 10m ago, or 2026-11-23T17:14:00Z
+  --follow    go on printing what comes, until the job ends
   --json      one JSON object a line, with its \"side\" (\"oma\" or \"vma\") and the
-              figures behind each entry
+              figures behind each entry; each side's entries are their own
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
 
 The OMA's database has both sides, also when the tunnel is down or the VMA gone;
 a VMA's has its own. The times are of the machine that wrote the entry. Where
 the clocks differ, a cause may stand below its effect; the order within a side
-is always right.
+is always right. What both sides say within 5 s is one line, the VMA's.
 
 Examples:
   waybill log web01
+  waybill log web01 --since 1h --follow
   waybill log web01 --json | jq -r 'select(.level != \"info\") | .message'
 
 Exit codes: 0 done, 1 the database cannot be read, 2 usage, 3 no database is
-known, 4 no such job.
+known, 4 no such job. With --follow: 130 interrupted before the job's end.
 ";
 
 /// `waybill history --help`.
@@ -237,10 +251,11 @@ and the change ids from which the next incremental starts. Oldest first.
 
 Usage: waybill history [JOB] [--all | --verify] [--json] [--db FILE]
 
+  JOB         all runs of that id; JOB~1 is the first alone, JOB~2 the second
   --all       also rows that a later one of the same run supersedes
   --verify    draw the chain of each disk, and say whether each incremental
               started where the last good run ended; with JOB, the whole chain
-              of each disk which that job has
+              of each disk which its runs have
   --json      one JSON object a line
   --db FILE   the database; without it WAYBILL_DB, else the one that
               /etc/waybill/oma.toml names, else that of vma.toml
@@ -258,6 +273,29 @@ Examples:
 Exit codes: 0 done (also where no run has ended), 1 the database cannot be read,
 2 usage, 3 no database is known, 4 no such job. With --verify: 7 there are
 faults that no later run has mended.
+";
+
+/// `waybill vms --help`.
+pub const VMS: &str = "\
+List the VMs: the job that runs now, the last run that ended well, how many have
+ended and failed, and whether the next run can be incremental.
+
+Usage: waybill vms [--json] [--db FILE]
+
+  --json      one JSON object a line, with every disk
+  --db FILE   the database; without it WAYBILL_DB, else the one that
+              /etc/waybill/oma.toml names, else that of vma.toml
+
+NEXT is incremental if each disk's chain of change ids is whole, as `waybill
+history --verify` judges it; else it is full, and WHY names a disk and its
+fault. A job that has not named its VM by a path is of none of these.
+
+Examples:
+  waybill vms
+  waybill vms --json | jq -r 'select(.incremental | not) | .vm_path'
+
+Exit codes: 0 done (also if no VM is known), 1 the database or an archive
+cannot be read, 2 usage, 3 no database is known.
 ";
 
 /// `waybill db --help`.
@@ -362,13 +400,14 @@ its VMA is told. The mover itself is not stopped by this.
 Usage: waybill cancel JOB --reason TEXT [--oma URL]
 
   --reason TEXT   why; it stands in the row as `cancelled: TEXT`
-  --oma URL       the OMA (default http://127.0.0.1:8082); this machine only
+  --oma URL       the OMA, on this machine; else WAYBILL_OMA,
+                  `listen` of /etc/waybill/oma.toml, http://127.0.0.1:8082
 
 Example:
   waybill cancel web01 --reason \"wrong target volume\"
 
 Exit codes: 0 cancelled, 1 failed, 2 usage, 4 no such job, 5 the OMA does not
-answer, 6 refused: the job has ended.
+answer, or another program answers there, 6 refused: the job has ended.
 ";
 
 /// `waybill track --help`.
@@ -386,7 +425,8 @@ Usage: waybill track JOB --vma NAME [--vm PATH] [--disk ID]... [--disks N]
   --disk ID    a disk of the job, as disk-2000; may be given several times
   --disks N    how many disks the job has, if their ids are not known: it ends
                when so many are completed and have their change ids
-  --oma URL    the OMA (default http://127.0.0.1:8082); this machine only
+  --oma URL    the OMA, on this machine; else WAYBILL_OMA,
+               `listen` of /etc/waybill/oma.toml, http://127.0.0.1:8082
 
 Until its mover reports, a job may be tracked again with other disks.
 
@@ -395,8 +435,8 @@ Examples:
   waybill track web01 --vma site-a --disk disk-2000 --disk disk-2001
 
 Exit codes: 0 tracked (also where it was already), 1 failed, as for a VMA that
-the OMA does not know, 2 usage, 5 the OMA does not answer, 6 it contradicts what
-is known.
+the OMA does not know, 2 usage, 5 the OMA does not answer, or another
+program answers there, 6 it contradicts what is known.
 ";
 
 /// `waybill finish --help`.
@@ -407,8 +447,9 @@ job then shows \"all known disks done, waiting for finish\".
 Usage: waybill finish JOB [--failed TEXT] [--vma URL | --oma URL]
 
   --failed TEXT   it failed, for this reason; without it, it succeeded
-  --vma URL       the VMA that carries it (default http://127.0.0.1:8081)
-  --oma URL       tell the OMA instead; both addresses: this machine only
+  --vma URL       the VMA that carries it, on this machine; else WAYBILL_VMA,
+                  `listen` of /etc/waybill/vma.toml, http://127.0.0.1:8081
+  --oma URL       tell the OMA instead
 
 Examples:
   waybill finish web01

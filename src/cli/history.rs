@@ -29,18 +29,21 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, SPEC.name, why).with_remedy("leave one of them out"));
     }
     let reader = database::open(given.raw("db"))?;
-    let history = database::history(&reader, job.as_ref()).map_err(|error| database::failure(&error))?;
+    let runs = job.as_ref().map(|id| database::runs(&reader, id)).transpose();
+    let runs = runs.map_err(|error| database::failure(&error))?;
+    let history = database::history(&reader, runs.as_deref()).map_err(|error| database::failure(&error))?;
     database::tell_odd_values(&reader);
     if let Some(id) = job.as_ref().filter(|_| history.is_empty()) {
         // The history outlives its job's row, so that only both together say that there is no such job.
-        database::record(&reader, id)?;
+        let run = database::newest_run(&reader, id).map_err(|error| database::failure(&error))?;
+        database::record(&reader, &run)?;
     }
     if given.has("verify") {
         database::must_be_whole(&reader)?;
     }
     if given.has("verify") && !history.is_empty() {
         let all = database::history(&reader, None).map_err(|error| database::failure(&error))?;
-        return print_chains(all, job.as_ref(), given.has("json"));
+        return print_chains(all, runs.as_deref(), given.has("json"));
     }
     let shown: Vec<_> = history.into_iter().filter(|row| given.has("all") || !row.superseded).collect();
     if given.has("json") {
@@ -54,10 +57,10 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     output::print(&view::history::table(&shown, screen.width, screen.colour))
 }
 
-/// Prints the chains of all disks, or of those that the job has. They may have begun with other jobs.
-fn print_chains(history: Vec<HistoryRecord>, job: Option<&JobId>, as_json: bool) -> Result<Exit, Failure> {
+/// Prints the chains of all disks, or of those that the runs have. They may have begun with other jobs.
+fn print_chains(history: Vec<HistoryRecord>, runs: Option<&[JobId]>, as_json: bool) -> Result<Exit, Failure> {
     let mut chains = chain::verify(history);
-    chains.retain(|chain| job.is_none_or(|job| chain.has(job)));
+    chains.retain(|chain| runs.is_none_or(|runs| runs.iter().any(|run| chain.has(run))));
     let runs = chains.iter().flat_map(|chain| &chain.runs);
     let text = match as_json {
         true => runs.map(|run| view::json::chain_run(run) + "\n").collect(),

@@ -10,6 +10,7 @@ mod db;
 pub mod demo;
 mod enroll;
 mod finish;
+mod followed;
 mod help;
 mod history;
 mod jobs;
@@ -21,6 +22,7 @@ mod request;
 pub mod run;
 mod show;
 mod track;
+mod vms;
 mod watch;
 
 use std::ffi::OsString;
@@ -54,6 +56,7 @@ fn dispatch(args: Vec<OsString>) -> Result<Exit, Failure> {
         "watch" => watch::main(rest),
         "log" => log::main(rest),
         "history" => history::main(rest),
+        "vms" => vms::main(rest),
         "cancel" => cancel::main(rest),
         "track" => track::main(rest),
         "finish" => finish::main(rest),

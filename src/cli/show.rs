@@ -25,6 +25,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let id = args::id(&SPEC, "JOB", &given.word(&SPEC, 0)?, JobId::parse)?;
     let reader = database::open(given.raw("db"))?;
     let now = database::moment(&reader).map_err(|error| database::failure(&error))?;
+    let id = database::newest_run(&reader, &id).map_err(|error| database::failure(&error))?;
     let record = database::record(&reader, &id)?;
     let text = match given.has("json") {
         true => view::json::record(&record, now) + "\n",

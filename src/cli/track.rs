@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::args::{self, Spec};
-use super::request::{self, Appliance, DEFAULT_OMA};
+use super::request::{self, Addressee, Appliance};
 use super::{help, output};
 use crate::exit::{Exit, Failure};
 use crate::model::id::{DiskId, JobId, VmaName};
@@ -41,8 +41,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
         }
         disks.push(disk);
     }
-    let url = given.value(&SPEC, "oma")?.unwrap_or_else(|| DEFAULT_OMA.to_owned());
-    let oma = Appliance { called: "OMA", option: "oma", url };
+    let oma = Appliance::of(Addressee::Oma, given.value(&SPEC, "oma")?);
     let body = job::render_track(&TrackRequest { job: job.clone(), vma: vma.clone(), vm, disks, disk_count });
     let status = request::post(&oma, "/api/v1/jobs", &body, &format!("cannot track job {job}"))?;
     let already = if status == 201 { "" } else { " already" };

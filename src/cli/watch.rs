@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{self, Spec};
+use super::followed::Database;
 use super::output::{self, Canvas, Screen};
 use super::show::exit_of;
 use super::{database, help, jobs};
@@ -20,11 +19,11 @@ use crate::model::id::JobId;
 use crate::model::job::Job;
 use crate::model::record::JobRecord;
 use crate::model::time::Wall;
-use crate::runtime::clock::Clock;
 use crate::runtime::signals::{Wake, Wakes};
 use crate::store::{Reader, StoreError};
 use crate::view::line::Shown;
 use crate::view::live::{self, Window};
+use crate::view::runs::NewestRuns;
 use crate::view::{Moment, json, line};
 
 const SPEC: Spec = Spec {
@@ -76,9 +75,10 @@ impl From<std::io::Error> for Stopped {
 }
 
 fn watch_job(database: &mut Database, id: &JobId, show: &mut Show, wakes: &mut Wakes) -> Result<Exit, Stopped> {
-    let mut record: Option<JobRecord> = None;
+    let (mut record, mut run): (Option<JobRecord>, Option<JobId>) = (None, None);
     loop {
-        if let Some(found) = database.news(show, |reader| reader.record(id)) {
+        // The run that is the newest at the beginning is watched to its end.
+        if let Some(found) = news(database, show, |reader| database::record_of(reader, id, &mut run)) {
             record = Some(found.ok_or_else(|| Stopped::By(database::no_such_job(id)))?);
         }
         let now = database.moment();
@@ -100,15 +100,36 @@ fn watch_job(database: &mut Database, id: &JobId, show: &mut Show, wakes: &mut W
 fn watch_jobs(database: &mut Database, show: &mut Show, wakes: &mut Wakes) -> Result<Exit, Stopped> {
     let mut known: Vec<Job> = Vec::new();
     loop {
-        if let Some(read) = database.news(show, |reader| reader.jobs()) {
+        if let Some(read) = news(database, show, |reader| reader.jobs()) {
             known = read;
         }
         let now = database.moment();
-        let listed = jobs::listed(known.clone(), RECENT_SECONDS, now.wall);
-        show.jobs(&listed, now)?;
+        let newest = NewestRuns::of(&known);
+        let listed = jobs::listed(known.clone(), &newest, RECENT_SECONDS, now.wall);
+        show.jobs(&listed, &newest, now)?;
         if is_over(show, wakes)? {
-            show.leave(|window| live::jobs(&listed, now, window))?;
+            show.leave(|window| live::jobs(&listed, &newest, now, window))?;
             return Ok(Exit::Done);
+        }
+    }
+}
+
+/// What the database answers, if it may be another answer than the last. What keeps it from answering is shown.
+fn news<T>(database: &mut Database, show: &mut Show, ask: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Option<T> {
+    match database.news(ask) {
+        Ok(None) => {
+            // As it was: so are the odd values that were named.
+            show.readable();
+            None
+        }
+        Ok(Some((news, odd))) => {
+            show.readable();
+            show.tell_odd(odd);
+            Some(news)
+        }
+        Err(error) => {
+            show.unreadable(&database::failure(&error), database.moment().wall);
+            None
         }
     }
 }
@@ -120,85 +141,6 @@ fn is_over(show: &Show, wakes: &mut Wakes) -> std::io::Result<bool> {
         Wake::Suspended => show.suspend().map(|()| false),
         Wake::Ended => Ok(true),
     }
-}
-
-/// The database file, which is read again only where something was written.
-struct Database {
-    path: PathBuf,
-    clock: Clock,
-    reader: Option<(Reader, FileId)>,
-    version: Option<i64>,
-    /// The daemon's last sign of life.
-    daemon: Option<Wall>,
-}
-
-/// Device and inode: another file under the same name is another database.
-type FileId = (u64, u64);
-
-impl Database {
-    fn open(path: PathBuf) -> Result<Self, Failure> {
-        let reader = open(&path).map_err(|error| database::failure(&error))?;
-        Ok(Self { path, clock: Clock::start(), reader: Some(reader), version: None, daemon: None })
-    }
-
-    fn moment(&self) -> Moment {
-        Moment { wall: self.clock.now().wall, daemon: self.daemon }
-    }
-
-    /// What the database answers, if it may be another answer than the last. What keeps it from answering is shown.
-    fn news<T>(&mut self, show: &mut Show, ask: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Option<T> {
-        match self.try_news(ask) {
-            Ok(None) => {
-                // As it was: so are the odd values that were named.
-                show.readable();
-                None
-            }
-            Ok(Some((news, odd))) => {
-                show.readable();
-                show.tell_odd(odd);
-                Some(news)
-            }
-            Err(error) => {
-                self.reader = None;
-                show.unreadable(&database::failure(&error), self.clock.now().wall);
-                None
-            }
-        }
-    }
-
-    fn try_news<T>(
-        &mut self,
-        ask: impl FnOnce(&Reader) -> Result<T, StoreError>,
-    ) -> Result<Option<(T, Vec<String>)>, StoreError> {
-        // One that only sees the file as it lay there is opened anew: a daemon may have started since.
-        let present = file_id(&self.path);
-        let is_usable = |(reader, id): &(Reader, FileId)| present == Some(*id) && !reader.is_snapshot();
-        let (reader, id) = match self.reader.take().filter(is_usable) {
-            Some(usable) => usable,
-            None => {
-                self.version = None;
-                open(&self.path)?
-            }
-        };
-        let version = reader.data_version()?;
-        let mut news = None;
-        if self.version != Some(version) {
-            self.daemon = reader.daemon_seen()?;
-            news = Some((ask(&reader)?, database::odd_values(&reader)));
-        }
-        (self.version, self.reader) = (Some(version), Some((reader, id)));
-        Ok(news)
-    }
-}
-
-fn open(path: &Path) -> Result<(Reader, FileId), StoreError> {
-    // Before the file is opened: where it is replaced in between, the next look finds another.
-    let id = file_id(path).unwrap_or_default();
-    Reader::open(path).map(|reader| (reader, id))
-}
-
-fn file_id(path: &Path) -> Option<FileId> {
-    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// What stdout is shown, and what stands beside it.
@@ -263,9 +205,9 @@ impl Show {
         }
     }
 
-    fn jobs(&mut self, jobs: &[Job], now: Moment) -> std::io::Result<()> {
+    fn jobs(&mut self, jobs: &[Job], newest: &NewestRuns, now: Moment) -> std::io::Result<()> {
         match &self.form {
-            Form::Frames(canvas) => self.draw(canvas, |window| live::jobs(jobs, now, window)),
+            Form::Frames(canvas) => self.draw(canvas, |window| live::jobs(jobs, newest, now, window)),
             Form::Lines(_) | Form::Objects(_) => jobs.iter().try_for_each(|job| self.change(job, now)),
         }
     }

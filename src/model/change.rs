@@ -158,7 +158,7 @@ pub struct ReceivedChangeId {
 impl ReceivedChangeId {
     /// A report as it came under a job's name; `vm_path` is that of the job, where it is known.
     pub fn new(path: &str, report: &ChangeIdReport, vm_path: Option<String>, received_at: Wall) -> Self {
-        let ChangeIdReport { change_id, disk, previous_change_id } = report.clone();
+        let ChangeIdReport { change_id, disk, previous_change_id, replaced: _ } = report.clone();
         Self { job: path.to_owned(), disk, vm_path, change_id, previous_change_id, received_at, vma: None }
     }
 }

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::time::Wall;
 
 /// The appliance that wrote an entry of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// The one beside the target storage.
     Oma,

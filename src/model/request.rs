@@ -17,8 +17,6 @@ pub struct Push {
     pub total_bytes: Option<u64>,
     /// The mover's mean rate since its start, bytes per second.
     pub throughput_bps: Option<u64>,
-    /// The mover's own share: of its stages before Transfer, of the data after it (F14).
-    pub percent: Option<Percent>,
     /// The disk, where the mover names one.
     pub disk: Option<DiskId>,
     /// `initial`, `full` or `incremental`.
@@ -27,6 +25,10 @@ pub struct Push {
     pub error: Option<String>,
     /// Where the byte count comes from, if not from the mover itself.
     pub bytes_source: Option<String>,
+    /// The mover's percent, if it is one: of the stages before Transfer, of the data in it (F14).
+    pub percent: Option<Percent>,
+    /// True if texts had bytes that are no UTF-8, which were replaced.
+    pub replaced: bool,
 }
 
 /// A disk that is announced.
@@ -90,7 +92,7 @@ pub enum Outcome {
 }
 
 /// A change id as a mover hands it over; texts are raw.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeIdReport {
     /// The change id.
     pub change_id: String,
@@ -98,6 +100,8 @@ pub struct ChangeIdReport {
     pub disk: String,
     /// The previous change id, where sent.
     pub previous_change_id: Option<String>,
+    /// True if texts had bytes that are no UTF-8, which were replaced.
+    pub replaced: bool,
 }
 
 /// The question of a mover, with what is known of its VM beside it.

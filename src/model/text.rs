@@ -5,6 +5,18 @@ use crate::limits;
 /// Room for the mark that a cut leaves, with the largest length that it can name.
 const MARK_BYTES: usize = 48;
 
+/// True of a character that leaves no mark or only turns the direction of a line: Unicode's default-ignorables, and the
+/// separators of lines and paragraphs.
+pub fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// Cuts a text that has more than [`limits::TEXT_BYTES`] bytes, at a character, and marks the cut. The result with its
 /// mark is within the bound, so that the next appliance cuts no more of it.
 pub fn bounded(text: &str) -> String {

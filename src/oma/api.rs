@@ -22,7 +22,7 @@ use crate::wire::{changeid, job};
 use super::Oma;
 use super::event::Answer;
 use super::links::vma_of;
-use super::routes::Call;
+use super::routes::{Call, NAME};
 
 impl Oma {
     pub(super) fn answer(
@@ -94,7 +94,7 @@ impl Oma {
             }
             Call::Enrol(asked) => self.enrol(now, &asked),
             Call::Renew(asked) => self.renew(now, vma, caller, &asked),
-            Call::Health => Ok(Answer::AtOnce(alive())),
+            Call::Health => Ok(Answer::AtOnce(alive(NAME))),
             Call::Metrics => {
                 let (links, certificates) = (self.links.states(), self.shown.ends());
                 let page = metrics::page(&metrics::Figures { appliance: "oma", links, certificates });

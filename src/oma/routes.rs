@@ -5,8 +5,11 @@ use crate::model::request::{ChangeIdReport, DiskQuestion, Outcome, TrackRequest}
 use crate::policy::guests::Matter;
 use crate::wire::enrolment::{self, EnrolDoc};
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed};
+use crate::wire::problem::{Problem, bad_body, job_id, no_such_path, not_allowed, plain};
 use crate::wire::{changeid, job};
+
+/// What this appliance calls itself to those who may have meant another.
+pub(super) const NAME: &str = "OMA";
 
 /// What an OMA can be asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +61,7 @@ impl Call {
 
 /// Reads a request; a HEAD arrives as the GET that it stands for.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
+    plain(request)?;
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     match (&request.method, segments.as_slice()) {
         (Method::Post, ["api", "v1", "jobs"]) => Ok(Call::Track(job::parse_track(&request.body).map_err(bad_body)?)),
@@ -83,16 +87,43 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (Method::Post, ["api", "v1", "pki", "renew"]) => {
             Ok(Call::Renew(enrolment::parse_request(&request.body).map_err(bad_body)?))
         }
-        (Method::Get, ["health"]) => Ok(Call::Health),
+        (Method::Get, ["health"] | ["api", "v1", "health"]) => Ok(Call::Health),
         (Method::Get, ["metrics"]) => Ok(Call::Metrics),
         (_, ["api", "v1", "jobs"]) => Err(not_allowed("GET, HEAD, POST")),
-        (_, ["api", "v1", "jobs", _] | ["api", "v1", "replications", "changeid"] | ["health"] | ["metrics"]) => {
-            Err(not_allowed("GET, HEAD"))
-        }
+        (
+            _,
+            ["api", "v1", "jobs", _]
+            | ["api", "v1", "replications", "changeid"]
+            | ["health"]
+            | ["api", "v1", "health"]
+            | ["metrics"],
+        ) => Err(not_allowed("GET, HEAD")),
         (_, ["api", "v1", "jobs", _, "cancel" | "finish"] | ["api", "v1", "replications", _, "changeid"]) => {
             Err(not_allowed("POST"))
         }
         (_, ["api", "v1", "pki", "enrol" | "renew"]) => Err(not_allowed("POST")),
-        _ => Err(no_such_path(request)),
+        _ => Err(no_such_path(request, NAME)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_answers_at_both_paths_and_another_path_says_who_answers() {
+        let get = |path: &str, headers, body: &[u8]| {
+            let segments = path.split('/').map(str::to_owned).collect();
+            route(&Request { method: Method::Get, segments, query: vec![], headers, body: body.to_vec() })
+        };
+        assert_eq!(
+            (get("health", vec![], b""), get("api/v1/health", vec![], b"")),
+            (Ok(Call::Health), Ok(Call::Health))
+        );
+        let problem = get("api/v1/progress", vec![], b"").expect_err("a path of another");
+        assert_eq!(problem.appliance, Some("OMA"));
+        let zipped = vec![("content-encoding".to_owned(), "identity, gzip".to_owned())];
+        let problem = get("health", zipped, b"x").expect_err("no body is unpacked");
+        assert_eq!((problem.kind.status(), problem.detail.contains("\"gzip\"")), (415, true));
     }
 }

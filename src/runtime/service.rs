@@ -82,9 +82,9 @@ pub fn unreadable(error: &StoreError) -> Problem {
         .with_remedy("repeat the request; the daemon's log says what is wrong with the database")
 }
 
-/// The answer to whoever asks whether the daemon is alive.
-pub fn alive() -> Response {
-    Response::json(200, r#"{"status":"alive"}"#.to_owned())
+/// The answer to the question if the daemon is alive, with the name of the appliance and listener that answers.
+pub fn alive(appliance: &str) -> Response {
+    Response::json(200, format!("{{\"status\":\"alive\",\"appliance\":\"{appliance}\"}}"))
 }
 
 /// The headers of a request about a job: its correlation id, where it has one (R-50).

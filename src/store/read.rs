@@ -11,7 +11,7 @@ use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Params, Row};
 
 use super::error::{Place, StoreError};
-use crate::model::id::BadId;
+use crate::model::id::{BadId, JobId};
 use crate::model::time::Wall;
 
 /// Notes that wait to be taken; further ones are dropped, since by then the first have told the story.
@@ -72,6 +72,18 @@ impl Queries {
                 .query_row([], |row| row.get::<_, i64>(0))
                 .map(|sequence| u64::try_from(sequence).unwrap_or(0))
         })
+    }
+
+    /// The ids of all runs of a job of that plain id (R-40), archived ones too; the job itself is one.
+    pub fn runs(&self, job: &JobId) -> Result<Vec<JobId>, StoreError> {
+        // '~' is the last character of ASCII that can be seen, so that all runs are neighbours in the index.
+        const SELECT: &str = "SELECT id FROM job_ids WHERE id = ?1 OR (id > ?1 || '~' AND id < ?1 || char(127))
+                              UNION SELECT job_id FROM cbt_history
+                              WHERE job_id = ?1 OR (job_id > ?1 || '~' AND job_id < ?1 || char(127))";
+        let runs = self.rows("look for runs in", "job_ids", SELECT, [job.as_str()], |cells| {
+            cells.parsed("left out", id(JobId::parse))
+        })?;
+        Ok(runs.into_iter().filter(|run| run.run().0 == job.as_str()).collect())
     }
 
     /// The last sign of life of the OMA's daemon; `None` in a database in which none has given one, as a VMA's.

@@ -110,7 +110,7 @@ fn head(page: &mut Page, record: &JobRecord, now: Moment) {
     if !job.status.is_final() {
         page.fact("rate", &pace(job, now), Tone::Plain);
         let contact =
-            if note::not_polled_since(now).is_some() { "not polled".to_owned() } else { job.contact.to_string() };
+            if note::not_polled_since(now).is_some() { "not polled".to_owned() } else { units::contact(job.contact) };
         let contact = match job.last_contact_at {
             Some(at) => format!("{contact}, last answer {}", moment(at, now)),
             None => contact,

@@ -10,6 +10,7 @@ use crate::model::time::Wall;
 
 use super::grid::{self, Column};
 use super::paint::Tone;
+use super::runs::NewestRuns;
 use super::wrap::{Line, labelled};
 use super::{Moment, bar, note, table, units};
 
@@ -53,11 +54,11 @@ pub fn job(record: &JobRecord, now: Moment, window: Window) -> String {
 }
 
 /// All jobs, those that run first; `jobs` is in the order in which they are wanted.
-pub fn jobs(jobs: &[Job], now: Moment, window: Window) -> String {
+pub fn jobs(jobs: &[Job], newest: &NewestRuns, now: Moment, window: Window) -> String {
     let room = window.height.map_or(usize::MAX, |height| height.saturating_sub(4)).max(1);
     let shown = &jobs[..jobs.len().min(room)];
     let mut frame = vec![summary(jobs, now), Line::default()];
-    frame.extend(table::frame(shown, now, window.width));
+    frame.extend(table::frame(shown, newest, now, window.width));
     if shown.len() < jobs.len() {
         let more = format!("and {} more: `waybill jobs` lists all", jobs.len() - shown.len());
         frame.push(Line::new(more, Tone::Plain));
@@ -234,31 +235,29 @@ fn disk_note(disk: &Disk) -> (String, Tone) {
     }
 }
 
-/// Stages that are done, the present one and those to come, in at most so many lines. One that no poll saw may have been
-/// too short.
+/// Stages that are done, the present one and those to come, in at most so many lines. One that no poll saw is left out: it
+/// was too short, or its mover does not tell of it.
 fn stages(record: &JobRecord, now: Moment, width: usize, room: usize) -> Vec<Line> {
     let step = |stage: Stage| record.steps.iter().find(|step| step.stage == stage.wire_name());
-    let (mut done, mut unseen, mut to_come) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut done, mut to_come) = (Vec::new(), Vec::new());
     let present = record.job.stage.filter(|_| !record.job.status.is_final());
     for stage in Stage::ALL {
         match step(stage) {
             _ if present == Some(stage) => {}
             Some(step) => done.push(with_length(step, now)),
-            None if record.job.stage.is_some_and(|reached| stage < reached) => unseen.push(stage.to_string()),
-            None if !record.job.status.is_final() => to_come.push(stage.to_string()),
-            None => {}
+            None if record.job.status.is_final() || record.job.stage.is_some_and(|reached| stage < reached) => {}
+            None => to_come.push(stage.to_string()),
         }
     }
     let at = present.map(|stage| step(stage).map_or_else(|| stage.to_string(), |step| with_length(step, now)));
     let part = |label, text: &str, tone| if text.is_empty() { Vec::new() } else { labelled(label, text, tone, width) };
     let mut parts = [
         part("done", &done.join(", "), Tone::Plain),
-        part("not seen", &unseen.join(", "), Tone::Plain),
         part("now", &at.unwrap_or_default(), Tone::Head),
         part("to come", &to_come.join(", "), Tone::Plain),
     ];
     // The first that a small window gives up comes first.
-    for given_up in [1, 0, 3, 2] {
+    for given_up in [0, 2, 1] {
         if parts.iter().map(Vec::len).sum::<usize>() > room {
             parts[given_up].clear();
         }
@@ -285,7 +284,7 @@ fn foot(job: &Job, now: Moment) -> Line {
     let contact = match job.contact {
         _ if job.status.is_final() || job.last_contact_at.is_none() => String::new(),
         _ if note::not_polled_since(now).is_some() => ", not polled".to_owned(),
-        Contact::Fresh => ", contact fresh".to_owned(),
+        Contact::Fresh => format!(", contact {}", units::contact(job.contact)),
         other => format!(", contact {other}, last answer {}", ago(job.last_contact_at)),
     };
     Line::new(format!("{}  last report {}{contact}", clock(now.wall), ago(job.source_updated_at)), Tone::Plain)

@@ -16,9 +16,11 @@ pub mod metrics;
 pub mod note;
 pub mod paint;
 pub mod plan;
+pub mod runs;
 pub mod table;
 pub mod timeline;
 pub mod units;
+pub mod vms;
 mod wrap;
 
 use crate::model::time::Wall;

@@ -8,6 +8,7 @@ use crate::policy::tally::unknown_sizes;
 
 use super::grid::{self, Column};
 use super::paint::Tone;
+use super::runs::NewestRuns;
 use super::wrap::Line;
 use super::{Moment, bar, note, units};
 
@@ -40,23 +41,23 @@ const PLANS: [Plan; 8] = [
 /// Cells that the fewest columns take beside an id.
 const BESIDE_ID: usize = 34;
 
-/// The table with its head, a line for each job in the order given. `width` is the terminal's; `None` gives every line the
+/// The table with its head, a line for each job in the order given, the newest runs by their plain ids. `width` is the terminal's; `None` gives every line the
 /// space that it needs. Only ids that leave no room for the figures make wider lines.
-pub fn jobs(jobs: &[Job], now: Moment, width: Option<usize>, colour: bool) -> String {
-    let longest = jobs.iter().map(|job| units::width(job.id.as_str())).max().unwrap_or(0);
+pub fn jobs(jobs: &[Job], newest: &NewestRuns, now: Moment, width: Option<usize>, colour: bool) -> String {
+    let longest = jobs.iter().map(|job| units::width(&newest.name(&job.id))).max().unwrap_or(0);
     let width = width.map_or(usize::MAX, |width| width.max(longest + BESIDE_ID));
-    grid::render(&fitting(jobs, now, width, usize::MAX), width, colour)
+    grid::render(&fitting(jobs, newest, now, width, usize::MAX), width, colour)
 }
 
 /// The same for a frame that no id may burst: ids are cut in the middle to a third of the line.
-pub(super) fn frame(jobs: &[Job], now: Moment, width: usize) -> Vec<Line> {
-    grid::lines(&fitting(jobs, now, width, (width / 3).max(12)))
+pub(super) fn frame(jobs: &[Job], newest: &NewestRuns, now: Moment, width: usize) -> Vec<Line> {
+    grid::lines(&fitting(jobs, newest, now, width, (width / 3).max(12)))
 }
 
-fn fitting(jobs: &[Job], now: Moment, width: usize, id: usize) -> Vec<Column> {
+fn fitting(jobs: &[Job], newest: &NewestRuns, now: Moment, width: usize, id: usize) -> Vec<Column> {
     let mut columns = Vec::new();
     for plan in &PLANS {
-        columns = columns_of(jobs, now, plan, id);
+        columns = columns_of(jobs, newest, now, plan, id);
         if grid::fits(&columns, plan.note, width) {
             break;
         }
@@ -64,12 +65,12 @@ fn fitting(jobs: &[Job], now: Moment, width: usize, id: usize) -> Vec<Column> {
     columns
 }
 
-fn columns_of(jobs: &[Job], now: Moment, plan: &Plan, id: usize) -> Vec<Column> {
+fn columns_of(jobs: &[Job], newest: &NewestRuns, now: Moment, plan: &Plan, id: usize) -> Vec<Column> {
     let words = |head, cell: &dyn Fn(&Job) -> String| Column::words(head, jobs.iter().map(cell));
     let figures = |head, cell: &dyn Fn(&Job) -> String| Column::figures(head, jobs.iter().map(cell));
     let status = jobs.iter().map(|job| (job.status.to_string(), Tone::of_job(job.status)));
     let notes = jobs.iter().map(|job| note::of_job(job, now)).map(|note| (note.text, note.tone));
-    let mut columns = vec![words("JOB", &|job| units::cut_middle(&units::plain(job.id.as_str()), id))];
+    let mut columns = vec![words("JOB", &|job| units::cut_middle(&newest.name(&job.id), id))];
     if plan.vm > 0 {
         columns.push(words("VM", &|job| units::cut(&vm_name(job), plan.vm)));
     }

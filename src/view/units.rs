@@ -3,6 +3,8 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::model::id::ChangeId;
+use crate::model::job::Contact;
+use crate::model::text::is_invisible;
 use crate::model::time::Wall;
 
 const SIZES: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -74,6 +76,11 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// How the OMA hears of a job, for people: of all that is stored only the good case has a word of its own.
+pub fn contact(contact: Contact) -> String {
+    if contact == Contact::Fresh { "ok".to_owned() } else { contact.to_string() }
+}
+
 /// A change id in a few cells, `52dec0d9…/81`: the beginning of its uuid, and its counter; `-` for none. What is no change id
 /// is cut.
 pub fn change_id(id: Option<&ChangeId>) -> String {
@@ -87,11 +94,10 @@ pub fn change_id(id: Option<&ChangeId>) -> String {
 /// Cells for what is no change id.
 const SUSPECT_CELLS: usize = 16;
 
-/// The text without characters that steer a terminal or turn the direction of a line; they and line ends become spaces.
+/// The text without characters that steer a terminal, turn the direction of a line or leave no mark; they and line ends
+/// become spaces.
 pub fn plain(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-    };
+    let steers = |c: char| c.is_control() || is_invisible(c);
     text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
 }
 

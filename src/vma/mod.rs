@@ -18,7 +18,7 @@ use smol::stream::Stream;
 
 pub use self::event::Event;
 use self::planner::Planner;
-use self::routes::Call;
+use self::routes::{Call, NAME};
 use self::spool::Spool;
 use self::uplink::Uplink;
 use crate::config::VmaConfig;
@@ -169,7 +169,7 @@ impl Vma {
                 self.source.finish(now, &id, &outcome)?;
                 Ok(self.state(200, &self.source.present_run(&id)))
             }
-            Call::Health => Ok(alive()),
+            Call::Health => Ok(alive(NAME)),
             Call::Metrics => Ok(Response::page(metrics::CONTENT_TYPE, metrics::page(&self.figures()))),
         }
     }

@@ -4,8 +4,11 @@ use crate::model::id::JobId;
 use crate::model::request::{Declaration, Outcome, Push};
 use crate::policy::source::WhichRun;
 use crate::wire::http::{Method, Request};
-use crate::wire::problem::{Kind, Problem, bad_body, job_id, no_such_path, not_allowed};
+use crate::wire::problem::{Kind, Problem, bad_body, job_id, no_such_path, not_allowed, plain};
 use crate::wire::{job, update};
+
+/// What this appliance calls itself to those who may have meant another.
+pub(super) const NAME: &str = "VMA";
 
 /// What a VMA can be asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +51,7 @@ impl Call {
 
 /// Reads a request; a HEAD arrives as the GET that it stands for.
 pub(super) fn route(request: &Request) -> Result<Call, Problem> {
+    plain(request)?;
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     match (&request.method, segments.as_slice()) {
         (Method::Get, ["api", "v1", "progress", id]) => Ok(Call::Progress(job_id(id)?, which_run(request)?)),
@@ -66,7 +70,7 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
         (Method::Get, ["api", "v1", "jobs", id, "log"]) => {
             Ok(Call::Log { job: job_id(id)?, after: number(request, "after")? })
         }
-        (Method::Get, ["health"]) => Ok(Call::Health),
+        (Method::Get, ["health"] | ["api", "v1", "health"]) => Ok(Call::Health),
         (Method::Get, ["metrics"]) => Ok(Call::Metrics),
         (
             _,
@@ -74,11 +78,12 @@ pub(super) fn route(request: &Request) -> Result<Call, Problem> {
             | ["api", "v1", "progress"]
             | ["api", "v1", "jobs", _, "log"]
             | ["health"]
+            | ["api", "v1", "health"]
             | ["metrics"],
         ) => Err(not_allowed("GET, HEAD")),
         (_, ["api", "v1", "progress", _, "update"] | ["api", "v1", "jobs", _, "finish"]) => Err(not_allowed("POST")),
         (_, ["api", "v1", "jobs", _]) => Err(not_allowed("PUT")),
-        _ => Err(no_such_path(request)),
+        _ => Err(no_such_path(request, NAME)),
     }
 }
 
@@ -95,4 +100,26 @@ fn which_run(request: &Request) -> Result<WhichRun, Problem> {
 fn number(request: &Request, key: &str) -> Result<u64, Problem> {
     let text = request.query_value(key).unwrap_or("0");
     text.parse().map_err(|_| Problem::new(Kind::BadQuery, format!("{key} is {text:?}, a whole number is expected")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_answers_at_both_paths_and_another_path_says_who_answers() {
+        let get = |path: &str, headers, body: &[u8]| {
+            let segments = path.split('/').map(str::to_owned).collect();
+            route(&Request { method: Method::Get, segments, query: vec![], headers, body: body.to_vec() })
+        };
+        assert_eq!(
+            (get("health", vec![], b""), get("api/v1/health", vec![], b"")),
+            (Ok(Call::Health), Ok(Call::Health))
+        );
+        let problem = get("api/v1/replications/changeid", vec![], b"").expect_err("a path of another");
+        assert_eq!(problem.appliance, Some("VMA"));
+        let zipped = vec![("content-encoding".to_owned(), "identity, gzip".to_owned())];
+        let problem = get("health", zipped, b"x").expect_err("no body is unpacked");
+        assert_eq!((problem.kind.status(), problem.detail.contains("\"gzip\"")), (415, true));
+    }
 }

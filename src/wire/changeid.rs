@@ -6,7 +6,7 @@ use nanoserde::SerJson;
 use serde::Deserialize;
 
 use super::http::encode_segment;
-use super::{BadBody, read_object};
+use super::{BadBody, read_mended, read_object};
 use crate::model::change::KnownChangeId;
 use crate::model::id::{ChangeId, VmaName};
 use crate::model::request::{ChangeIdReport, DiskQuestion};
@@ -20,11 +20,12 @@ struct ReportDoc {
 
 /// Reads what a mover hands over after a disk's copy. Texts stay raw: a strange change id is kept, not refused.
 pub fn parse(body: &[u8]) -> Result<ChangeIdReport, BadBody> {
-    let doc: ReportDoc = read_object(body)?;
+    let (doc, replaced): (ReportDoc, bool) = read_mended(body)?;
     Ok(ChangeIdReport {
         change_id: doc.change_id,
         disk: doc.disk_id.unwrap_or_default(),
         previous_change_id: doc.previous_change_id,
+        replaced,
     })
 }
 
@@ -37,7 +38,7 @@ struct WriteReportDoc {
 
 /// The body with which a mover hands a change id over.
 pub fn render_report(report: &ChangeIdReport) -> String {
-    let ChangeIdReport { change_id, disk, previous_change_id } = report.clone();
+    let ChangeIdReport { change_id, disk, previous_change_id, replaced: _ } = report.clone();
     WriteReportDoc { change_id, disk_id: disk, previous_change_id }.serialize_json()
 }
 
@@ -205,7 +206,7 @@ mod tests {
             previous_change_id in proptest::option::of(proptest::prelude::any::<String>()),
             job in proptest::prelude::any::<String>(),
         ) {
-            let report = ChangeIdReport { change_id, disk, previous_change_id };
+            let report = ChangeIdReport { change_id, disk, previous_change_id, replaced: false };
             let went_on = parse(render_report(&report).as_bytes());
             proptest::prop_assert_eq!(went_on.as_ref(), Ok(&report));
             proptest::prop_assert!(confirms(render_stored(&job, &report).as_bytes(), &report));
@@ -217,6 +218,8 @@ mod tests {
         let report = parse(br#"{"change_id":"* ?","disk_id":"disk-2000"}"#).expect("taken");
         assert_eq!(parse(render_report(&report).as_bytes()).as_ref(), Ok(&report));
         assert_eq!((report.change_id.as_str(), report.previous_change_id), ("* ?", None));
+        let broken = parse(b"{\"change_id\":\"52 \xff\",\"disk_id\":\"disk-2000\"}").expect("taken");
+        assert_eq!((broken.change_id.as_str(), broken.replaced), ("52 \u{fffd}", true));
         assert!(parse(br#"{"disk_id":"disk-2000"}"#).expect_err("refused").to_string().contains("change_id"));
     }
 }

@@ -4,11 +4,12 @@
 use nanoserde::SerJson;
 use serde::Deserialize;
 
-use super::{BadBody, read_object, storable};
+use super::{BadBody, read_mended, read_object, storable};
 use crate::limits;
 use crate::model::id::{Alias, BadId, ChangeId, DiskId, ExportName, JobId, VmaName};
 use crate::model::job::{SyncKind, Vm};
 use crate::model::request::{Declaration, DeclaredDisk, Outcome, TrackRequest};
+use crate::model::text::bounded;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,7 +111,7 @@ pub fn parse_track(body: &[u8]) -> Result<TrackRequest, BadBody> {
 
 /// Reads the body of `POST /api/v1/jobs/{id}/finish`.
 pub fn parse_finish(body: &[u8]) -> Result<Outcome, BadBody> {
-    let doc: FinishDoc = read_object(body)?;
+    let (doc, _): (FinishDoc, bool) = read_mended(body)?;
     match doc.status.as_str() {
         "Succeeded" => Ok(Outcome::Succeeded),
         "Failed" => Ok(Outcome::Failed(doc.error.unwrap_or_default())),
@@ -120,7 +121,7 @@ pub fn parse_finish(body: &[u8]) -> Result<Outcome, BadBody> {
 
 /// Reads the body of `POST /api/v1/jobs/{id}/cancel`: the reason, which may be missing.
 pub fn parse_cancel(body: &[u8]) -> Result<String, BadBody> {
-    let doc: CancelDoc = read_object(if body.is_empty() { b"{}" } else { body })?;
+    let (doc, _): (CancelDoc, bool) = read_mended(if body.is_empty() { b"{}" } else { body })?;
     Ok(doc.reason.unwrap_or_default())
 }
 
@@ -174,9 +175,22 @@ fn declared(doc: DiskDoc) -> Result<DeclaredDisk, BadBody> {
         label: doc.label,
         capacity_bytes: storable("disks[].capacity_bytes", doc.capacity_bytes)?,
         device_key: doc.device_key,
-        previous_change_id: doc.previous_change_id.as_deref().and_then(ChangeId::from_text),
+        previous_change_id: previous(doc.previous_change_id.as_deref())?,
         export: export.transpose()?,
     })
+}
+
+/// Where an incremental is to start; `None` for a full copy, which VMware calls `*`.
+fn previous(text: Option<&str>) -> Result<Option<ChangeId>, BadBody> {
+    let given = text.and_then(ChangeId::from_text).filter(|id| id.as_str().trim() != "*");
+    match given {
+        Some(id) if !id.is_well_formed() => Err(BadBody(format!(
+            "disks[].previous_change_id is {:?}; a change id is <uuid>/<counter>, as \"52 de c0 d9 b9 43 9d 10-61 d5 4c 1b \
+             e9 7b 65 63/81\"; \"*\" or none means a full copy",
+            bounded(id.as_str())
+        ))),
+        other => Ok(other),
+    }
 }
 
 #[derive(SerJson)]
@@ -291,7 +305,7 @@ mod tests {
         let body =
             br#"{"vm":{"name":"web01","path":"/DC0/vm/web01"},"sync":"incremental","aliases":["migration-vol-1"],
             "disks":[{"id":"disk-2000","label":"Hard disk 1","capacity_bytes":10,"device_key":2000,
-            "previous_change_id":"52/1","export":{"name":"e0","device":"/dev/nbd0"}}]}"#;
+            "previous_change_id":"52dec0d9b9439d1061d54c1be97b6563/1","export":{"name":"e0","device":"/dev/nbd0"}}]}"#;
         let declaration = parse_declaration(body).expect("read");
         assert_eq!(declaration.sync, Some(SyncKind::Incremental));
         assert_eq!(declaration.disks[0].export.as_ref().map(|(name, _)| name.as_str()), Some("e0"));
@@ -313,6 +327,21 @@ mod tests {
             assert!(error.contains(part), "{body}: {error}");
         }
         assert!(parse_finish(br#"{"status":"completed"}"#).expect_err("refused").to_string().contains("Succeeded"));
+    }
+
+    #[test]
+    fn a_previous_change_id_that_is_none_is_refused_with_what_one_looks_like() {
+        let disk = |id: &str| format!(r#"{{"id":"j","vma":"a","disks":[{{"id":"d","previous_change_id":{id}}}]}}"#);
+        for no_id in [r#""...""#, r#""completed""#, r#""52 de/81""#] {
+            let why = parse_track(disk(no_id).as_bytes()).expect_err(no_id).to_string();
+            let wanted =
+                format!("disks[].previous_change_id is {no_id}; a change id is <uuid>/<counter>, as \"52 de c0 ");
+            assert!(why.starts_with(&wanted) && why.ends_with("\"*\" or none means a full copy"), "{why}");
+        }
+        for full in [r#""*""#, r#""""#, "null", r#"" * ""#] {
+            let read = parse_track(disk(full).as_bytes()).expect(full);
+            assert_eq!(read.disks[0].previous_change_id, None, "{full}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use nanoserde::{SerJson, SerJsonState};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{BadBody, is_storable, read_object};
+use super::{BadBody, is_storable, read_borrowed};
 use crate::limits;
 use crate::model::event::Level;
 use crate::model::id::{CorrelationId, Epoch, JobId};
@@ -91,7 +91,7 @@ struct ReadEntry<'a> {
 
 /// Reads a page. Of one that is longer than it may be the beginning is taken, and there is more.
 pub fn parse(body: &[u8]) -> Result<LogPage, BadBody> {
-    let doc: ReadPage<'_> = read_object(body)?;
+    let doc: ReadPage<'_> = read_borrowed(body)?;
     let named = |key: &str, text: &str| BadBody(format!("{key} is {text:?}, which is no id"));
     let job = JobId::parse(&doc.job_id).map_err(|_| named("job_id", &doc.job_id))?;
     let epoch = Epoch::parse(&doc.epoch).map_err(|_| named("epoch", &doc.epoch))?;

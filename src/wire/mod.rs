@@ -6,6 +6,7 @@ pub mod enrolment;
 pub mod http;
 pub mod job;
 pub mod log;
+mod object;
 pub mod origin;
 pub mod peer;
 pub mod problem;
@@ -17,23 +18,8 @@ pub mod update;
 
 use std::fmt;
 
-use serde::Deserialize;
-
-/// Why a request body is refused: what, where and the remedy (a 400).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadBody(pub String);
-
-/// Reads a JSON object of the wanted shape.
-fn read_object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadBody> {
-    // serde would also take an array of the values in order, which nobody means.
-    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => return Err(BadBody("the body is empty; a JSON object is expected".to_owned())),
-        Some(b'{') => {}
-        Some(_) => return Err(BadBody("the body is not a JSON object".to_owned())),
-    }
-    serde_json::from_slice(body).map_err(|error| BadBody(format!("the body is not as expected: {error}")))
-}
+pub use self::object::BadBody;
+use self::object::{read_borrowed, read_mended, read_object};
 
 /// SQLite's integers end at 2^63 - 1.
 fn is_storable(number: u64) -> bool {

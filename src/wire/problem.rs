@@ -42,7 +42,7 @@ macro_rules! kinds {
 kinds! {
     /// The path's job id breaks the rules of R-2.
     BadId = 400 "bad-id" "The job id is not valid":
-        "An id has 1 to 255 bytes and no control characters; percent-encode what is not plain ASCII.",
+        "An id has 1 to 255 bytes, no control characters and none that cannot be seen; percent-encode what is not plain ASCII.",
     /// The body is not what the path takes.
     BadBody = 400 "bad-body" "The body cannot be read":
         "Send one JSON object in the shape that the path takes; the detail names the key and what was expected.",
@@ -66,7 +66,7 @@ kinds! {
         "Check the id. On the VMA declare the job before its mover starts; on the OMA track it.",
     /// No such resource.
     NoSuchPath = 404 "no-such-path" "There is no such path":
-        "The appliance has no such path; VMA and OMA have different ones.",
+        "VMA, OMA and the VMA's change-id listener have different paths; `appliance` says which of them answered.",
     /// The path takes other methods.
     Method = 405 "method" "The method is not allowed here":
         "The Allow field names the methods that the path takes.",
@@ -91,6 +91,9 @@ kinds! {
     /// Over `limits::TARGET_BYTES`.
     TargetTooLong = 414 "target-too-long" "The request target is too long":
         "The detail names the bound. The connection is closed.",
+    /// A body that is compressed.
+    ContentEncoding = 415 "content-encoding" "The body is encoded":
+        "The detail names the encoding. Send the body uncompressed, without a Content-Encoding field.",
     /// `Expect` other than `100-continue`.
     ExpectationFailed = 417 "expectation-failed" "The expectation cannot be met":
         "Leave the Expect field out, or send 100-continue.",
@@ -123,6 +126,9 @@ kinds! {
         "HTTP/1.1 and HTTP/1.0 are spoken here.",
 }
 
+/// How the URI of every kind begins.
+const URN: &str = "urn:waybill:problem:";
+
 /// An error for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -134,12 +140,14 @@ pub struct Problem {
     pub remedy: Option<String>,
     /// The methods that the path takes, for the Allow field of a 405 (RFC 9110, 15.5.6).
     pub allow: Option<&'static str>,
+    /// Which appliance and listener answers, if the caller may have meant another.
+    pub appliance: Option<&'static str>,
 }
 
 impl Problem {
     /// A problem without a remedy of its own.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), remedy: None, allow: None }
+        Self { kind, detail: detail.into(), remedy: None, allow: None, appliance: None }
     }
     /// The same with a remedy.
     pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
@@ -155,19 +163,24 @@ struct ProblemDoc {
     status: u16,
     detail: String,
     remedy: Option<String>,
+    appliance: Option<&'static str>,
 }
 
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
         let doc = ProblemDoc {
-            kind: format!("urn:waybill:problem:{}", problem.kind.name()),
+            kind: format!("{URN}{}", problem.kind.name()),
             title: problem.kind.title().to_owned(),
             status: problem.kind.status(),
             detail: problem.detail,
             remedy: problem.remedy,
+            appliance: problem.appliance,
         };
         let mut response = Self::json(problem.kind.status(), doc.serialize_json());
         response.content_type = "application/problem+json";
+        if problem.kind == Kind::ContentEncoding {
+            response.headers.push(("Accept-Encoding", "identity".to_owned()));
+        }
         response.headers.extend(problem.allow.map(|methods| ("Allow", methods.to_owned())));
         response
     }
@@ -192,6 +205,9 @@ impl From<Fault> for Problem {
 /// A problem that somebody else sent.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ReadProblem {
+    /// The URI of its kind; empty where missing.
+    #[serde(default, rename = "type")]
+    pub kind: String,
     /// The kind in words; empty where missing.
     #[serde(default)]
     pub title: String,
@@ -201,6 +217,16 @@ pub struct ReadProblem {
     /// What can be done, where the sender knows.
     #[serde(default)]
     pub remedy: Option<String>,
+    /// Which appliance and listener of waybill answered, if it says so.
+    #[serde(default)]
+    pub appliance: Option<String>,
+}
+
+impl ReadProblem {
+    /// True if it is of that kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.kind.strip_prefix(URN) == Some(kind.name())
+    }
 }
 
 /// Reads a problem; `None` for a body that is none.
@@ -228,6 +254,19 @@ pub fn bad_body(why: BadBody) -> Problem {
         .with_remedy("send one JSON object in the shape that the documentation gives for this path")
 }
 
+/// Refuses a body that is compressed or otherwise encoded (RFC 9110, 15.5.16).
+pub fn plain(request: &Request) -> Result<(), Problem> {
+    let encodings = request.headers.iter().filter(|(name, _)| name == "content-encoding");
+    let mut words = encodings.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|word| !word.is_empty());
+    match words.find(|word| !word.eq_ignore_ascii_case("identity")) {
+        Some(word) if !request.body.is_empty() => {
+            let detail = format!("Content-Encoding is {word:?}, which is not understood here");
+            Err(Problem::new(Kind::ContentEncoding, detail).with_remedy("send the body uncompressed"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The answer to a request over which waybill panicked.
 pub fn panicked() -> Problem {
     Problem::new(Kind::InternalError, "the request could not be handled")
@@ -240,10 +279,12 @@ pub fn not_allowed(allowed: &'static str) -> Problem {
     Problem { allow: Some(allowed), ..Problem::new(Kind::Method, detail) }
 }
 
-/// A path that does not exist.
-pub fn no_such_path(request: &Request) -> Problem {
+/// A path that does not exist; `appliance` says who it is that has no such path.
+pub fn no_such_path(request: &Request, appliance: &'static str) -> Problem {
     let path = request.segments.join("/");
-    Problem::new(Kind::NoSuchPath, format!("/{path} is no path of this appliance"))
+    let problem = Problem::new(Kind::NoSuchPath, format!("/{path} is no path of the {appliance}, which answers here"));
+    let remedy = "check the port: `listen` in the configuration of each appliance says where it answers";
+    Problem { appliance: Some(appliance), ..problem.with_remedy(remedy) }
 }
 
 #[cfg(test)]
@@ -262,6 +303,7 @@ mod tests {
         let back = read(&response.body).unwrap();
         assert_eq!((back.title.as_str(), back.detail.as_str()), ("The job is not known", detail));
         assert_eq!(back.remedy.as_deref(), Some("declare it first"));
+        assert!(back.is(Kind::UnknownJob) && !back.is(Kind::NoSuchPath));
     }
 
     #[test]

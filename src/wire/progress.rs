@@ -6,6 +6,7 @@
 
 use nanoserde::SerJson;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{is_storable, text_or_empty};
 use crate::model::disk::{Basis, Disk};
@@ -86,8 +87,8 @@ pub fn render_listing(epoch: &Epoch, sequence: u64, more: bool, jobs: &[Progress
     WriteListingDoc { epoch: epoch.to_string(), sequence, more, jobs }.serialize_json()
 }
 
-fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadDocument> {
-    super::read_object(body).map_err(|error| BadDocument::Shape {
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadDocument> {
+    super::read_mended(body).map(|(read, _)| read).map_err(|error| BadDocument::Shape {
         why: error.to_string(),
         beginning: String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned(),
     })

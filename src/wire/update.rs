@@ -1,10 +1,11 @@
 //! A mover's push (R-3), in the shapes that `wire.md` shows. Unknown keys are ignored, because movers come in many
-//! versions; a known key of another type is an error that names it.
+//! versions; a known key of another type is an error that names it. A text that is no UTF-8 is taken all the same
+//! (`object`): it may be the reason of a failure.
 
 use nanoserde::SerJson;
 use serde::Deserialize;
 
-use super::{BadBody, read_object, storable};
+use super::{BadBody, read_mended, read_object, storable};
 use crate::model::id::{DiskId, JobId};
 use crate::model::percent::Percent;
 use crate::model::request::Push;
@@ -25,8 +26,12 @@ struct PushDoc {
 
 /// Reads a push.
 pub fn parse(body: &[u8]) -> Result<Push, BadBody> {
-    let doc: PushDoc = read_object(body)?;
+    let (doc, replaced): (PushDoc, bool) = read_mended(body)?;
     let disk = doc.disk_id.filter(|id| !id.is_empty());
+    // What names a disk cannot be guessed at.
+    if replaced && disk.as_ref().is_some_and(|id| id.contains(char::REPLACEMENT_CHARACTER)) {
+        return Err(BadBody("disk_id has bytes that are no UTF-8".to_owned()));
+    }
     let disk = disk.map(|id| DiskId::parse(&id).map_err(|why| BadBody(format!("disk_id {why}"))));
     Ok(Push {
         stage: doc.stage,
@@ -34,11 +39,12 @@ pub fn parse(body: &[u8]) -> Result<Push, BadBody> {
         bytes_transferred: storable("bytes_transferred", doc.bytes_transferred)?.unwrap_or(0),
         total_bytes: storable("total_bytes", doc.total_bytes)?,
         throughput_bps: storable("throughput_bps", doc.throughput_bps)?,
-        percent: doc.percent.and_then(Percent::from_f64),
         disk: disk.transpose()?,
         sync: doc.sync_type.filter(|text| !text.is_empty()),
         error: doc.error_message.filter(|text| !text.is_empty()),
         bytes_source: doc.bytes_source.filter(|text| !text.is_empty()),
+        percent: doc.percent.and_then(Percent::from_f64),
+        replaced,
     })
 }
 
@@ -56,8 +62,8 @@ struct SentDoc {
     bytes_source: Option<String>,
 }
 
-/// Writes a push as [`parse`] reads it. The counts are always there, as the movers in the field send them; `percent`
-/// is of the mover's data.
+/// Writes a push as [`parse`] reads it. The counts are always there, as the movers in the field send them. `percent` is
+/// of the mover's data, and that of the push serves if there is none.
 pub fn render(push: &Push, percent: Option<Percent>) -> String {
     SentDoc {
         stage: push.stage.clone(),
@@ -65,7 +71,7 @@ pub fn render(push: &Push, percent: Option<Percent>) -> String {
         bytes_transferred: push.bytes_transferred,
         total_bytes: push.total_bytes,
         throughput_bps: push.throughput_bps.unwrap_or(0),
-        percent: percent.map(Percent::as_f64),
+        percent: percent.or(push.percent).map(Percent::as_f64),
         disk_id: push.disk.as_ref().map(ToString::to_string),
         sync_type: push.sync.clone(),
         error_message: push.error.clone(),
@@ -118,6 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn counts_and_reasons_are_taken_as_clients_write_them() {
+        let read = |body: &[u8]| parse(body).expect("taken");
+        let counts = read(b"\xef\xbb\xbf{\"stage\":\"Transfer\",\"bytes_transferred\":10.0,\"total_bytes\":1.5e3}");
+        assert_eq!((counts.bytes_transferred, counts.total_bytes, counts.replaced), (10, Some(1500), false));
+        let failed = read(b"{\"stage\":\"Transfer\",\"status\":\"failed\",\"error_message\":\"caf\xe9\"}");
+        assert_eq!((failed.error.as_deref(), failed.replaced), (Some("caf\u{fffd}"), true));
+        for (sent, kept) in
+            [("37.5", Percent::from_f64(37.5)), ("100", Some(Percent::DONE)), ("-1", None), ("130", None)]
+        {
+            let push = read(format!("{{\"stage\":\"Transfer\",\"percent\":{sent}}}").as_bytes());
+            assert_eq!(push.percent, kept, "{sent}");
+        }
+    }
+
+    #[test]
     fn what_is_written_is_read_again() {
         let bare = Push { stage: "StartExports".to_owned(), throughput_bps: Some(0), ..Push::default() };
         let full = Push {
@@ -126,16 +147,18 @@ mod tests {
             bytes_transferred: 5,
             total_bytes: Some(10),
             throughput_bps: Some(3),
-            percent: None,
             disk: DiskId::parse("disk-\u{fc} \"0\"").ok(),
             sync: Some("initial".to_owned()),
             error: Some("line 1\nline 2\u{0}".to_owned()),
             bytes_source: Some("proc-io".to_owned()),
+            percent: Percent::from_f64(50.5),
+            replaced: false,
         };
-        for (push, percent) in [(bare, None), (full, Percent::from_f64(50.5))] {
-            let sent = Push { percent, ..push };
-            assert_eq!(parse(render(&sent, percent).as_bytes()), Ok(sent));
+        for push in [bare, full] {
+            assert_eq!(parse(render(&push, None).as_bytes()), Ok(push));
         }
+        let other = Percent::from_f64(7.25);
+        assert_eq!(parse(render(&Push::default(), other).as_bytes()).map(|push| push.percent), Ok(other));
         let job = JobId::parse("job-1~2").expect("an id");
         assert_eq!(parse_taken(render_taken(&job, true).as_bytes()), Some(job));
         for older in ["", "ok", "[\"job-1\"]", r#"{"status":"success"}"#, r#"{"job_id":""}"#] {
@@ -160,7 +183,9 @@ mod tests {
             (b"{\"stage\":\"Transfer\",\"bytes_transferred\":\"5\"}", "expected u64"),
             (b"{\"stage\":\"Transfer\",\"total_bytes\":18446744073709551615}", "total_bytes is 18446744073709551615"),
             (b"{\"stage\":\"Transfer\",\"percent\":\"x\"}", "expected f64"),
-            (b"{\"stage\":\"\xff\xfe\"}", "invalid unicode"),
+            (b"{\"stage\":\"a\",\"disk_id\":\"\xff\xfe\"}", "disk_id has bytes that are no UTF-8"),
+            (b"{\"stage\":\"a\",\"bytes_transferred\":10.5}", "bytes_transferred is 10.5: "),
+            (b"{\"stage\":\"a\",\"total_bytes\":-1}", "total_bytes is -1: "),
             (b"{\"stage\":\"a\",\"stage\":\"b\"}", "duplicate field"),
             (b"{\"stage\":\"a\"} trailing", "trailing characters"),
             (b"{\"stage\":\"a\",\"disk_id\":\"a\\u0000b\"}", "disk_id has a control character"),

@@ -108,7 +108,7 @@ fn change_ids_go_through_the_vma_both_ways() {
     assert_eq!(forwarded.len(), 2, "{said:#?}");
     assert!(forwarded[0].contains("disk \"disk-2000\" handed to the OMA at the first try"), "{said:#?}");
 
-    assert_eq!(call(&site, "GET", "/health", "").body, r#"{"status":"alive"}"#);
+    assert_eq!(call(&site, "GET", "/health", "").body, r#"{"status":"alive","appliance":"VMA change-id listener"}"#);
     for (method, target, status) in [
         ("GET", "/api/v1/progress/job-1", 404),
         ("POST", "/api/v1/progress/job-1/update", 404),

@@ -21,7 +21,17 @@ pub fn waybill_with(name: &str, value: &str, args: &[&str]) -> Ended {
 /// The binary with its arguments, not yet started.
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
-    for name in ["WAYBILL_DB", "COLUMNS", "NO_COLOR", "http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
+    for name in [
+        "WAYBILL_DB",
+        "WAYBILL_OMA",
+        "WAYBILL_VMA",
+        "COLUMNS",
+        "NO_COLOR",
+        "http_proxy",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
         command.env_remove(name);
     }
     command.args(args);

@@ -115,3 +115,43 @@ fn programs_get_each_run_with_its_verdict_and_one_jobs_disks_come_with_their_who
     let message = waybill(&["history", "--all", "--verify", "--db", &db]).refused_with(2);
     assert!(message.contains("--all and --verify exclude each other"), "{message}");
 }
+
+#[test]
+fn a_chain_goes_on_through_another_spelling_of_its_change_id() {
+    let (_directory, db) = database();
+    let upper = format!(" {}/01\n", UUID.to_uppercase().replace([' ', '-'], ""));
+    let spelled = CbtEntry { previous_change_id: ChangeId::from_text(&upper), ..incremental("run-2", 1, Some(2)) };
+    write(&db, &[full("run-1", Some(1)), spelled]);
+    let page = waybill(&["history", "--verify", "--db", &db]).succeeded();
+    assert!(page.ends_with("\n1 disk, 2 runs, no fault\n"), "{page}");
+}
+
+#[test]
+fn vms_say_whether_the_next_run_can_be_incremental_and_why_not() {
+    let (_directory, db) = database();
+    let vms = ["vms", "--db", &db];
+    let line = |page: &str| page.lines().last().unwrap_or("").split_whitespace().collect::<Vec<_>>().join(" ");
+    // The sample's job streams; no run has ended yet.
+    let page = waybill(&vms).succeeded();
+    assert_eq!(line(&page), "/DC0/vm/web01 job-1 Streaming never 0 0 full no run has left a change id");
+    write(&db, &[full("run-1", Some(1)), incremental("run-2", 1, Some(2))]);
+    let page = waybill(&vms).succeeded();
+    let line_of_it = line(&page);
+    assert!(line_of_it.starts_with("/DC0/vm/web01 job-1 Streaming run-2, "), "{page}");
+    assert!(line_of_it.ends_with("s ago 2 0 incremental"), "{page}");
+    write(&db, &[CbtEntry { sync_success: false, ..incremental("run-3", 2, None) }, incremental("run-4", 9, Some(11))]);
+    let page = waybill(&vms).succeeded();
+    let why =
+        "disk-2000: started from 52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/9, but the last good run, job run-2,";
+    assert!(page.contains(" run-4, ") && line(&page).contains(&format!("s ago 4 1 full {why}")), "{page}");
+    let json = &lines(&waybill(&["vms", "--json", "--db", &db]).succeeded())[0];
+    assert_eq!((&json["incremental"], &json["failures"]), (&false.into(), &1.into()));
+    assert_eq!(json["disks"][0]["remedy"], "copy this disk in full once");
+    let fifth = full("run-5", Some(12));
+    let tenth =
+        CbtEntry { job: job("run-10", ago(0)).id, change_id: full("run-10", Some(13)).change_id, ..fifth.clone() };
+    write(&db, &[fifth, tenth]);
+    let json = &lines(&waybill(&["vms", "--json", "--db", &db]).succeeded())[0];
+    assert_eq!(json["last_good_job"], "run-10", "of two that ended at one time the later row");
+    assert_eq!(json["disks"][0]["next_change_id"], format!("{UUID}/13"));
+}

@@ -1,6 +1,9 @@
 //! Help, usage errors, `check-config`, and the commands that ask an appliance.
 
-use crate::binary::{self, Appliance, waybill};
+use crate::binary::{self, Appliance, waybill, waybill_with};
+
+/// What an appliance says of a request that it has taken.
+const TAKEN: &str = r#"{"job_id":"job-1","status":"Queued"}"#;
 
 #[test]
 fn the_help_of_every_command_fits_the_screen_and_says_what_it_takes() {
@@ -104,7 +107,7 @@ fn check_config_tells_every_mistake_and_names_what_is_valid() {
 
 #[test]
 fn track_sends_what_it_was_told_and_says_whether_that_was_news() {
-    let oma = Appliance::answering(201, "{}");
+    let oma = Appliance::answering(201, TAKEN);
     let args = ["track", "job 1/2", "--vma", "site-a", "--vm", "/DC0/vm/web01", "--disk", "d0", "--disk", "d1"];
     let said = waybill(&[&args[..], &["--oma", &oma.url()]].concat()).succeeded();
     assert_eq!(said, "job job 1/2 of VMA site-a is tracked; follow it with: waybill watch job 1/2\n");
@@ -114,7 +117,7 @@ fn track_sends_what_it_was_told_and_says_whether_that_was_news() {
     assert!(request.to_ascii_lowercase().contains("content-type: application/json\r\n"), "{request}");
     assert!(request.ends_with(body), "{request}");
 
-    let oma = Appliance::answering(200, "{}");
+    let oma = Appliance::answering(200, TAKEN);
     let said = waybill(&["track", "job-1", "--vma", "site-a", "--oma", &oma.url()]).succeeded();
     assert!(said.contains("is already tracked"), "{said}");
     assert!(oma.request().ends_with(r#"{"id":"job-1","vma":"site-a","disks":[]}"#));
@@ -122,7 +125,7 @@ fn track_sends_what_it_was_told_and_says_whether_that_was_news() {
 
 #[test]
 fn u04_cancel_ends_a_job_with_a_reason_and_says_that_the_mover_goes_on() {
-    let oma = Appliance::answering(200, "{}");
+    let oma = Appliance::answering(200, TAKEN);
     let said = waybill(&["cancel", "job 1/2", "--reason", "wrong \"volume\"", "--oma", &oma.url()]).succeeded();
     assert_eq!(said, "job job 1/2 is cancelled; its mover is not stopped by this: end it on the VMA\n");
     let request = oma.request();
@@ -133,14 +136,14 @@ fn u04_cancel_ends_a_job_with_a_reason_and_says_that_the_mover_goes_on() {
 
 #[test]
 fn finish_goes_to_the_vma_unless_the_oma_is_named() {
-    let vma = Appliance::answering(200, "{}");
+    let vma = Appliance::answering(200, TAKEN);
     let said = waybill(&["finish", "job 1/2", "--vma", &vma.url()]).succeeded();
     assert_eq!(said, "job job 1/2 is finished: Succeeded\n");
     let request = vma.request();
     assert!(request.starts_with("POST /api/v1/jobs/job%201%2F2/finish HTTP/1.1\r\n"), "{request}");
     assert!(request.ends_with(r#"{"status":"Succeeded"}"#), "{request}");
 
-    let oma = Appliance::answering(200, "{}");
+    let oma = Appliance::answering(200, TAKEN);
     waybill(&["finish", "job-1", "--failed", "no \"space\"", "--oma", &format!("{}/", oma.url())]).succeeded();
     let request = oma.request();
     assert!(request.starts_with("POST /api/v1/jobs/job-1/finish HTTP/1.1\r\n"), "{request}");
@@ -157,10 +160,12 @@ fn a_refusal_has_its_exit_code_and_the_servers_own_reason_and_remedy() {
         "waybill: cannot finish job job-1: Disks are open: disk-2001 is Streaming [2J\n  remedy: wait for it\n";
     assert_eq!(message, expected);
 
-    for (status, exit) in [(404, 4), (400, 1), (500, 1), (302, 1)] {
+    for status in [404, 400, 500, 302, 200] {
         let vma = Appliance::answering(status, "plain words");
-        let message = waybill(&["finish", "job-1", "--vma", &vma.url()]).refused_with(exit);
-        assert!(message.contains(&format!("answered with status {status} and no reason")), "{message}");
+        let url = vma.url();
+        let message = waybill(&["finish", "job-1", "--vma", &vma.url()]).refused_with(5);
+        let other = format!("at {url} (--vma) answers a program that is not waybill (status {status}), not the VMA");
+        assert!(message.contains(&other), "{message}");
     }
 }
 
@@ -173,4 +178,23 @@ fn an_appliance_that_is_not_there_is_unreachable() {
         message.contains("Connection refused") && message.contains("\n  remedy: see whether its daemon"),
         "{message}"
     );
+}
+
+#[test]
+fn a_command_that_meets_the_wrong_appliance_says_which_and_what_mends_it() {
+    let problem = r#"{"type":"urn:waybill:problem:no-such-path","title":"There is no such path","status":404,
+                      "detail":"/api/v1/jobs is no path of it","appliance":"VMA change-id listener"}"#;
+    for args in [&["track", "job-1", "--vma", "site-a"][..], &["cancel", "job-1", "--reason", "x"]] {
+        let spool = Appliance::answering(404, problem);
+        let message = waybill_with("WAYBILL_OMA", &spool.url(), args).refused_with(5);
+        let other = format!("at {} (WAYBILL_OMA) answers waybill's VMA change-id listener, not the OMA", spool.url());
+        assert!(message.contains(&other), "{message}");
+        assert!(message.contains("with --oma URL or the environment variable WAYBILL_OMA"), "{message}");
+    }
+    let unknown = r#"{"type":"urn:waybill:problem:unknown-job","title":"The job is not known","status":404}"#;
+    let oma = Appliance::answering(404, unknown);
+    waybill(&["cancel", "job-1", "--reason", "x", "--oma", &oma.url()]).refused_with(4);
+    let vma = Appliance::answering(200, TAKEN);
+    waybill_with("WAYBILL_VMA", &vma.url(), &["finish", "job-1"]).succeeded();
+    assert!(vma.request().starts_with("POST /api/v1/jobs/job-1/finish "));
 }

@@ -5,7 +5,8 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use waybill::model::change::{CbtEntry, Change};
-use waybill::model::id::DiskId;
+use waybill::model::event::{Event, LogEntry};
+use waybill::model::id::{DiskId, JobId};
 use waybill::model::job::{Contact, Job, Silence, SyncKind};
 use waybill::model::percent::Percent;
 use waybill::model::status::{DiskStatus, JobStatus};
@@ -225,4 +226,53 @@ fn history_lists_what_counts_and_with_all_also_what_was_superseded() {
     let (out, _) = waybill(&["history", "job-1", "--db", &db]).succeeded_with_message();
     assert_eq!(out, "", "it is known, and no run of it has ended");
     assert!(waybill(&["history", "job-9", "--db", &db]).refused_with(4).contains("not in this database"));
+}
+
+/// An entry of a job's log, just written.
+fn entry(event: Event, message: &str) -> Change {
+    Change::Entry(LogEntry {
+        job: JobId::parse("job-1").expect("an id"),
+        at: ago(0),
+        event,
+        message: message.to_owned(),
+        attributes: Vec::new(),
+        correlation: None,
+    })
+}
+
+#[test]
+fn log_follows_its_job_to_the_end_and_says_nothing_twice() {
+    let (_directory, db) = database();
+    let mut log = Watch::start(&["log", "job-1", "--follow", "--db", &db]);
+    assert!(log.line().contains("  declared with 1 disk"));
+    write(&db, &[entry(Event::Milestone, "25 % reached: 1 of 4 bytes")]);
+    assert!(log.line().ends_with("  25 % reached: 1 of 4 bytes\n"));
+    let mut job = streaming();
+    (job.status, job.completed_at) = (JobStatus::Failed, Some(ago(0)));
+    write(&db, &[Change::Ended(Box::new(job)), entry(Event::JobFailed, "no space left")]);
+    assert!(log.line().ends_with("  no space left\n"));
+    assert_eq!((log.line().as_str(), log.exit()), ("", Some(0)));
+
+    let lately = waybill(&["log", "job-1", "--since", "5m", "--db", &db]).succeeded();
+    assert!(!lately.contains("declared") && lately.contains("no space left"), "{lately}");
+    let since = ago(3600).to_string();
+    let json = waybill(&["log", "job-1", "--since", &since, "--json", "--db", &db]).succeeded();
+    assert_eq!(lines(&json).len(), 3, "{json}");
+    let refused = waybill(&["log", "job-1", "--since", "yesterday", "--db", &db]).refused_with(2);
+    assert!(refused.contains("neither an age nor a time") && refused.contains("10m, 2h or 1d"), "{refused}");
+}
+
+#[test]
+fn jobs_of_a_status_are_found_by_both_of_its_names() {
+    let (_directory, db) = database();
+    let ids = |args: &[&str]| {
+        let listed = waybill(&[&["jobs", "--json", "--db", &db][..], args].concat()).succeeded();
+        lines(&listed).iter().map(|job| job["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&["--status", "Succeeded"]), ["job-done"]);
+    assert_eq!(ids(&["--status", "completed", "--status", "pending", "--all"]), ["job-0", "job-done", "job-old"]);
+    let refused = waybill(&["jobs", "--status", "Stream", "--db", &db]).refused_with(2);
+    assert!(refused.contains("--status \"Stream\" is no status") && refused.contains("Queued, Preparing"), "{refused}");
+    let (out, message) = waybill(&["jobs", "--status", "Preparing", "--db", &db]).succeeded_with_message();
+    assert!(out.is_empty() && message.contains("no job of this list has that status"), "{message}");
 }

@@ -21,7 +21,7 @@ use waybill::store::{Durability, Store};
 use super::{Dir, at, change_id, disk_id, ended, entry, history, job, job_id, progress, write};
 
 fn id() -> impl Strategy<Value = String> {
-    "[^\\p{Cc}]{1,60}"
+    "[^\\p{Cc}]{1,60}".prop_filter("an id can be seen", |text| JobId::parse(text).is_ok())
 }
 /// Any text that a source may send, NULs and line ends included.
 fn text() -> impl Strategy<Value = String> {

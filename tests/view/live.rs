@@ -10,6 +10,7 @@ use waybill::model::status::{DiskStatus, JobStatus};
 use waybill::model::time::Wall;
 use waybill::view::line::{self, Shown};
 use waybill::view::live::{self, Window};
+use waybill::view::runs::NewestRuns;
 use waybill::view::{Moment, history, json, note, timeline};
 
 use crate::sample::{at, failed, now, record, streaming};
@@ -37,14 +38,13 @@ disk-2000  Completed  100.00%  10.0/10.0 GiB            -  change id stored
 disk-2001  Streaming   33.33%  10.0/30.0 GiB  100.0 MiB/s
 
 done      Snapshot 1.2s
-not seen  Discover, EnableCBT, QueryCBT, PrepareVolumes, StartExports
 now       Transfer 19m 58s
 to come   Finalize, PersistChangeIDs
 
 17:00:00Z job declared with 2 disks
 17:01:00Z counter fell
 
-17:20:00Z  last report 2s ago, contact fresh
+17:20:00Z  last report 2s ago, contact ok
 ";
     assert_eq!(text, expected, "\n{text}");
 }
@@ -82,7 +82,7 @@ fn a_small_window_gives_up_the_log_then_the_disks_that_need_nobodys_eyes() {
         }
     }
     let text = frame(&record(), 60, 10);
-    assert!(text.contains("disk-2001  Streaming") && text.ends_with("contact fresh\n"), "{text}");
+    assert!(text.contains("disk-2001  Streaming") && text.ends_with("contact ok\n"), "{text}");
     let text = frame(&record(), 60, 6);
     assert!(text.contains("2 disks: 1 Streaming, 1 Completed\n") && text.contains("last report"), "{text}");
 }
@@ -99,7 +99,7 @@ fn u07_u09_a_stalled_job_says_since_when_and_what_to_do() {
         "  0 B/s  ETA unknown\n",
         "state     waiting: stalled, mover silent for 10m 00s\n",
         "to do     see on the VMA whether the mover still runs and reads; if it hangs,\n          end it and start",
-        "last report 10m 00s ago, contact fresh\n",
+        "last report 10m 00s ago, contact ok\n",
     ] {
         assert!(text.contains(part), "{part:?} in\n{text}");
     }
@@ -164,17 +164,18 @@ fn the_frame_of_all_jobs_counts_what_it_leaves_out() {
     silent.contact = Contact::Silent(Silence::TunnelDown);
     let jobs = [streaming(), silent, failed()];
     let window = |height| Window { width: 120, height: Some(height), colour: false };
-    let text = live::jobs(&jobs, now(), window(24));
+    let text = live::jobs(&jobs, &NewestRuns::default(), now(), window(24));
     let first = "17:20:00Z  2 unfinished, 1 of them silent, 1 failed lately, 100.0 MiB/s in all\n\nJOB";
     assert!(text.starts_with(first), "{text}");
     assert!(text.contains("tunnel down for 1s"), "{text}");
-    let text = live::jobs(&jobs, now(), window(6));
+    let text = live::jobs(&jobs, &NewestRuns::default(), now(), window(6));
     assert!(text.ends_with("and 1 more: `waybill jobs` lists all\n") && text.lines().count() == 6, "{text}");
     let mut long = streaming();
     long.id = JobId::parse(&"x".repeat(255)).expect("an id");
-    let text = live::jobs(&[long.clone(), streaming()], now(), Window { width: 60, ..window(24) });
+    let text =
+        live::jobs(&[long.clone(), streaming()], &NewestRuns::default(), now(), Window { width: 60, ..window(24) });
     assert!(text.contains("xxxxxxxxxx…xxxxxxxxx  Streaming   50.00%") && text.contains("job-1  "), "{text}");
-    let listed = waybill::view::table::jobs(&[long], now(), Some(60), false);
+    let listed = waybill::view::table::jobs(&[long], &NewestRuns::default(), now(), Some(60), false);
     assert!(listed.contains(&"x".repeat(255)), "an id that the next command needs is never cut:\n{listed}");
 }
 
@@ -210,8 +211,8 @@ fn the_log_is_a_timeline_with_the_distance_from_its_beginning() {
 2026-11-23T17:00:00.000Z       +0s  OMA  info     job_declared     job declared with 2 disks
 2026-11-23T17:01:00.000Z   +1m 00s  OMA  warning  bytes_regressed  counter fell
 ";
-    assert_eq!(timeline::log(&record(), false), expected);
-    let coloured = timeline::log(&record(), true);
+    assert_eq!(timeline::log(&record(), None, false), expected);
+    let coloured = timeline::log(&record(), None, true);
     assert!(coloured.contains("\u{1b}[33mwarning\u{1b}[0m"), "{coloured}");
     let object = json::log_entry(&record().job.id, record().side, &record().log[0]);
     let expected =
@@ -248,7 +249,7 @@ fn both_sides_stand_in_one_timeline_and_no_clock_changes_the_order_of_a_side() {
     };
     let expected = ["vma:v1", "oma:o1", "vma:v2", "vma:v3", "oma:o2", "oma:o3", "oma:o4", "vma:v4"];
     assert_eq!(names(&record), expected);
-    let text = timeline::log(&record, false);
+    let text = timeline::log(&record, None, false);
     assert!(text.starts_with("2026-11-23T17:00:01.000Z       +0s  VMA  info     v1  v1 happened\n"), "{text}");
     assert!(text.contains(&format!("\n{:36}OMA  info     o3  o3 happened\n", "")), "{text}");
     record.log.clear();
@@ -258,6 +259,51 @@ fn both_sides_stand_in_one_timeline_and_no_clock_changes_the_order_of_a_side() {
     assert_eq!(names(&record), ["vma:v1", "vma:v2", "vma:v3", "vma:v4"]);
     let object = json::log_entry(&record.job.id, record.side, &record.log[0]);
     assert!(object.starts_with(r#"{"job_id":"job-1","side":"vma","at":"#), "{object}");
+}
+
+#[test]
+fn what_both_sides_say_is_one_line_of_both() {
+    let mut record = record();
+    let sample = record.log.remove(0);
+    let entry = |time: &str, event: &str, message: &str| LogRecord {
+        at: Some(at(&format!("2026-11-23T17:00:{time}Z"))),
+        event: event.to_owned(),
+        message: message.to_owned(),
+        ..sample.clone()
+    };
+    record.source_log = vec![
+        entry("00", "stage_changed", "stage Discover -> Transfer after 0.0 s"),
+        entry("01", "milestone", "25 % reached: 25 of 100 bytes"),
+        entry("02", "disk_failed", "disk disk-0: read error"),
+        entry("10", "status_changed", "status Streaming -> Failed"),
+    ];
+    record.log = vec![
+        entry("00", "tracking_started", "Starting"),
+        entry("02", "stage_changed", "stage Transfer"),
+        entry("03", "milestone", "25 % reached: 31 of 100 bytes"),
+        entry("03", "milestone", "50 % reached: 50 of 100 bytes"),
+        entry("04", "disk_failed", "disk disk-0: read error"),
+        entry("15.001", "status_changed", "status Streaming -> Failed"),
+    ];
+    let lines = |record: &JobRecord, since| {
+        let text = timeline::log(record, since, false);
+        let line = |line: &str| line[36..].split_whitespace().collect::<Vec<_>>().join(" ");
+        text.lines().map(line).collect::<Vec<_>>()
+    };
+    let expected = [
+        "both info stage_changed stage Discover -> Transfer after 0.0 s",
+        "OMA info tracking_started Starting",
+        "both info milestone 25 % reached: 25 of 100 bytes",
+        "both info disk_failed disk disk-0: read error",
+        "OMA info milestone 50 % reached: 50 of 100 bytes",
+        "VMA info status_changed status Streaming -> Failed",
+        "OMA info status_changed status Streaming -> Failed",
+    ];
+    assert_eq!(lines(&record, None), expected);
+    assert_eq!(lines(&record, Some(at("2026-11-23T17:00:03Z"))), expected[4..]);
+    // The VMA says it twice: the second is not what the OMA has said once.
+    record.source_log.insert(3, entry("02", "disk_failed", "disk disk-0: read error"));
+    assert_eq!(lines(&record, None)[3..5], [expected[3], &expected[3].replace("both", "VMA")]);
 }
 
 #[test]

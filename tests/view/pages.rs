@@ -4,6 +4,7 @@
 use waybill::model::id::JobId;
 use waybill::model::job::{Contact, Silence};
 use waybill::model::status::DiskStatus;
+use waybill::view::runs::NewestRuns;
 use waybill::view::{detail, json, table};
 
 use waybill::view::Moment;
@@ -14,7 +15,7 @@ use crate::sample::{at, disk, failed, job, now, record, seen, streaming};
 fn a_wide_table_has_every_figure() {
     let mut silent = job("job-3");
     silent.contact = Contact::Silent(Silence::VmaUnreachable);
-    let text = table::jobs(&[streaming(), silent, failed()], now(), None, false);
+    let text = table::jobs(&[streaming(), silent, failed()], &NewestRuns::default(), now(), None, false);
     let expected = "\
 JOB    VM     STATUS     STAGE                               DONE          MOVED         RATE     ETA  REPORT  NOTE
 job-1  web01  Streaming  Transfer  [##########..........]  50.00%  20.0/40.0 GiB  100.0 MiB/s  3m 25s      2s  ok
@@ -29,14 +30,14 @@ fn a_narrow_table_keeps_the_id_the_percent_and_what_is_waited_for() {
     let mut long = streaming();
     long.id = JobId::parse("job-20250925-134230.513-8034ee").expect("an id");
     for width in [80, 100, 120, 160] {
-        let text = table::jobs(&[long.clone(), failed()], now(), Some(width), false);
+        let text = table::jobs(&[long.clone(), failed()], &NewestRuns::default(), now(), Some(width), false);
         for line in text.lines() {
             assert!(line.chars().count() <= width, "{} of {width}: {line}", line.chars().count());
         }
         assert!(text.contains("job-20250925-134230.513-8034ee"), "{text}");
         assert!(text.contains("50.00%") && text.contains("  ok\n"), "{text}");
     }
-    let text = table::jobs(&[long], now(), Some(80), false);
+    let text = table::jobs(&[long], &NewestRuns::default(), now(), Some(80), false);
     let expected = "\
 JOB                             VM     STATUS        DONE     ETA  REPORT  NOTE
 job-20250925-134230.513-8034ee  web01  Streaming   50.00%  3m 25s      2s  ok
@@ -47,7 +48,10 @@ job-20250925-134230.513-8034ee  web01  Streaming   50.00%  3m 25s      2s  ok
 #[test]
 fn colour_marks_what_ended_badly_and_nothing_else_changes() {
     let jobs = [streaming(), failed()];
-    let (plain, coloured) = (table::jobs(&jobs, now(), None, false), table::jobs(&jobs, now(), None, true));
+    let (plain, coloured) = (
+        table::jobs(&jobs, &NewestRuns::default(), now(), None, false),
+        table::jobs(&jobs, &NewestRuns::default(), now(), None, true),
+    );
     assert!(coloured.contains("\x1b[31mFailed\x1b[0m") && !coloured.contains("\x1b[31mStreaming"), "{coloured}");
     let mut stripped = coloured;
     for code in ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m"] {
@@ -60,11 +64,11 @@ fn colour_marks_what_ended_badly_and_nothing_else_changes() {
 #[test]
 fn the_rate_of_a_row_that_nobody_refreshes_is_not_shown() {
     let hour_later = Moment { wall: at("2026-11-23T18:20:00Z"), ..now() };
-    let text = table::jobs(&[streaming()], hour_later, None, false);
+    let text = table::jobs(&[streaming()], &NewestRuns::default(), hour_later, None, false);
     assert!(!text.contains("MiB/s") && text.contains("daemon has written nothing for 1h 00m"), "{text}");
     // Long before anybody is taken for dead: a row that moves is written with every poll.
     let soon = seen(at("2026-11-23T17:20:14Z"));
-    assert!(!table::jobs(&[streaming()], soon, None, false).contains("MiB/s"));
+    assert!(!table::jobs(&[streaming()], &NewestRuns::default(), soon, None, false).contains("MiB/s"));
     let page = detail::job(&record(), hour_later, false);
     assert!(page.contains("rate          no data moves, remaining time unknown\n"), "{page}");
 }
@@ -80,7 +84,7 @@ status        Streaming, stage Transfer, full copy
 progress      [###############...............] 50.00 %
 moved         20.0/40.0 GiB, total from layout
 rate          100.0 MiB/s, 3m 25s remain
-contact       fresh, last answer 2026-11-23T17:19:59.000Z (1s ago)
+contact       ok, last answer 2026-11-23T17:19:59.000Z (1s ago)
 last report   2026-11-23T17:19:58.000Z (2s ago)
 started       2026-11-23T17:00:00.000Z (20m 00s ago)
 correlation   01JDCQ5ZK0000000000000000A

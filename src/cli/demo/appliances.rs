@@ -112,7 +112,7 @@ impl Appliances {
         let counter = if sync == SyncKind::Full { 81 } else { 97 };
         let uuid = CHANGE_UUIDS[at % CHANGE_UUIDS.len()];
         let change_id = format!("{uuid}/{counter}");
-        let report = ChangeIdReport { change_id, disk: disk.id.to_owned(), previous_change_id: None };
+        let report = ChangeIdReport { change_id, disk: disk.id.to_owned(), previous_change_id: None, replaced: false };
         let url = format!("{}/api/v1/replications/{id}/changeid", self.oma);
         check("hand the change id over", self.agent.post(url).send(changeid::render_report(&report))).map(|_| ())
     }

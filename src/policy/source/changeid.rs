@@ -38,6 +38,7 @@ impl Source {
             // The path is the name of the disk's export.
             report.disk = disk.as_str().to_owned();
         }
+        self.note_replaced(now, &id, report.replaced);
         let job = &mut self.jobs.get_mut(&id)?.job;
         let is_over = job.status.is_final();
         if let Some(at) = (!is_over).then(|| arrival::name_disk(job, &report)).flatten() {
@@ -207,7 +208,12 @@ mod tests {
         JobId::parse(text).expect("an id")
     }
     fn report(disk: &str, change_id: &str) -> ChangeIdReport {
-        ChangeIdReport { change_id: change_id.to_owned(), disk: disk.to_owned(), previous_change_id: None }
+        ChangeIdReport {
+            change_id: change_id.to_owned(),
+            disk: disk.to_owned(),
+            previous_change_id: None,
+            replaced: false,
+        }
     }
 
     /// A source with `job-1` of the VM `/vm/a`: one disk, a device key, an export, an alias.

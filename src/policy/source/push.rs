@@ -44,6 +44,7 @@ impl Source {
         }
         self.note_sync(now, &target, push.sync.as_deref());
         self.keep_movers_words(&target, &read, push);
+        self.note_replaced(now, &target, push.replaced);
         let revision = match read.meaning {
             Meaning::Stage(stage, status) => {
                 self.advance(now, &target, stage, status);
@@ -94,17 +95,16 @@ impl Source {
     fn target(&mut self, now: Now, id: &JobId, start: Start) -> Result<(JobId, Option<DiskId>, bool), Refusal> {
         let has_ended = |job: &JobId| self.jobs.get(job).is_some_and(|entry| entry.job.status.is_final());
         let is_start = start != Start::None;
-        match self.meant_by(id.as_str()) {
+        // A start goes to the newest run, also by the id of an earlier one.
+        let base = if self.jobs.contains_key(id) { self.names.run_of(id).0 } else { id }.clone();
+        let name = if is_start { &base } else { id };
+        match self.meant_by(name.as_str()) {
             Some((job, None)) if self.jobs.contains_key(id) && self.is_started_again(&job, start) => {
                 self.end_restarted(now, &job);
-                let base = self.names.run_of(id).0.clone();
                 self.open_run(now, &base, &job).map(|opened| (opened, None, false))
             }
             Some((job, _)) if is_start && has_ended(&job) && self.jobs.contains_key(id) => {
-                let base = self.names.run_of(id).0.clone();
-                let ended = self.names.latest_run(&base).clone();
-                let ended = if has_ended(&ended) { ended } else { job };
-                self.open_run(now, &base, &ended).map(|opened| (opened, None, false))
+                self.open_run(now, &base, &job).map(|opened| (opened, None, false))
             }
             Some((job, disk)) if !is_start || !has_ended(&job) => Ok((job, disk, false)),
             Some(_) | None => {
@@ -200,6 +200,15 @@ impl Source {
         if entry.told.list().transitions.is_first(&text, limits::REFUSALS_PER_JOB) {
             let message = format!("a push came after the end and changes nothing: {text}");
             self.journal.note(now, &entry.job, Event::TransitionRefused, message, Vec::new());
+        }
+    }
+
+    /// Bytes that are no UTF-8 cost no report, and the log says that its text is not as it came (F67).
+    pub(super) fn note_replaced(&mut self, now: Now, id: &JobId, is_replaced: bool) {
+        let Some(Entry { job, told, .. }) = self.jobs.get_mut(id) else { return };
+        if is_replaced && told.list().unknown.is_first("replaced", limits::UNKNOWN_TEXTS_PER_JOB) {
+            let message = "a text of the mover had bytes that are no UTF-8: they are shown as U+FFFD";
+            self.journal.note(now, job, Event::TextReplaced, message, Vec::new());
         }
     }
 

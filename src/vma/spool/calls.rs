@@ -9,7 +9,7 @@ use smol::channel::Sender;
 
 use super::Spool;
 use super::oma::{Looked, Oma};
-use super::routes::{Call, route};
+use super::routes::{Call, NAME, route};
 use crate::config::SpoolConfig;
 use crate::model::change::{Change, KnownChangeId, ReceivedChangeId, ServedChangeId};
 use crate::model::id::{ChangeId, JobId};
@@ -70,7 +70,9 @@ impl Vma {
             Call::ChangeId { .. } => self.ledger.check_room().map(|()| call),
             Call::Look(_) | Call::Health => Ok(call),
         });
-        let Some(spool) = &mut self.spool else { return send(Reply { to, response: no_such_path(request).into() }) };
+        let Some(spool) = &mut self.spool else {
+            return send(Reply { to, response: no_such_path(request, NAME).into() });
+        };
         match call {
             Ok(Call::Look(look)) => {
                 let correlation = self.source.correlation_of_vm(&look.vm_path);
@@ -91,7 +93,7 @@ impl Vma {
                 self.ledger.hold(now, Reply { to, response });
             }
             Ok(Call::Health) => {
-                send(Reply { to, response: alive() });
+                send(Reply { to, response: alive(NAME) });
             }
             Err(problem) => send(Reply { to, response: Problem::into(problem) }),
         }

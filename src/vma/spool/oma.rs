@@ -61,6 +61,7 @@ impl Oma {
             change_id: received.change_id.clone(),
             disk: received.disk.clone(),
             previous_change_id: received.previous_change_id.clone(),
+            replaced: false,
         };
         let target = format!("/api/v1/replications/{}/changeid", encode_segment(job));
         let body = changeid::render_report(&report);
@@ -93,7 +94,12 @@ mod tests {
     use crate::wire::problem::{Kind, Problem};
 
     fn report() -> ChangeIdReport {
-        ChangeIdReport { change_id: "52 de/81".to_owned(), disk: "disk-2000".to_owned(), previous_change_id: None }
+        ChangeIdReport {
+            change_id: "52 de/81".to_owned(),
+            disk: "disk-2000".to_owned(),
+            previous_change_id: None,
+            replaced: false,
+        }
     }
     fn handed(status: u16, body: &str) -> Handed {
         let answer =
