@@ -33,6 +33,9 @@ test_packages=(
   nftables:/usr/sbin/nft
   iproute2:/usr/sbin/ip
   curl:curl
+  pv:pv
+  rsync:rsync
+  rclone:rclone
   sslscan:sslscan
   prometheus:promtool
   systemd:systemd-socket-activate

@@ -395,7 +395,7 @@ database is known.
 /// `waybill cancel --help`.
 pub const CANCEL: &str = "\
 End a job that the OMA tracks: its row becomes `failed` with your reason, and
-its VMA is told. The mover itself is not stopped by this.
+its VMA is told. A mover under `waybill run` is ended by it, any other is not.
 
 Usage: waybill cancel JOB --reason TEXT [--oma URL]
 
@@ -413,8 +413,8 @@ answer, or another program answers there, 6 refused: the job has ended.
 /// `waybill track --help`.
 pub const TRACK: &str = "\
 Let the OMA follow a job that a VMA carries, now or soon: it may be tracked
-before it is known there. What is said of it here is declared to the VMA too. The
-next runs of the same id (JOB~2 ...) are followed without being tracked again.
+before it is known there. What is said of it here is declared to the VMA too.
+The next runs of the id (JOB~2 ...) are followed without being tracked again.
 
 Usage: waybill track JOB --vma NAME [--vm PATH] [--disk ID]... [--disks N]
                          [--oma URL]
@@ -509,32 +509,53 @@ pub const RUN: &str = "\
 Run a mover and report for it to the VMA.
 
 Usage: waybill run --job J --disk D [options] -- COMMAND [ARGUMENT]...
+       waybill run --job J --disk D -- COMMAND... --then --disk E -- COMMAND...
 
   --job J              the job, by its id or a name that was declared for it
-  --disk D             the disk that COMMAND copies, by its id within the job
-  --vma URL            the VMA, on this machine (default http://127.0.0.1:8081)
+  --disk D             the disk that COMMAND copies, by its id within the job;
+                       once for each where COMMAND copies one after another
+  --vm PATH            declare the job with this VM, as /DC0/vm/web01
+  --vma URL            the VMA, on this machine (default WAYBILL_VMA from the
+                       environment, else http://127.0.0.1:8081)
   --total BYTES        how much is to be copied, where COMMAND's own tools
                        cannot tell
+  --last               this was the job's last disk: its end is the job's
   --no-finish          end the disk only; something else ends the job
+  --again              go on although the job was cancelled
+  --keep-running       let COMMAND run on when the job is cancelled meanwhile
   --report-grace TIME  how long to insist on the last reports after COMMAND's
                        end: 90, 90s, 5m (default 60s)
 
-nbdcopy and qemu-img convert are asked for their progress by themselves; of any
-other COMMAND, dd's `N bytes (...) copied` and, with --total, figures like `12%`
-on its output are understood. What COMMAND writes is passed through.
+nbdcopy and qemu-img convert are asked for their progress by themselves, also
+behind nice, ionice, env, timeout, stdbuf, chrt and setsid; within sh -c and
+behind sudo they are read as they are. Understood are also dd, pv, rsync,
+rclone, and of any other COMMAND bars, `12%` and `N/100` where the line looks
+like progress; what is no progress, as `97% full`, is passed over. migratekit
+and virt-v2v copy a VM's disks one after another: their bars tell stage and
+disk, their arguments name VM and job, and --disk may be left out. What COMMAND
+writes is passed through. Its own last count of bytes beats --total.
 
-When COMMAND ends with status 0 the disk is completed, and the job has succeeded
-once all its disks are completed. To copy a VM's disks one after another,
-declare them first, or give --no-finish for all but the last. Otherwise disk and
-job are failed, with the last lines of COMMAND's standard error as the reason.
-A VMA that does not answer never stops a copy, nor does the end of the job by
-somebody else, which is said. If waybill itself is killed, COMMAND gets SIGTERM.
+When COMMAND ends with status 0 the disk is completed. The job has succeeded
+once all its disks are completed, and only where they are declared or counted,
+or --last is given: a job of unknown size goes on, and that is said. With --then
+waybill declares all disks, copies them in turn, stops at the first COMMAND that
+fails, and ends the job after the last; COMMAND itself can then have no argument
+--then. Where COMMAND fails, disk and job are failed, with the last lines of its
+standard error as the reason.
 
-Example:
-  waybill run --job web01 --disk disk-2000 -- nbdcopy nbd://source target.img
+A VMA that does not answer never stops a copy. A job that was cancelled does:
+nothing is started for it, and what runs gets SIGTERM, and after 10 s SIGKILL.
+Any other end of the job is only said. If waybill itself is killed, COMMAND gets
+SIGTERM.
+
+Examples:
+  waybill run --job web01 --disk disk-2000 --last -- nbdcopy nbd://src out.img
+  waybill run --job web01 --disk disk-2000 -- nbdcopy A B \\
+       --then --disk disk-2001 -- nbdcopy C D
 
 Exit codes: COMMAND's own; 128+N if signal N killed it, 127 if there is no such
-program, 126 if it cannot be run, 2 if this command line is wrong.
+program, 126 if it cannot be run, 2 if this command line is wrong, 6 if the job
+was cancelled and nothing is started.
 ";
 
 /// `waybill demo --help`.

@@ -11,30 +11,24 @@ use super::request::DEFAULT_VMA;
 use crate::config::duration;
 use crate::exit::Exit;
 use crate::model::id::{DiskId, JobId};
-use crate::mover::{Assignment, Vma};
+use crate::mover::{Errand, Order, Part, Vma};
 use crate::wire::origin::Origin;
 
-/// How long the last reports are insisted on, unless told otherwise.
+/// How long the last reports are insisted on, unless an option says otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(60);
 
-/// What the command line asks for.
-#[derive(Debug)]
-struct Order {
-    assignment: Assignment,
-    total: Option<u64>,
-    program: OsString,
-    arguments: Vec<OsString>,
-}
+/// Where the VMA answers, unless `--vma` says so.
+const VARIABLE: &str = "WAYBILL_VMA";
+/// What divides the movers of one command line.
+const THEN: &str = "--then";
 
 /// Runs the command with the arguments after `run`.
 pub fn main(arguments: Vec<OsString>) -> Exit {
     if let Some(status) = crate::mover::become_mover(&arguments) {
         return Exit::Mover(status);
     }
-    match read(arguments) {
-        Ok(Some(order)) => {
-            Exit::Mover(crate::mover::run(order.assignment, order.total, order.program, order.arguments))
-        }
+    match read(arguments, std::env::var_os(VARIABLE)) {
+        Ok(Some(order)) => Exit::Mover(crate::mover::run(order)),
         // A reader that has gone away has seen enough help.
         Ok(None) => std::io::stdout().write_all(help::RUN.as_bytes()).map_or(Exit::Done, |()| Exit::Done),
         Err(error) => {
@@ -47,19 +41,67 @@ pub fn main(arguments: Vec<OsString>) -> Exit {
     }
 }
 
-/// `None` where help was asked for.
-fn read(arguments: Vec<OsString>) -> Result<Option<Order>, lexopt::Error> {
-    let (mut job, mut disk, mut vma, mut total) = (None, None, DEFAULT_VMA.to_owned(), None);
-    let (mut finish, mut grace, mut command) = (true, DEFAULT_GRACE, Vec::new());
+/// What holds for all movers of a command line.
+#[derive(Default)]
+struct Common {
+    job: Option<JobId>,
+    vma: Option<String>,
+    vm: Option<String>,
+    grace: Option<Duration>,
+    /// Switches that were given.
+    switches: Vec<&'static str>,
+}
+const SWITCHES: [&str; 4] = ["no-finish", "last", "again", "keep-running"];
+
+/// `None` where help was asked for; `variable` is the environment's word for `--vma`.
+fn read(arguments: Vec<OsString>, variable: Option<OsString>) -> Result<Option<Order>, lexopt::Error> {
+    let (mut common, mut parts) = (Common::default(), Vec::new());
+    for piece in arguments.split(|word| word == THEN) {
+        match part(piece, &mut common)? {
+            Some(part) => parts.push(part),
+            None => return Ok(None),
+        }
+    }
+    let variable = variable.and_then(|text| text.into_string().ok()).filter(|text| !text.is_empty());
+    let (named, url) = match (common.vma, variable) {
+        (Some(url), _) => ("--vma", url),
+        (None, Some(url)) => (VARIABLE, url),
+        (None, None) => ("--vma", DEFAULT_VMA.to_owned()),
+    };
+    let errands: Vec<Option<Errand>> = parts.iter().map(Part::errand).collect();
+    if parts.iter().zip(&errands).any(|(part, errand)| part.disks.is_empty() && errand.is_none()) {
+        return Err("--disk is missing".into());
+    }
+    let from_mover = errands.into_iter().flatten().find_map(|errand| errand.job);
+    let has = |switch: &str| common.switches.contains(&switch);
+    Ok(Some(Order {
+        vma: Vma::at(&Origin::from_url(&url).map_err(|bad| format!("{named} {bad}; {}", bad.remedy()))?),
+        job: common.job.or(from_mover).ok_or("--job is missing")?,
+        vm: common.vm,
+        finish: !has("no-finish"),
+        last: has("last"),
+        again: has("again"),
+        keep_running: has("keep-running"),
+        grace: common.grace.unwrap_or(DEFAULT_GRACE),
+        parts,
+    }))
+}
+
+/// Reads one mover with the options before it; `None` where help was asked for.
+fn part(arguments: &[OsString], common: &mut Common) -> Result<Option<Part>, lexopt::Error> {
+    let (mut disks, mut total, mut command) = (Vec::new(), None, Vec::new());
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("job") => job = Some(parser.value()?.parse_with(JobId::parse)?),
-            Long("disk") => disk = Some(parser.value()?.parse_with(DiskId::parse)?),
-            Long("vma") => vma = parser.value()?.string()?,
+            Long("job") => common.job = Some(parser.value()?.parse_with(JobId::parse)?),
+            Long("disk") => disks.push(parser.value()?.parse_with(DiskId::parse)?),
+            Long("vm") => common.vm = Some(parser.value()?.parse_with(path)?),
+            Long("vma") => common.vma = Some(parser.value()?.string()?),
             Long("total") => total = Some(parser.value()?.parse()?),
-            Long("no-finish") => finish = false,
-            Long("report-grace") => grace = parser.value()?.parse_with(length)?,
+            Long("report-grace") => common.grace = Some(parser.value()?.parse_with(length)?),
+            Long(name) if SWITCHES.contains(&name) => {
+                common.switches.extend(SWITCHES.iter().filter(|switch| **switch == name));
+            }
             Short('h') | Long("help") => return Ok(None),
             // The first word that is no option is the mover, with or without `--` before it.
             Value(program) => {
@@ -71,14 +113,11 @@ fn read(arguments: Vec<OsString>) -> Result<Option<Order>, lexopt::Error> {
     }
     let mut command = command.into_iter();
     let program = command.next().ok_or("COMMAND is missing: give the mover after --")?;
-    let assignment = Assignment {
-        vma: Vma::at(&Origin::from_url(&vma).map_err(|bad| format!("--vma {bad}; {}", bad.remedy()))?),
-        job: job.ok_or("--job is missing")?,
-        disk: disk.ok_or("--disk is missing")?,
-        finish,
-        grace,
-    };
-    Ok(Some(Order { assignment, total, program, arguments: command.collect() }))
+    Ok(Some(Part { disks, total, program, arguments: command.collect() }))
+}
+
+fn path(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("give the VM's inventory path, as /DC0/vm/web01") } else { Ok(text.to_owned()) }
 }
 
 /// A duration as the configuration has them, or bare seconds.
@@ -92,7 +131,7 @@ mod tests {
     use super::*;
 
     fn order(line: &str) -> Result<Option<Order>, String> {
-        read(line.split_whitespace().map(OsString::from).collect()).map_err(|error| error.to_string())
+        read(line.split_whitespace().map(OsString::from).collect(), None).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -100,10 +139,41 @@ mod tests {
         let order =
             order("--job j --disk d --total 5 --no-finish --report-grace 2m -- nbdcopy --job x -- y").expect("read");
         let order = order.expect("no help");
-        assert_eq!((order.program.to_str(), order.arguments.len()), (Some("nbdcopy"), 4));
-        assert_eq!((order.total, order.assignment.finish), (Some(5), false));
-        assert_eq!(order.assignment.grace, Duration::from_secs(120));
-        assert_eq!(order.assignment.vma.url(), "http://127.0.0.1:8081");
+        let [part] = order.parts.as_slice() else { panic!("one mover: {order:?}") };
+        assert_eq!((part.program.to_str(), part.arguments.len()), (Some("nbdcopy"), 4));
+        assert_eq!((part.total, order.finish, order.last), (Some(5), false, false));
+        assert_eq!(order.grace, Duration::from_secs(120));
+        assert_eq!(order.vma.url(), "http://127.0.0.1:8081");
+    }
+
+    #[test]
+    fn disks_are_copied_in_turn_by_a_mover_each() {
+        let order =
+            order("--job j --vm /p --disk a -- cp A B --then --total 5 --last --disk b -- cp C D").expect("read");
+        let order = order.expect("no help");
+        let part = |part: &Part| format!("{} {:?} {:?}", part.disks[0], part.total, part.arguments);
+        let parts: Vec<String> = order.parts.iter().map(part).collect();
+        assert_eq!(parts, [r#"a None ["A", "B"]"#, r#"b Some(5) ["C", "D"]"#]);
+        assert_eq!((order.vm.as_deref(), order.last), (Some("/p"), true));
+    }
+
+    #[test]
+    fn a_mover_of_a_whole_vm_names_its_job() {
+        let order = order("-- migratekit migrate --vmware-path /p --job-id job-1").expect("read").expect("no help");
+        assert_eq!((order.job.as_str(), order.parts[0].disks.len()), ("job-1", 0));
+    }
+
+    #[test]
+    fn the_environment_names_the_vma_unless_the_option_does() {
+        let url = |line: &str, variable: &str| {
+            let words = line.split_whitespace().map(OsString::from).collect();
+            read(words, Some(variable.into())).map(|order| order.map(|order| order.vma.url().to_owned()))
+        };
+        let (plain, own) = ("--job j --disk d x", "--vma http://127.0.0.1:1 --job j --disk d x");
+        assert_eq!(url(plain, "http://127.0.0.1:9").expect("read").as_deref(), Some("http://127.0.0.1:9"));
+        assert_eq!(url(own, "http://127.0.0.1:9").expect("read").as_deref(), Some("http://127.0.0.1:1"));
+        assert_eq!(url(plain, "").expect("read").as_deref(), Some("http://127.0.0.1:8081"));
+        assert!(url(plain, "http://192.0.2.1").expect_err("refused").to_string().starts_with("WAYBILL_VMA"));
     }
 
     #[test]
@@ -116,6 +186,9 @@ mod tests {
             ("--job j --disk d --vma http://192.0.2.1 -- x", "is not this machine"),
             ("--job j --disk d --report-grace soon -- x", "give a time like"),
             ("--job j --disk d --colour -- x", "--colour"),
+            ("--job j --disk d -- x --then --disk e", "COMMAND is missing"),
+            ("--job j --disk d -- x --then -- y", "--disk is missing"),
+            ("--job j --vm= --disk d -- x", "inventory path"),
         ] {
             let error = order(line).expect_err(line);
             assert!(error.contains(named), "{line}: {error}");

@@ -5,9 +5,11 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::child::Reachable;
+use super::course::Course;
 use super::gauge::Gauge;
 use super::proc_io::Counters;
-use super::reading::Reading;
+use super::reading::Heard;
 use crate::model::time::Mono;
 
 /// How the mover ended.
@@ -22,8 +24,12 @@ pub struct End {
 /// The state of the copy, as all threads share it.
 #[derive(Debug)]
 pub struct State {
-    /// The byte count.
+    /// The byte count of the present disk.
     pub gauge: Gauge,
+    /// Where the mover is on its way.
+    pub course: Course,
+    /// Where signals reach the mover.
+    pub mover: Reachable,
     /// The kernel's counters, once the mover runs.
     pub counters: Option<Counters>,
     /// The mover has ended; what it wrote last is still being read.
@@ -43,8 +49,10 @@ pub struct Board {
 
 impl Board {
     /// Of a copy that has not begun.
-    pub fn new(gauge: Gauge) -> Self {
-        let state = State { gauge, counters: None, over: false, end: None, impatient: false };
+    pub fn new(gauge: Gauge, is_of_whole_vm: bool) -> Self {
+        let course = Course::of(is_of_whole_vm);
+        let mover = Reachable::default();
+        let state = State { gauge, course, mover, counters: None, over: false, end: None, impatient: false };
         Self { state: Mutex::new(state), bell: Condvar::new() }
     }
     /// The state; a thread that panicked while it held this leaves it readable.
@@ -52,10 +60,11 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// The mover said something.
-    pub fn hear(&self, reading: Reading) {
+    pub fn hear(&self, reading: Heard) {
         let mut state = self.state();
         let first = !state.gauge.has_heard();
-        state.gauge.hear(reading);
+        let State { gauge, course, .. } = &mut *state;
+        course.hear(reading, gauge);
         if first {
             self.bell.notify_all();
         }

@@ -1,5 +1,5 @@
 //! Binds a mover's life to its wrapper's: a wrapper that is killed with -9 passes nothing on, and would leave a mover
-//! behind that writes to the target unseen. Whoever started the wrapper has been told that the copy is over, and may start
+//! behind that writes to the target unseen. The caller of the wrapper believes that the copy is over, and may start
 //! it again on the same target. The orphan would not get far anyway: its next line has no reader, and ends it just then.
 //!
 //! The kernel sends SIGTERM to the mover when the wrapper dies, so that it can take its snapshot away. A process can ask
@@ -17,7 +17,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::message::say;
 
-/// The first argument of `waybill run` that stands for this; followed by the wrapper's process id.
+/// The first argument of `waybill run` that means this; followed by the wrapper's process id.
 const WORD: &str = "--bound-to";
 /// This program, also where its file has been replaced since it was started.
 const OWN: &str = "/proc/self/exe";

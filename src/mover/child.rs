@@ -1,7 +1,7 @@
 //! The mover as a process: its streams are passed through while they are read, signals are passed on, its end is awaited.
 //!
 //! The mover must not notice that it is wrapped. Its standard input is ours; what it writes appears at once and
-//! unchanged; where nobody reads our standard output any more, it gets the same broken pipe that it would have had.
+//! unchanged; when our standard output has no reader any more, it gets the same broken pipe that it would have had.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,6 +19,7 @@ use smol::stream::StreamExt;
 
 use super::bound;
 use super::command::{Mover, Tap};
+use super::proc_io::Counters;
 
 /// Bytes that are read and passed on at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -82,10 +83,25 @@ impl Running {
 }
 
 /// A mover's process, or nothing where it has ended or never started.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Reachable(Arc<Mutex<Option<Pid>>>);
 
-/// Passes `signals` on for as long as the mover lives; afterwards each one is told to `late`.
+impl Reachable {
+    /// Ends the mover and what it started, as Ctrl-C on a terminal reaches all of them: by SIGTERM, or with `force` by
+    /// SIGKILL.
+    pub fn end(&self, force: bool) {
+        let signal = if force { rustix::process::Signal::KILL } else { rustix::process::Signal::TERM };
+        if let Some(pid) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            let family = Counters::of(pid.as_raw_nonzero().get().unsigned_abs()).family();
+            for pid in family.into_iter().filter_map(|pid| i32::try_from(pid).ok().and_then(Pid::from_raw)) {
+                // Fails for what has ended, and for what runs as another user and is not ours to end.
+                let _ = kill_process(pid, signal);
+            }
+        }
+    }
+}
+
+/// Passes `signals` on for as long as the mover lives; afterwards each one is passed to `late`.
 pub fn pass_on(mut signals: Signals, mover: Reachable, late: impl Fn() + Send + 'static) {
     thread::spawn(move || {
         while let Some(Ok(signal)) = smol::block_on(signals.next()) {
@@ -155,9 +171,9 @@ fn to_send(signal: Signal) -> rustix::process::Signal {
 
 /// Where a stream is passed on to.
 pub enum Onward {
-    /// To one of our own descriptors; without a reader there, the mover is told by a broken pipe.
+    /// To one of our own descriptors; without a reader there, the mover gets a broken pipe.
     Strict(File),
-    /// Like that, but read on for its content when nobody takes it.
+    /// Like that, but read on for its content when it has no reader.
     Lenient(File),
     /// Nowhere.
     Dropped,
@@ -193,7 +209,7 @@ pub fn pass(mut from: impl Read, mut to: Onward, mut look: impl FnMut(&[u8])) {
     }
 }
 
-/// Like the method, but a descriptor that somebody set to not wait is waited for.
+/// Like the method, but a descriptor that was set to not wait is waited for.
 fn write_all(file: &mut File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write(bytes) {

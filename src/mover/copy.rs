@@ -1,6 +1,5 @@
 //! One copy from its start to its last report: joins the mover's process, its streams, the total and the reporter.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::process::ExitStatus;
@@ -16,9 +15,9 @@ use super::command::{Mover, Tap};
 use super::gauge::{Figure, Gauge, Total};
 use super::message::say;
 use super::proc_io::Counters;
-use super::reporter::{Assignment, Outcome, Reporter, mean_bps};
+use super::reporter::{Assignment, Ending, ReportOutcome, Reporter, mean_bps};
 use super::tail::Tail;
-use super::total::Source;
+use super::total::TotalSource;
 use crate::runtime::clock::Clock;
 use crate::view::units;
 
@@ -39,11 +38,18 @@ struct Ended {
     status: u8,
 }
 
-/// Runs `program` and reports for it; answers the exit status to pass on: the mover's own, 128 and the signal's
-/// number, 127 where there is no such program and 126 where it cannot be run. `total` is in bytes.
-pub fn run(assignment: Assignment, total: Option<u64>, program: OsString, arguments: Vec<OsString>) -> u8 {
+/// How one copy ended, for what comes after it.
+pub struct Ran {
+    /// The exit status to pass on: the mover's own, 128 and the signal's number, 127 where there is no such program and
+    /// 126 where it cannot be run.
+    pub status: u8,
+    /// Its job was cancelled meanwhile.
+    pub is_cancelled: bool,
+}
+
+/// Runs a mover and reports for it. `total` is in bytes.
+pub fn copy(assignment: &Assignment, total: Option<u64>, mover: Mover) -> Ran {
     let clock = Clock::start();
-    let mover = Mover::of(program, arguments);
     // Before anything here opens descriptors: one that the caller gave to the mover is passed on to.
     let callers = mover.progress_descriptor.and_then(callers_descriptor);
     let known = match (total, &mover.source) {
@@ -51,31 +57,42 @@ pub fn run(assignment: Assignment, total: Option<u64>, program: OsString, argume
         (None, Some(_)) => Total::Asked,
         (None, None) => Total::Unknown,
     };
-    let board = Arc::new(Board::new(Gauge::new(known, mover.habit)));
-    say(&announcement(&mover, &assignment, total));
+    let board = Arc::new(Board::new(Gauge::new(known, mover.habit), mover.errand.is_some()));
+    say(&announcement(&mover, assignment, total));
     let reporter = Reporter::new(assignment.clone(), Arc::clone(&board), clock);
     let reporting = thread::spawn(move || reporter.report());
 
-    let ended = copy(mover, callers, &board);
+    let ended = run(mover, callers, &board);
     let end = End { at: clock.now().mono, failure: ended.failure.clone() };
     board.change(|state| state.end = Some(end.clone()));
-    let figure = match &ended.failure {
-        None => board.state().gauge.completed(),
-        Some(_) => board.state().gauge.running(),
-    };
+    let figure = all_moved(&board, ended.failure.is_none());
+    let mut is_cancelled = false;
     match reporting.join() {
-        Ok(Outcome::Reported(words)) => say(&summary(&ended.words, &end, &figure, &words)),
-        Ok(Outcome::Missing { what, why, is_open }) => {
-            say(&summary(&ended.words, &end, &figure, &format!("{what} could not be reported: {why}")));
-            say(&remedy(&assignment, ended.failure.as_deref(), &figure, is_open));
+        Ok(ReportOutcome::Reported(words)) => say(&summary(&ended.words, &end, &figure, &words)),
+        Ok(ReportOutcome::Cancelled(reason)) => {
+            is_cancelled = true;
+            let words = format!("job {} was cancelled: {reason}", assignment.job);
+            say(&summary(&ended.words, &end, &figure, &words));
         }
-        Err(_) => say(&remedy(&assignment, ended.failure.as_deref(), &figure, false)),
+        Ok(ReportOutcome::Missing { what, why, is_open }) => {
+            say(&summary(&ended.words, &end, &figure, &format!("{what} could not be reported: {why}")));
+            say(&remedy(assignment, ended.failure.as_deref(), &figure, is_open));
+        }
+        Err(_) => say(&remedy(assignment, ended.failure.as_deref(), &figure, false)),
     }
-    ended.status
+    Ran { status: ended.status, is_cancelled }
+}
+
+/// What the mover has moved of all its disks.
+fn all_moved(board: &Board, is_well: bool) -> Figure {
+    let state = board.state();
+    let last = if is_well { state.gauge.completed() } else { state.gauge.running() };
+    let bytes = state.course.ended.iter().fold(last.bytes, |sum, (figure, _)| sum.saturating_add(figure.bytes));
+    Figure { bytes, ..last }
 }
 
 /// From the start of the mover to its end.
-fn copy(mut mover: Mover, callers: Option<File>, board: &Arc<Board>) -> Ended {
+fn run(mut mover: Mover, callers: Option<File>, board: &Arc<Board>) -> Ended {
     // Caught before the mover starts, so that none that comes in between ends the wrapper alone.
     let signals = child::catch_signals();
     let name = mover.name();
@@ -106,7 +123,10 @@ fn attend(
     board: &Arc<Board>,
     tail: &Arc<Mutex<Tail>>,
 ) -> io::Result<ExitStatus> {
-    board.change(|state| state.counters = Some(Counters::of(running.id())));
+    board.change(|state| {
+        state.counters = Some(Counters::of(running.id()));
+        state.mover = running.reachable();
+    });
     // Nothing is ever sent: the channel closes when the last reader is through.
     let (open, all_read) = mpsc::channel::<()>();
     let read = |from: File, to: Onward, mut tap: Tap, tail: Option<Arc<Mutex<Tail>>>| {
@@ -152,7 +172,7 @@ fn attend(
 }
 
 /// Asks for the total on a thread of its own.
-fn ask(source: Source, board: Arc<Board>) -> JoinHandle<()> {
+fn ask(source: TotalSource, board: Arc<Board>) -> JoinHandle<()> {
     thread::spawn(move || {
         if source.is_served() {
             board.wait(TOTAL_PATIENCE, |state| state.gauge.has_heard() || state.over);
@@ -199,8 +219,10 @@ fn announcement(mover: &Mover, assignment: &Assignment, total: Option<u64>) -> S
         (None, Some(source)) => format!("total asked from {}", source.asked_by()),
         (None, None) => "total unknown".to_owned(),
     };
-    let Assignment { vma, job, disk, .. } = assignment;
-    format!("{} copies {disk} of {job}, {total}, reported to {}", mover.name(), vma.url())
+    let Assignment { vma, job, disks, .. } = assignment;
+    let disks: Vec<&str> = disks.iter().map(|disk| disk.as_str()).collect();
+    let disks = if disks.is_empty() { "the disks".to_owned() } else { disks.join(", ") };
+    format!("{} copies {disks} of {job}, {total}, reported to {}", mover.name(), vma.url())
 }
 
 fn summary(words: &str, end: &End, figure: &Figure, outcome: &str) -> String {
@@ -213,12 +235,18 @@ fn summary(words: &str, end: &End, figure: &Figure, outcome: &str) -> String {
 /// What the user can do for a report that is missing: to the VMA, which may not know the job at all, it looks as if this
 /// wrapper had come through.
 fn remedy(assignment: &Assignment, failure: Option<&str>, figure: &Figure, is_open: bool) -> String {
-    let (job, disk) = (quoted(assignment.job.as_str()), quoted(assignment.disk.as_str()));
+    let job = quoted(assignment.job.as_str());
+    let disks: String = assignment.disks.iter().map(|disk| format!(" --disk {}", quoted(disk.as_str()))).collect();
+    let disks = if disks.is_empty() { " --disk disk-0".to_owned() } else { disks };
     let url = assignment.vma.url();
-    let open = if assignment.finish { "" } else { " --no-finish" };
-    let again = format!("waybill run --job {job} --disk {disk} --vma {url}{open}");
+    let open = match assignment.ending {
+        Ending::Disk => " --no-finish",
+        Ending::Job { last: true } => " --last",
+        Ending::Failure | Ending::Job { last: false } => "",
+    };
+    let again = format!("waybill run --job {job}{disks} --vma {url}{open}");
     let command = match failure {
-        Some(reason) if is_open && assignment.finish => {
+        Some(reason) if is_open && assignment.ending != Ending::Disk => {
             format!("waybill finish {job} --failed {} --vma {url}", quoted(reason))
         }
         // Movers that do nothing: one fails for the same reason, the other completes the disk with the same bytes.

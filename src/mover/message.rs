@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// Writes `waybill: TEXT`. Where nobody reads that any more, the copy goes on all the same.
+/// Writes `waybill: TEXT`. If that has no reader any more, the copy goes on all the same.
 pub fn say(text: &str) {
     let _ = std::io::stderr().write_all(format!("waybill: {text}\n").as_bytes());
 }

@@ -2,14 +2,14 @@
 //!
 //! A line that is anything else says nothing. The figures are coarse and early: nbdcopy cuts the disk into pieces and
 //! writes a line when one of its threads *begins* a piece. With four threads the line of half a GiB comes before the
-//! first byte, and a percent of 10 TiB is 100 GiB. `super::gauge` therefore takes off what the threads may have in hand and
+//! first byte, and a percent of 10 TiB is 100 GiB. `super::gauge` therefore takes off what the threads may have begun and
 //! counts the lines within a percent; what the kernel counts refines that.
 
 use std::ffi::{OsStr, OsString};
 
 use super::gauge::Habit;
 use super::options;
-use super::reading::Reading;
+use super::reading::Heard;
 use crate::model::percent::Percent;
 
 /// Reads progress lines, byte by byte and in a few bytes of memory.
@@ -34,7 +34,7 @@ const WHOLE: &[u8] = b"/100\n";
 
 impl Lines {
     /// Takes the next bytes and tells each figure in them; how they were cut into chunks makes no difference.
-    pub fn feed(&mut self, chunk: &[u8], tell: &mut dyn FnMut(Reading)) {
+    pub fn feed(&mut self, chunk: &[u8], tell: &mut dyn FnMut(Heard)) {
         for &byte in chunk {
             self.at = match self.at {
                 _ if byte == b'\n' && !matches!(self.at, At::Whole(_, 4)) => At::Start,
@@ -42,7 +42,7 @@ impl Lines {
                 At::Number(n) if byte.is_ascii_digit() && n <= 10 => At::Number(n * 10 + u16::from(byte - b'0')),
                 At::Number(n) if byte == WHOLE[0] && n <= 100 => At::Whole(n, 1),
                 At::Whole(n, matched) if byte == WHOLE[matched] && matched + 1 == WHOLE.len() => {
-                    tell(Reading::Share(Percent::from_hundredths(n * 100)));
+                    tell(Heard::Share(Percent::from_hundredths(n * 100)));
                     At::Start
                 }
                 At::Whole(n, matched) if byte == WHOLE[matched] => At::Whole(n, matched + 1),
@@ -54,7 +54,7 @@ impl Lines {
 
 /// How the caller asked nbdcopy to show its progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum ProgressOption {
     /// Not at all: `--progress=FD` may be added.
     Unasked,
     /// `-p`: a bar on standard error.
@@ -65,18 +65,20 @@ pub enum Progress {
 
 /// What a thread takes at a time.
 const PIECE_BYTES: u64 = 128 << 20;
-/// Connections that are used at most, unless told otherwise; a thread needs one of its own.
+/// Connections that are used at most, unless an option says otherwise; a thread needs one of its own.
 const CONNECTIONS: u64 = 4;
-/// Bytes under way on a connection, unless told otherwise: 64 requests of 256 KiB.
+/// Bytes under way on a connection, unless an option says otherwise: 64 requests of 256 KiB.
 const UNDER_WAY: u64 = 16 << 20;
 
 /// What nbdcopy's command line tells of the copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arguments {
+pub struct NbdcopyArguments {
     /// How progress is shown; the last mention counts, as it does for nbdcopy.
-    pub progress: Progress,
-    /// Where it reads from; `[` stands for a program of its own, `-` for standard input.
+    pub progress: ProgressOption,
+    /// Where it reads from; `[` means a program of its own, `-` for standard input.
     pub source: Option<OsString>,
+    /// Where it writes to, spelled as the source.
+    pub target: Option<OsString>,
     /// `--synchronous`: one request after the other, and a line after each.
     is_synchronous: bool,
     /// `--connections` and `--threads`, where they are given.
@@ -92,12 +94,13 @@ const LONG_WITH_VALUE: [&str; 6] =
 /// Short options that take a value.
 const SHORT_WITH_VALUE: &[u8] = b"CRST";
 
-impl Arguments {
+impl NbdcopyArguments {
     /// Reads the arguments after the program's name.
     pub fn read(arguments: &[OsString]) -> Self {
         let mut read = Self {
-            progress: Progress::Unasked,
+            progress: ProgressOption::Unasked,
             source: None,
+            target: None,
             is_synchronous: false,
             connections: None,
             threads: None,
@@ -107,18 +110,27 @@ impl Arguments {
         while let Some(argument) = rest.next() {
             let text = argument.to_string_lossy();
             if text == "--" {
-                read.source = rest.next().cloned();
+                read.ends(&mut rest);
                 break;
             } else if text.starts_with("--") {
                 read.long_option(&text, &mut rest);
             } else if text.starts_with('-') && text.len() > 1 {
                 read.short_options(&text, &mut rest);
             } else {
-                read.source = Some(argument.clone());
+                read.ends(&mut std::iter::once(argument).chain(&mut rest));
                 break;
             }
         }
         read
+    }
+
+    /// Takes source and target: `[ PROGRAM ARGUMENT... ]` is a server that nbdcopy starts itself.
+    fn ends<'a>(&mut self, rest: &mut impl Iterator<Item = &'a OsString>) {
+        self.source = rest.next().cloned();
+        if self.source.as_ref().is_some_and(|source| source == "[") {
+            rest.by_ref().find(|word| *word == "]");
+        }
+        self.target = rest.next().cloned();
     }
 
     /// How early its lines are.
@@ -127,7 +139,7 @@ impl Arguments {
             return Habit::default();
         }
         let connections = self.connections.unwrap_or(CONNECTIONS);
-        // 0 stands for a thread for each processor.
+        // 0 means a thread for each processor.
         let threads = self.threads.filter(|threads| *threads > 0).unwrap_or(u64::MAX);
         let under_way = if self.has_own_requests { PIECE_BYTES } else { UNDER_WAY };
         Habit { threads: connections.min(threads), piece: PIECE_BYTES, under_way }
@@ -136,7 +148,9 @@ impl Arguments {
     fn long_option<'a>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'a OsString>) {
         let (name, value) = options::long(text, &LONG_WITH_VALUE, rest);
         match name {
-            "--progress" => self.progress = options::number(value).map_or(Progress::Bar, Progress::Descriptor),
+            "--progress" => {
+                self.progress = options::number(value).map_or(ProgressOption::Bar, ProgressOption::Descriptor)
+            }
             "--synchronous" => self.is_synchronous = true,
             "--connections" => self.connections = options::number(value),
             "--threads" => self.threads = options::number(value),
@@ -158,7 +172,7 @@ impl Arguments {
                 return;
             }
             if option == 'p' {
-                self.progress = Progress::Bar;
+                self.progress = ProgressOption::Bar;
             }
         }
     }
@@ -182,8 +196,8 @@ mod tests {
         let (mut lines, mut told) = (Lines::default(), Vec::new());
         for chunk in chunks {
             lines.feed(chunk, &mut |reading| match reading {
-                Reading::Share(share) => told.push(share.to_string()),
-                Reading::Bytes(bytes) => told.push(format!("{bytes} bytes")),
+                Heard::Share(share) => told.push(share.to_string()),
+                other => told.push(format!("{other:?}")),
             });
         }
         told
@@ -203,20 +217,24 @@ mod tests {
         assert_eq!(read(&[b"50/100x\n-1/100\n50/1000\n/100\n50/100\r\n7/10\n7/100\n"]), ["7.00"]);
     }
 
-    fn arguments(line: &str) -> Arguments {
-        Arguments::read(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    fn arguments(line: &str) -> NbdcopyArguments {
+        NbdcopyArguments::read(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
     fn the_command_line_tells_source_and_progress() {
         let plain = arguments("nbd://h/x out.img");
-        assert_eq!((plain.progress, plain.source), (Progress::Unasked, Some("nbd://h/x".into())));
+        assert_eq!((plain.progress, plain.source), (ProgressOption::Unasked, Some("nbd://h/x".into())));
         let optioned = arguments("-C 4 --requests 8 -T2 --progress=7 --allocated in.img out.img");
-        assert_eq!((optioned.progress, optioned.source), (Progress::Descriptor(7), Some("in.img".into())));
+        assert_eq!((optioned.progress, optioned.source), (ProgressOption::Descriptor(7), Some("in.img".into())));
         let program = arguments("-vp -- [ nbdkit --progress=3 memory 1G ] null:");
-        assert_eq!((program.progress, program.source), (Progress::Bar, Some("[".into())));
+        assert_eq!((program.progress, program.source), (ProgressOption::Bar, Some("[".into())));
+        assert_eq!(
+            (program.target, arguments("in.img out.img").target),
+            (Some("null:".into()), Some("out.img".into()))
+        );
         assert_eq!(arguments("- out.img").source, Some("-".into()));
-        assert_eq!(arguments("-p --progress=x in out").progress, Progress::Bar);
+        assert_eq!(arguments("-p --progress=x in out").progress, ProgressOption::Bar);
         assert!(is_uri(OsStr::new("nbd+unix:///?socket=/tmp/s")) && !is_uri(OsStr::new("disk.img")));
     }
 

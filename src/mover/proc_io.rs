@@ -13,6 +13,11 @@ use std::path::{Path, PathBuf};
 /// Children that are looked at; a mover with more is no mover.
 const CHILDREN: usize = 64;
 
+/// A sum below this counts as nothing: a program that only reads makes a file system write about itself.
+const NOISE_BYTES: u64 = 64 * 1024;
+/// Processes that a mover may consist of.
+const FAMILY: usize = 256;
+
 /// The counters of one process and its children.
 #[derive(Debug, Clone)]
 pub struct Counters {
@@ -25,10 +30,25 @@ impl Counters {
     pub fn of(pid: u32) -> Self {
         Self { root: PathBuf::from("/proc"), pid }
     }
-    /// Bytes written so far by the process and its present children.
+    /// Bytes written so far by the process and its present children; 0 where they are too few to tell anything.
     pub fn written(&self) -> u64 {
         let children = self.children().into_iter().take(CHILDREN);
-        children.chain([self.pid]).map(|pid| self.written_by(pid)).fold(0, u64::saturating_add)
+        let sum = children.chain([self.pid]).map(|pid| self.written_by(pid)).fold(0, u64::saturating_add);
+        if sum < NOISE_BYTES { 0 } else { sum }
+    }
+
+    /// The process and all below it, at most [`FAMILY`].
+    pub fn family(&self) -> Vec<u32> {
+        let mut family = vec![self.pid];
+        let mut next = 0;
+        while next < family.len() && family.len() < FAMILY {
+            let children = Self { root: self.root.clone(), pid: family[next] }.children();
+            let new: Vec<u32> = children.into_iter().filter(|pid| !family.contains(pid)).collect();
+            family.extend(new);
+            next += 1;
+        }
+        family.truncate(FAMILY);
+        family
     }
 
     /// Threads of the process beside its first.
@@ -71,7 +91,7 @@ fn written(io: &str) -> Option<u64> {
     Some(value("write_bytes")?.saturating_sub(value("cancelled_write_bytes").unwrap_or(0)))
 }
 
-/// The parent in `/proc/PID/stat`; the program's name before it stands in brackets and may hold anything.
+/// The parent in `/proc/PID/stat`; the program's name before it is in brackets and may hold anything.
 fn parent(stat: &str) -> Option<u32> {
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }

@@ -7,9 +7,9 @@
 use std::ffi::OsString;
 
 use super::gauge::Habit;
+use super::number::share;
 use super::options;
-use super::percent::share;
-use super::reading::Reading;
+use super::reading::Heard;
 
 /// Reads progress marks, byte by byte and in a few bytes of memory.
 #[derive(Debug, Default)]
@@ -23,13 +23,13 @@ const MARK_BYTES: usize = 11;
 
 impl Marks {
     /// Takes the next bytes and tells each figure in them; how they were cut into chunks makes no difference.
-    pub fn feed(&mut self, chunk: &[u8], tell: &mut dyn FnMut(Reading)) {
+    pub fn feed(&mut self, chunk: &[u8], tell: &mut dyn FnMut(Heard)) {
         for &byte in chunk {
             match (byte, &mut self.open) {
                 (b'(', _) => self.open = Some(Vec::with_capacity(MARK_BYTES)),
                 (b')', Some(mark)) => {
                     if let Some(share) = mark.strip_suffix(b"/100%").and_then(share) {
-                        tell(Reading::Share(share));
+                        tell(Heard::Share(share));
                     }
                     self.open = None;
                 }
@@ -43,12 +43,12 @@ impl Marks {
 
 /// What the command line of `qemu-img convert` tells of the copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arguments {
+pub struct QemuImgArguments {
     /// `-p` is there already.
     pub progress: bool,
     /// `-q`: no progress is shown whatever else is said.
     pub quiet: bool,
-    /// What `qemu-img` must be told to find each source: `-f raw`, `--image-opts`, `--object X`.
+    /// What `qemu-img` needs to find each source: `-f raw`, `--image-opts`, `--object X`.
     pub opening: Vec<OsString>,
     /// The sources; empty where the command line is not understood.
     pub sources: Vec<OsString>,
@@ -60,7 +60,7 @@ pub struct Arguments {
 
 /// Bytes of the largest request.
 const REQUEST_BYTES: u64 = 2 << 20;
-/// Requests under way at a time, unless told otherwise.
+/// Requests under way at a time, unless an option says otherwise.
 const PARALLEL: u64 = 8;
 
 /// Options whose value is the next argument, where they carry no `=`.
@@ -82,7 +82,7 @@ const LONG_WITH_VALUE: [&str; 13] = [
 /// Short options that take a value.
 const SHORT_WITH_VALUE: &[u8] = b"BFOSTflmort";
 
-impl Arguments {
+impl QemuImgArguments {
     /// Reads the arguments after `convert`.
     pub fn read(arguments: &[OsString]) -> Self {
         let (opening, sources) = Default::default();
@@ -162,7 +162,7 @@ mod tests {
     fn shares(hundredths: &[u16]) -> Vec<String> {
         hundredths
             .iter()
-            .map(|h| format!("{:?}", Reading::Share(crate::model::percent::Percent::from_hundredths(*h))))
+            .map(|h| format!("{:?}", Heard::Share(crate::model::percent::Percent::from_hundredths(*h))))
             .collect()
     }
 
@@ -181,8 +181,8 @@ mod tests {
         assert_eq!(read(&[b"((1.00/100%)", &[b'('; 4096], &[b'x'; 4096], b"(2.00/100%)"]), shares(&[100, 200]));
     }
 
-    fn arguments(line: &str) -> Arguments {
-        Arguments::read(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    fn arguments(line: &str) -> QemuImgArguments {
+        QemuImgArguments::read(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 /// Lines that are kept.
 const LINES: usize = 20;
-/// Bytes of each line, and of all lines together when they are told.
+/// Bytes of each line, and of all lines together when they are shown.
 const BYTES: usize = 2000;
 
 /// Keeps the last lines of a stream.

@@ -27,12 +27,14 @@ const ANSWER_BYTES: u64 = 64 << 20;
 
 /// Where a total can be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum TotalSource {
     /// A file or block device of this length.
     File(PathBuf),
+    /// A file that nbdcopy writes: before its first byte it is made as long as the source, which cannot be asked itself.
+    Target(PathBuf),
     /// An NBD server, by its URI.
     Nbd(OsString),
-    /// Images, by what `qemu-img` must be told to open them.
+    /// Images, by what `qemu-img` needs to open them.
     Images {
         /// Options: `-f raw`, `--image-opts`.
         opening: Vec<OsString>,
@@ -44,28 +46,33 @@ pub enum Source {
     },
 }
 
-impl Source {
+impl TotalSource {
     /// Where nbdcopy reads from, if it can be asked.
-    pub fn of_nbdcopy(arguments: &nbdcopy::Arguments) -> Option<Self> {
+    pub fn of_nbdcopy(arguments: &nbdcopy::NbdcopyArguments) -> Option<Self> {
         match &arguments.source {
             Some(source) if nbdcopy::is_uri(source) => Some(Self::Nbd(source.clone())),
             Some(source) if source != "-" && source != "[" => Some(Self::File(source.into())),
+            Some(source) if source == "[" => {
+                let target = arguments.target.as_ref()?;
+                let is_file = target != "-" && target != "[" && target != "null:" && !nbdcopy::is_uri(target);
+                is_file.then(|| Self::Target(target.into()))
+            }
             _ => None,
         }
     }
     /// Where `qemu-img convert` reads from.
-    pub fn of_qemu_img(arguments: &qemu_img::Arguments) -> Option<Self> {
+    pub fn of_qemu_img(arguments: &qemu_img::QemuImgArguments) -> Option<Self> {
         (!arguments.sources.is_empty()).then(|| Self::Images {
             opening: arguments.opening.clone(),
             images: arguments.sources.clone(),
             is_sparse: arguments.is_sparse,
         })
     }
-    /// True where asking could take the mover's place at a server.
+    /// True where it can be asked only once the mover copies: asking could take its place at a server, or be too early.
     pub fn is_served(&self) -> bool {
         match self {
             Self::File(_) => false,
-            Self::Nbd(_) => true,
+            Self::Target(_) | Self::Nbd(_) => true,
             Self::Images { opening, images, .. } => {
                 let opts = opening.iter().any(|option| option == "--image-opts");
                 opts || images.iter().any(|image| image.to_string_lossy().contains(':'))
@@ -76,6 +83,7 @@ impl Source {
     pub fn asked_by(&self) -> &'static str {
         match self {
             Self::File(_) => "the source's length",
+            Self::Target(_) => "the target once it is made",
             Self::Nbd(_) => "nbdinfo",
             Self::Images { .. } => "qemu-img",
         }
@@ -84,6 +92,10 @@ impl Source {
     pub fn ask(&self, abandoned: &dyn Fn() -> bool) -> Option<u64> {
         match self {
             Self::File(path) => length(path).ok().flatten(),
+            // A device has a length of its own.
+            Self::Target(path) => {
+                fs::metadata(path).ok().filter(|file| file.is_file() && file.len() > 0).map(|file| file.len())
+            }
             Self::Nbd(uri) => {
                 let answer = output(Command::new("nbdinfo").arg("--size").arg(uri), abandoned)?;
                 String::from_utf8(answer).ok()?.trim().parse().ok()
@@ -170,13 +182,15 @@ mod tests {
 
     #[test]
     fn a_server_is_told_apart_from_a_file() {
-        let source = |line: &str| Source::of_nbdcopy(&nbdcopy::Arguments::read(&arguments(line)));
-        assert_eq!(source("nbd://h x"), Some(Source::Nbd("nbd://h".into())));
-        assert_eq!(source("in.img x"), Some(Source::File("in.img".into())));
+        let source = |line: &str| TotalSource::of_nbdcopy(&nbdcopy::NbdcopyArguments::read(&arguments(line)));
+        assert_eq!(source("nbd://h x"), Some(TotalSource::Nbd("nbd://h".into())));
+        assert_eq!(source("in.img x"), Some(TotalSource::File("in.img".into())));
         assert_eq!(source("- x"), None);
-        assert_eq!(source("-- [ nbdkit memory 1 ] x"), None);
+        assert_eq!(source("-- [ nbdkit memory 1 ] x"), Some(TotalSource::Target("x".into())));
+        assert_eq!((source("-- [ nbdkit memory 1 ] null:"), source("-- [ a ] [ b ]")), (None, None));
         let served = |line: &str| {
-            Source::of_qemu_img(&qemu_img::Arguments::read(&arguments(line))).is_some_and(|source| source.is_served())
+            TotalSource::of_qemu_img(&qemu_img::QemuImgArguments::read(&arguments(line)))
+                .is_some_and(|source| source.is_served())
         };
         assert!(served("nbd:localhost:1 x") && served("--image-opts driver=nbd,path=s x"));
         assert!(!served("-f raw in.raw x"));
@@ -184,10 +198,10 @@ mod tests {
 
     #[test]
     fn a_files_length_is_its_total() {
-        let this = Source::File(file!().into());
+        let this = TotalSource::File(file!().into());
         assert_eq!(this.ask(&|| false), Some(include_bytes!("total.rs").len() as u64));
-        assert_eq!(Source::File("/nonexistent".into()).ask(&|| false), None);
-        assert_eq!(Source::File("/dev/null".into()).ask(&|| false), None);
+        assert_eq!(TotalSource::File("/nonexistent".into()).ask(&|| false), None);
+        assert_eq!(TotalSource::File("/dev/null".into()).ask(&|| false), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The VMA as a mover's wrapper talks to it: push, read the document, finish (R-12, R-3, R-1, R-4).
 //!
-//! Every call ends within [`TIMEOUT`]. An error is told apart in two kinds, because only one of them is worth a retry:
+//! Every call ends within [`TIMEOUT`]. Errors are of two kinds, because only one of them is worth a retry:
 //! the VMA is away, or it has refused. Plain http to loopback only (R-60).
 
 use std::time::Duration;
@@ -8,22 +8,24 @@ use std::time::Duration;
 use ureq::Agent;
 
 use super::gauge::Figure;
+use super::standing::JobStanding;
 use crate::limits;
 use crate::model::id::{DiskId, JobId};
 use crate::model::percent::Percent;
-use crate::model::request::{Outcome, Push};
+use crate::model::request::{Declaration, Outcome, Push};
 use crate::model::stage::Stage;
-use crate::model::status::{DiskStatus, JobStatus};
 use crate::wire::http::encode_segment;
 use crate::wire::origin::Origin;
-use crate::wire::{job, problem, progress, update};
+use crate::wire::{job, problem, update};
 
 /// Longest that one call may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest that one may take that a copy waits for before it starts.
+const BRIEF_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// A call that brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub enum VmaError {
     /// No answer, or one that blames the VMA itself; worth another try.
     #[error("{0}")]
     Away(String),
@@ -45,9 +47,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Starts a run: the stage before Transfer, which also opens a new run of a finished id (R-40).
-    pub fn start() -> Self {
-        Self { push: push(Stage::StartExports, "in_progress"), percent: None }
+    /// Tells a stage. One before Transfer also opens a new run of a finished id (R-40).
+    pub fn stage(stage: Stage) -> Self {
+        Self { push: push(stage, "in_progress"), percent: None }
     }
     /// Opens the disk.
     pub fn open(disk: &DiskId) -> Self {
@@ -88,19 +90,6 @@ fn push(stage: Stage, status: &str) -> Push {
     Push { stage: stage.wire_name().to_owned(), status: Some(status.to_owned()), ..Push::default() }
 }
 
-/// What the progress document says, as far as it decides how to go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// How far the job is.
-    pub status: JobStatus,
-    /// Why the job failed.
-    pub error: Option<String>,
-    /// How many disks it knows.
-    pub disks: usize,
-    /// Those that are not Completed.
-    pub waits_for: Vec<String>,
-}
-
 /// One VMA.
 #[derive(Debug, Clone)]
 pub struct Vma {
@@ -111,23 +100,18 @@ pub struct Vma {
 impl Vma {
     /// The VMA at this place.
     pub fn at(origin: &Origin) -> Self {
-        // A proxy from the environment is for the mover, not for loopback; a redirect would lead off this machine.
-        let agent = Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .build()
-            .new_agent();
-        Self { agent, base: format!("http://{}", origin.authority()) }
+        Self { agent: agent(TIMEOUT), base: format!("http://{}", origin.authority()) }
+    }
+    /// The same for calls that a copy waits for before it starts: they end sooner.
+    pub fn briefly(&self) -> Self {
+        Self { agent: agent(BRIEF_TIMEOUT), base: self.base.clone() }
     }
     /// Its URL, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.base
     }
     /// Pushes; answers the run that the VMA counts it to, where it says so (R-40).
-    pub fn push(&self, job: &JobId, report: &Report) -> Result<Option<JobId>, Trouble> {
+    pub fn push(&self, job: &JobId, report: &Report) -> Result<Option<JobId>, VmaError> {
         let target = format!("/api/v1/progress/{}/update", encode_segment(job.as_str()));
         let (status, body) = self.post(&target, &report.body())?;
         if status != 200 {
@@ -135,8 +119,8 @@ impl Vma {
         }
         Ok(update::parse_taken(&body))
     }
-    /// Reads how a job stands; `None` where the VMA does not know it.
-    pub fn standing(&self, job: &JobId) -> Result<Option<Standing>, Trouble> {
+    /// Reads the state of a job; `None` where the VMA does not know it.
+    pub fn standing(&self, job: &JobId) -> Result<Option<JobStanding>, VmaError> {
         let call = self.agent.get(format!("{}/api/v1/progress/{}", self.base, encode_segment(job.as_str()))).call();
         let (status, body) = answer(call)?;
         match status {
@@ -145,22 +129,41 @@ impl Vma {
             _ => Err(refusal(status, &body)),
         }
     }
+    /// Declares a job, or adds to what was declared (R-4).
+    pub fn declare(&self, job: &JobId, declaration: &Declaration) -> Result<(), VmaError> {
+        let url = format!("{}/api/v1/jobs/{}", self.base, encode_segment(job.as_str()));
+        let call = self.agent.put(url).header("Content-Type", "application/json");
+        let (status, body) = answer(call.send(job::render_declaration(declaration)))?;
+        if (200..300).contains(&status) { Ok(()) } else { Err(refusal(status, &body)) }
+    }
     /// Ends a job; `failure` is the reason where it failed.
-    pub fn finish(&self, job: &JobId, failure: Option<&str>) -> Result<(), Trouble> {
+    pub fn finish(&self, job: &JobId, failure: Option<&str>) -> Result<(), VmaError> {
         let outcome = failure.map_or(Outcome::Succeeded, |reason| Outcome::Failed(reason.to_owned()));
         let target = format!("/api/v1/jobs/{}/finish", encode_segment(job.as_str()));
         let (status, body) = self.post(&target, &job::render_finish(&outcome))?;
         if status == 200 { Ok(()) } else { Err(refusal(status, &body)) }
     }
 
-    fn post(&self, target: &str, body: &str) -> Result<(u16, Vec<u8>), Trouble> {
+    fn post(&self, target: &str, body: &str) -> Result<(u16, Vec<u8>), VmaError> {
         let call = self.agent.post(format!("{}{target}", self.base)).header("Content-Type", "application/json");
         answer(call.send(body))
     }
 }
 
-fn answer(call: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(u16, Vec<u8>), Trouble> {
-    let away = |error: ureq::Error| Trouble::Away(error.to_string());
+fn agent(timeout: Duration) -> Agent {
+    // A proxy from the environment is for the mover, not for loopback; a redirect would lead off this machine.
+    Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .build()
+        .new_agent()
+}
+
+fn answer(call: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(u16, Vec<u8>), VmaError> {
+    let away = |error: ureq::Error| VmaError::Away(error.to_string());
     let mut response = call.map_err(away)?;
     let status = response.status().as_u16();
     let limit = u64::try_from(limits::BODY_BYTES).unwrap_or(u64::MAX);
@@ -169,7 +172,7 @@ fn answer(call: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result
 }
 
 /// An answer other than the one hoped for. 408, 429 and 5xx may pass; anything else will be said again.
-fn refusal(status: u16, body: &[u8]) -> Trouble {
+fn refusal(status: u16, body: &[u8]) -> VmaError {
     let said = match problem::read(body) {
         Some(problem) => [Some(problem.title), Some(problem.detail), problem.remedy]
             .into_iter()
@@ -179,23 +182,16 @@ fn refusal(status: u16, body: &[u8]) -> Trouble {
         None => String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect(),
     };
     if matches!(status, 408 | 429 | 500..) {
-        Trouble::Away(format!("{status}: {said}"))
+        VmaError::Away(format!("{status}: {said}"))
     } else {
-        Trouble::Refused { status, said }
+        VmaError::Refused { status, said }
     }
 }
 
-fn read_standing(body: &[u8]) -> Result<Standing, Trouble> {
+fn read_standing(body: &[u8]) -> Result<JobStanding, VmaError> {
     // A 200 without the document is no state (F6); a VMA that answers so is as good as away.
-    let progress = progress::parse(body)
-        .map_err(|error| Trouble::Away(format!("answered 200 with something that is no progress document: {error}")))?;
-    let waits = progress.disks.iter().filter(|disk| disk.status != DiskStatus::Completed);
-    Ok(Standing {
-        status: progress.status,
-        waits_for: waits.map(|disk| disk.id.to_string()).collect(),
-        error: progress.error,
-        disks: progress.disks.len(),
-    })
+    JobStanding::read(body)
+        .map_err(|error| VmaError::Away(format!("answered 200 with something that is no progress document: {error}")))
 }
 
 #[cfg(test)]
@@ -207,7 +203,7 @@ mod tests {
         let disk = DiskId::parse("disk-2000").expect("an id");
         let figure = Figure { bytes: 5, total: Some(10), percent: Percent::from_f64(50.0), counted: true };
         assert_eq!(
-            Report::start().body(),
+            Report::stage(Stage::StartExports).body(),
             r#"{"stage":"StartExports","status":"in_progress","bytes_transferred":0,"throughput_bps":0}"#
         );
         assert_eq!(
@@ -224,15 +220,11 @@ mod tests {
             br#"{"type":"urn:waybill:problem:x","title":"not now","detail":"disk-1 is Streaming","remedy":"wait"}"#;
         assert_eq!(refusal(409, problem).to_string(), "409: not now; disk-1 is Streaming; wait");
         assert_eq!(refusal(404, b"job not\nfound").to_string(), "404: job notfound");
-        assert!(matches!(refusal(503, b""), Trouble::Away(_)));
+        assert!(matches!(refusal(503, b""), VmaError::Away(_)));
     }
 
     #[test]
     fn a_text_that_is_no_document_is_no_standing() {
-        assert!(matches!(read_standing(b"job not found"), Err(Trouble::Away(_))));
-        let doc = br#"{"job_id":"j","stage":"Transfer","status":"Streaming","aggregate":{"total_bytes":0,"bytes_transferred":0},
-            "disks":[{"id":"a","status":"Completed","bytes_transferred":0},{"id":"b","status":"Failed","bytes_transferred":0}]}"#;
-        let standing = read_standing(doc).expect("a document");
-        assert_eq!((standing.disks, standing.waits_for), (2, vec!["b".to_owned()]));
+        assert!(matches!(read_standing(b"job not found"), Err(VmaError::Away(_))));
     }
 }

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_reasons_are_taken_as_clients_write_them() {
+    fn f67_counts_and_reasons_are_taken_as_clients_write_them() {
         let read = |body: &[u8]| parse(body).expect("taken");
         let counts = read(b"\xef\xbb\xbf{\"stage\":\"Transfer\",\"bytes_transferred\":10.0,\"total_bytes\":1.5e3}");
         assert_eq!((counts.bytes_transferred, counts.total_bytes, counts.replaced), (10, Some(1500), false));

@@ -116,7 +116,7 @@ const HISTORY: &str = "SELECT job_id, disk_id, sync_type, bytes_transferred, cha
                        sync_success FROM cbt_history ORDER BY id";
 
 #[test]
-fn f48_a_full_and_an_incremental_run_declared_by_their_count_end_by_themselves() {
+fn f48_f51_a_full_and_an_incremental_run_by_their_count_end_alone() {
     let site = site();
     let (vma, _oma) = (site.vma(), site.oma());
     assert_eq!(track(&site, &["--vm", VM, "--disks", "2"]).0, 0);

@@ -6,10 +6,11 @@ use serde_json::Value;
 use waybill::model::change::{CbtEntry, Change};
 use waybill::model::id::DiskId;
 use waybill::model::job::SyncKind;
+use waybill::model::warning::WarningKind;
 use waybill::store::{Durability, Store};
 
 use crate::binary::waybill;
-use crate::sample::{ago, database, job, lines};
+use crate::sample::{ago, database, job, lines, streaming};
 
 /// The keys of the page's sections whose heads name the command.
 fn documented(command: &str) -> BTreeSet<String> {
@@ -59,7 +60,10 @@ fn the_page_on_json_has_exactly_the_keys_that_are_printed() {
         capacity_bytes: None,
     };
     let mut store = Store::open(db.as_ref()).expect("the database");
-    assert_eq!(store.commit(&[Change::History(entry)], Durability::OnDisk), Ok(Vec::new()));
+    let mut warned = streaming();
+    warned.warn(WarningKind::SameVm, "unfinished job other copies the same VM");
+    let changes = [Change::History(entry), Change::Progress(Box::new(warned))];
+    assert_eq!(store.commit(&changes, Durability::OnDisk), Ok(Vec::new()));
     for (command, args, code) in [
         ("jobs", &["jobs"][..], 0),
         ("show", &["show", "job-1"], 0),
@@ -74,8 +78,8 @@ fn the_page_on_json_has_exactly_the_keys_that_are_printed() {
         lines(&text).iter().for_each(|line| collect(line, "", &mut printed));
         let mut documented = documented(command);
         if command == "watch" {
-            // This job has no disk.
-            documented.retain(|key| !key.starts_with("disks[]"));
+            // This job has no disk and no warning.
+            documented.retain(|key| !key.starts_with("disks[]") && !key.starts_with("warnings[]"));
         }
         assert_eq!(printed, documented, "waybill {command} --json and packaging/doc/json.md differ");
     }

@@ -1,4 +1,4 @@
-//! A small VMA for the tests of `waybill run`: a real listener that records what it is told, knows jobs as far as a
+//! A small VMA for the tests of `waybill run`: a real listener that records what it gets, knows jobs as far as a
 //! wrapper can tell, and can misbehave.
 
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ pub enum Mood {
     Stalled,
     /// `finish` with 409 and this detail, anything else well.
     RefusesFinish(&'static str),
+    /// A declaration with 409 and this detail, anything else well.
+    RefusesDeclaration(&'static str),
 }
 
 /// One recorded request.
@@ -31,12 +33,22 @@ pub struct Seen {
     pub body: Value,
 }
 
+/// What it knows of a job.
+#[derive(Debug, Default)]
+struct Job {
+    status: String,
+    error: Option<String>,
+    vm_path: Option<String>,
+    disk_count: Option<usize>,
+    /// Disk -> (its status, and whether it was declared).
+    disks: BTreeMap<String, (String, bool)>,
+}
+
 #[derive(Debug)]
 struct State {
     mood: Mood,
     seen: Vec<Seen>,
-    /// Job -> (its status, disk -> its status).
-    jobs: BTreeMap<String, (String, BTreeMap<String, String>)>,
+    jobs: BTreeMap<String, Job>,
     /// Job as pushed to -> the run that it counts to.
     runs: BTreeMap<String, String>,
 }
@@ -66,8 +78,24 @@ impl FieldVma {
     }
     /// Makes a job known as if it had been declared, with its disks and their status.
     pub fn knows(&self, job: &str, status: &str, disks: &[(&str, &str)]) {
-        let disks = disks.iter().map(|(disk, status)| ((*disk).to_owned(), (*status).to_owned())).collect();
-        self.shared.0.lock().expect("state").jobs.insert(job.to_owned(), (status.to_owned(), disks));
+        let disks = disks.iter().map(|(disk, status)| ((*disk).to_owned(), ((*status).to_owned(), true))).collect();
+        let job_doc = Job { status: status.to_owned(), disks, ..Job::default() };
+        self.shared.0.lock().expect("state").jobs.insert(job.to_owned(), job_doc);
+    }
+    /// Says how many disks a job has.
+    pub fn counts(&self, job: &str, disks: usize) {
+        let mut state = self.shared.0.lock().expect("state");
+        let known = state.jobs.entry(job.to_owned()).or_default();
+        known.disk_count = Some(disks);
+        if known.status.is_empty() {
+            known.status = "Queued".to_owned();
+        }
+    }
+    /// Ends a job as an operator would.
+    pub fn ends(&self, job: &str, status: &str, error: &str) {
+        let mut state = self.shared.0.lock().expect("state");
+        let known = state.jobs.entry(job.to_owned()).or_default();
+        (known.status, known.error) = (status.to_owned(), Some(error.to_owned()));
     }
     pub fn change_mood(&self, mood: Mood) {
         self.shared.0.lock().expect("state").mood = mood;
@@ -85,9 +113,22 @@ impl FieldVma {
         let is_finish = |seen: &Seen| seen.target.ends_with("/finish");
         self.seen().into_iter().filter(is_finish).map(|seen| (job_in(&seen.target), seen.body)).collect()
     }
+    /// The bodies of the declarations with the job that they name, in order.
+    pub fn declarations(&self) -> Vec<(String, Value)> {
+        let puts = self.seen().into_iter().filter(|seen| seen.method == "PUT");
+        puts.map(|seen| (job_in(&seen.target), seen.body)).collect()
+    }
     /// Waits until a push is such; fails the test after 20 s.
     pub fn wait_for_push(&self, what: &str, is_such: impl Fn(&Value) -> bool) {
         self.wait_for(what, |seen| seen.target.ends_with("/update") && is_such(&seen.body));
+    }
+    /// Waits until the job was asked for so many times; fails the test after 20 s.
+    pub fn wait_for_questions(&self, count: usize) {
+        let (state, bell) = &*self.shared;
+        let is_missing = |state: &mut State| state.seen.iter().filter(|seen| seen.method == "GET").count() < count;
+        let state = state.lock().expect("state");
+        let (state, waited) = bell.wait_timeout_while(state, Duration::from_secs(20), is_missing).expect("state");
+        assert!(!waited.timed_out(), "no {count} questions within 20 s, but {:#?}", state.seen);
     }
     pub fn wait_for(&self, what: &str, is_such: impl Fn(&Seen) -> bool) {
         let (state, bell) = &*self.shared;
@@ -147,46 +188,67 @@ fn answer(state: &mut State, seen: &Seen) -> Option<(u16, String)> {
         Mood::RefusesFinish(detail) if seen.target.ends_with("/finish") => {
             Some((409, json!({"title": "not now", "detail": detail}).to_string()))
         }
-        Mood::Well | Mood::RefusesFinish(_) => Some(well(state, seen)),
+        Mood::RefusesDeclaration(detail) if seen.method == "PUT" => {
+            Some((409, json!({"title": "not now", "detail": detail}).to_string()))
+        }
+        Mood::Well | Mood::RefusesFinish(_) | Mood::RefusesDeclaration(_) => Some(well(state, seen)),
     }
 }
 
 fn well(state: &mut State, seen: &Seen) -> (u16, String) {
     let job = job_in(&seen.target);
+    let run = state.runs.get(&job).cloned().unwrap_or(job.clone());
     if seen.method == "GET" {
-        return match state.jobs.get(&job) {
-            None => (404, json!({"title": "no such job"}).to_string()),
-            Some((status, disks)) => {
-                let disk = |(id, status)| json!({"id": id, "status": status, "bytes_transferred": 0});
-                let disks: Vec<Value> = disks.iter().map(disk).collect();
-                let aggregate = json!({"total_bytes": 0, "bytes_transferred": 0});
-                let document = json!({"job_id": job, "stage": "Transfer", "status": status, "aggregate": aggregate,
-                                      "error": null, "disks": disks});
-                (200, document.to_string())
-            }
-        };
+        return state.jobs.get(&run).map_or((404, json!({"title": "no such job"}).to_string()), |known| {
+            (200, document(&run, known).to_string())
+        });
+    }
+    let is_final = state.jobs.get(&run).is_some_and(|known| known.status == "Succeeded" || known.status == "Failed");
+    if seen.method == "PUT" {
+        return if is_final { (409, json!({"title": "it has ended"}).to_string()) } else { declare(state, &run, seen) };
     }
     if seen.target.ends_with("/finish") {
-        if let Some((status, _)) = state.jobs.get_mut(&job) {
-            *status = seen.body["status"].as_str().unwrap_or_default().to_owned();
+        if let Some(known) = state.jobs.get_mut(&run) {
+            known.status = seen.body["status"].as_str().unwrap_or_default().to_owned();
+            known.error = seen.body["error"].as_str().map(str::to_owned);
         }
         return (200, "{}".to_owned());
     }
     let text = |key: &str| seen.body[key].as_str().unwrap_or_default().to_owned();
-    let run = state.runs.get(&job).cloned().unwrap_or(job.clone());
-    let is_final = state.jobs.get(&run).is_some_and(|(status, _)| status == "Succeeded" || status == "Failed");
-    let run = if is_final && text("stage") == "StartExports" { format!("{job}~2") } else { run };
+    let is_copy = text("stage") == "Transfer";
+    let run = if is_final && !is_copy { format!("{job}~2") } else { run };
     state.runs.insert(job, run.clone());
-    let (_, disks) = state.jobs.entry(run.clone()).or_insert_with(|| ("Streaming".to_owned(), BTreeMap::new()));
-    if text("stage") == "Transfer" {
+    let known =
+        state.jobs.entry(run.clone()).or_insert_with(|| Job { status: "Streaming".to_owned(), ..Job::default() });
+    if is_copy && known.status != "Failed" {
         let status = match text("status").as_str() {
             "completed" => "Completed",
             "failed" => "Failed",
             _ => "Streaming",
         };
-        disks.insert(text("disk_id"), status.to_owned());
+        known.disks.entry(text("disk_id")).or_default().0 = status.to_owned();
     }
     (200, json!({"status": "success", "job_id": run}).to_string())
+}
+
+fn document(job: &str, known: &Job) -> Value {
+    let disk = |(id, (status, declared)): (&String, &(String, bool))| json!({"id": id, "status": status, "declared": declared, "bytes_transferred": 0});
+    let disks: Vec<Value> = known.disks.iter().map(disk).collect();
+    let vm = known.vm_path.as_ref().map(|path| json!({"path": path}));
+    json!({"job_id": job, "stage": "Transfer", "status": known.status, "error": known.error, "disks": disks,
+           "aggregate": {"total_bytes": 0, "bytes_transferred": 0}, "vm": vm, "disk_count": known.disk_count})
+}
+
+fn declare(state: &mut State, job: &str, seen: &Seen) -> (u16, String) {
+    let known =
+        state.jobs.entry(job.to_owned()).or_insert_with(|| Job { status: "Queued".to_owned(), ..Job::default() });
+    if let Some(path) = seen.body["vm"]["path"].as_str() {
+        known.vm_path = Some(path.to_owned());
+    }
+    for disk in seen.body["disks"].as_array().into_iter().flatten().filter_map(|disk| disk["id"].as_str()) {
+        known.disks.insert(disk.to_owned(), ("Queued".to_owned(), true));
+    }
+    (200, "{}".to_owned())
 }
 
 /// The job in `/api/v1/progress/{job}[/update]` or `/api/v1/jobs/{job}/finish`, percent-decoded.

@@ -4,9 +4,8 @@
 
 use super::board::Fleet;
 use super::port::{Action, DeclareAnswer};
-use super::tracked::Tracked;
+use super::tracked::Declaring;
 use crate::model::disk::Disk;
-use crate::model::event::Event;
 use crate::model::id::JobId;
 use crate::model::job::{Job, Vm};
 use crate::model::progress::Progress;
@@ -14,17 +13,6 @@ use crate::model::request::{Declaration, DeclaredDisk};
 use crate::model::status::JobStatus;
 use crate::model::time::Now;
 use crate::model::warning::WarningKind;
-
-/// How far the declaring of one job is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Declaring {
-    /// The VMA is being asked.
-    is_asking: bool,
-    /// What the VMA refused: the same is not said to it twice.
-    refused: Option<Declaration>,
-    /// An operator has corrected the declaration, and the VMA's is to be corrected too.
-    pub(super) corrects: bool,
-}
 
 impl Fleet {
     /// A document came, or the VMA does not know the job yet: declares what it lacks.
@@ -56,25 +44,10 @@ impl Fleet {
             DeclareAnswer::Refused(why) => {
                 tracked.declaring.refused = Some(sent);
                 let text = format!("the VMA does not take what was declared here: {why}");
-                warn(now, tracked, WarningKind::DeclarationRefused, text, &mut self.journal);
+                tracked.warn(now, WarningKind::DeclarationRefused, text, &mut self.journal);
                 self.settle(now, id);
             }
         }
-    }
-}
-
-/// Adds a warning to a job and to its log.
-pub(super) fn warn(
-    now: Now,
-    tracked: &mut Tracked,
-    kind: WarningKind,
-    text: String,
-    journal: &mut crate::policy::journal::Journal,
-) {
-    if tracked.job.warn(kind, text.clone()) {
-        tracked.note_difference();
-        let message = format!("{text}; {}", kind.remedy());
-        journal.note(now, &tracked.job, Event::WarningRaised, message, vec![("kind", kind.name().into())]);
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::board::Fleet;
 use super::copies::Copies;
-use super::declare;
 use super::port::{Action, FinishAnswer};
 use super::tracked::{Judgement, Tracked};
 use crate::limits;
@@ -160,13 +159,7 @@ impl Fleet {
         let Some(tracked) = self.jobs.get_mut(id) else { return };
         let may_come = tracked.job.disks.is_empty() || tracked.job.disks.iter().any(|disk| !disk.named);
         if !may_come {
-            declare::warn(
-                now,
-                tracked,
-                WarningKind::ChangeIdUnplaced,
-                arrival::unplaced(report),
-                &mut self.journal,
-            );
+            tracked.warn(now, WarningKind::ChangeIdUnplaced, arrival::unplaced(report), &mut self.journal);
             self.settle(now, id);
         }
     }

@@ -4,7 +4,6 @@
 use std::cmp::Reverse;
 
 use super::board::Fleet;
-use super::declare;
 use super::tracked::Tracked;
 use crate::model::event::Event;
 use crate::model::id::{DiskId, JobId, VmaName};
@@ -78,7 +77,7 @@ impl Fleet {
             let Some(tracked) = self.jobs.get_mut(&id) else { continue };
             let message = format!("disk {}: no change id is served: {why}", bounded(&question.disk));
             if let NotServed::OtherVm { .. } = why {
-                declare::warn(now, tracked, WarningKind::OtherVm, message.clone(), &mut self.journal);
+                tracked.warn(now, WarningKind::OtherVm, message.clone(), &mut self.journal);
             }
             if tracked.is_new_refusal(&message) {
                 let attributes = vec![("disk", bounded(&question.disk).into())];

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::copies::Copies;
-use super::declare::Declaring;
 use super::port::{FleetSettings, OnStall};
 use crate::limits;
 use crate::model::event::Event;
 use crate::model::id::{ChangeId, DiskId, JobId};
 use crate::model::job::{Contact, Job, Silence};
+use crate::model::request::Declaration;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now, Wall};
 use crate::model::warning::WarningKind;
@@ -37,6 +37,17 @@ pub(super) struct InHand {
     pub(super) job: JobId,
     pub(super) changes: usize,
     pub(super) actions: usize,
+}
+
+/// How far the declaring of one job is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Declaring {
+    /// The VMA is being asked.
+    pub(super) is_asking: bool,
+    /// What the VMA refused: the same is not said to it twice.
+    pub(super) refused: Option<Declaration>,
+    /// An operator has corrected the declaration, and the VMA's is to be corrected too.
+    pub(super) corrects: bool,
 }
 
 /// One tracked job.
@@ -288,6 +299,14 @@ impl Tracked {
 
     pub(super) fn show_lost(&mut self) {
         self.job.contact = Contact::Lost;
+    }
+    /// Adds a warning to the job and to its log.
+    pub(super) fn warn(&mut self, now: Now, kind: WarningKind, text: String, journal: &mut Journal) {
+        if self.job.warn(kind, text.clone()) {
+            self.throttle.note_difference();
+            let message = format!("{text}; {}", kind.remedy());
+            journal.note(now, &self.job, Event::WarningRaised, message, vec![("kind", kind.name().into())]);
+        }
     }
     pub(super) fn note_difference(&mut self) {
         self.throttle.note_difference();

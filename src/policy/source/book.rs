@@ -3,30 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::entry::{Entry, Revision, Shape};
 use super::names::Names;
 use super::unclaimed::Unclaimed;
 use crate::limits;
 use crate::model::change::Change;
+use crate::model::disk::{Basis, Disk};
 use crate::model::event::Event;
-use crate::model::id::{ChangeId, DiskId, Epoch, JobId, VmaName};
-use crate::model::job::Job;
-use crate::model::progress::Progress;
+use crate::model::id::{Epoch, JobId, VmaName};
+use crate::model::job::{Job, SyncKind};
 use crate::model::request::Outcome;
-use crate::model::stage::Stage;
 use crate::model::status::{DiskStatus, JobStatus};
 use crate::model::time::{Mono, Now};
 use crate::model::vmware::Fault;
 use crate::model::warning::WarningKind;
 use crate::policy::dice::Dice;
 use crate::policy::ending::{failure_text, stop_disks};
-use crate::policy::estimate::eta_seconds;
-use crate::policy::journal::{Journal, Once};
+use crate::policy::journal::Journal;
 use crate::policy::panics::Verdict;
 use crate::policy::planning::Planning;
-use crate::policy::rate::Rate;
 use crate::policy::refusal::Refusal;
 use crate::policy::schedule::Schedule;
-use crate::policy::tally::{is_total_known, plan_of, tally};
+use crate::policy::tally::tally;
 use crate::policy::transition::{Moved, set_job_status};
 
 /// How a VMA's source behaves.
@@ -61,118 +59,6 @@ pub struct SourceRules {
     pub plans: bool,
 }
 
-/// One job with what is not stored of it.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    /// On the heap: the nodes of the table are not all full.
-    pub(super) job: Box<Job>,
-    /// One for each disk, in the same order.
-    pub(super) watched: Vec<Watched>,
-    /// What the log has once already, each kind by itself: much of one must not silence another.
-    pub(super) told: Told,
-    /// The stage is where its plan has got to; its mover has not come so far yet.
-    pub(super) is_staged_by_plan: bool,
-    /// For finished jobs: since when, by this process's clock.
-    pub(super) finished: Option<Mono>,
-    /// What the totals were made of at the last change.
-    shape: Shape,
-    /// The mover's own last word is that it failed; with its reason, which may be empty.
-    pub(super) mover_failed: Option<String>,
-    /// Change ids for disks that the job does not have, as the movers called them: a declaration may name the disks yet.
-    pub(super) unplaced: Vec<Unplaced>,
-}
-
-/// A change id that waits for its disk: the disk, the id, and where the run started.
-pub(super) type Unplaced = (DiskId, ChangeId, Option<ChangeId>);
-
-/// What a job's totals are made of: a disk that appears, or gets its size, revises the plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Shape {
-    disks: usize,
-    planned: usize,
-}
-
-impl Shape {
-    fn of(job: &Job) -> Self {
-        let planned = job.disks.iter().filter(|disk| plan_of(disk).is_some()).count();
-        Self { disks: job.disks.len(), planned }
-    }
-}
-
-/// What is known of one disk beside its document.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Watched {
-    pub(super) rate: Rate,
-    /// Its counter is below what it had been, and the log says so.
-    pub(super) regressed: bool,
-    /// The log says who counts its bytes.
-    pub(super) refined: bool,
-    /// The log says that a push came after its end.
-    pub(super) late: bool,
-    /// The mover's own total of its present pass.
-    pub(super) mover_total: Option<u64>,
-}
-
-/// The entries of a job that are worth their line once; most jobs have none, and room is taken with the first.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Told(Option<Box<Tellings>>);
-
-impl Told {
-    pub(super) fn list(&mut self) -> &mut Tellings {
-        self.0.get_or_insert_default()
-    }
-}
-
-/// What a job's log has once already, by kinds.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tellings {
-    /// Texts that nobody knows.
-    pub(super) unknown: Once,
-    /// Transitions that were refused.
-    pub(super) transitions: Once,
-    /// Failures that changed no disk.
-    pub(super) failures: Once,
-    /// Pushes that belong to no disk.
-    pub(super) strays: Once,
-    /// Names of this job that another one claimed, with the claimant.
-    pub(super) conflicts: Once,
-    /// Questions for a change id that the OMA could not be asked (F38).
-    pub(super) looks: Once,
-    /// Why vCenter could not be asked, since it last answered.
-    pub(super) plan_faults: Once,
-    /// Why a total rests on no better basis.
-    pub(super) weaker: Once,
-    /// Where the job and vCenter say different things of a disk.
-    pub(super) contradictions: Once,
-    /// The mover's own name for the VM's only disk.
-    pub(super) own_name: Option<DiskId>,
-    /// Its last plan in a sentence.
-    pub(super) plan: String,
-    /// A disk beyond the bound.
-    pub(super) is_full: bool,
-}
-
-impl Entry {
-    pub(super) fn new(job: Job, finished: Option<Mono>) -> Self {
-        let watched = vec![Watched::default(); job.disks.len()];
-        // No mover has spoken where it is queued still.
-        let is_staged_by_plan = job.stage == Some(Stage::QueryCbt) && job.status == JobStatus::Queued;
-        let (shape, unplaced) = (Shape::of(&job), Vec::new());
-        let (job, told) = (Box::new(job), Told::default());
-        Self { job, watched, told, is_staged_by_plan, finished, shape, mover_failed: None, unplaced }
-    }
-    pub(super) fn throughput(&self, now: Mono) -> u64 {
-        self.watched.iter().map(|disk| disk.rate.per_second(now)).fold(0, u64::saturating_add)
-    }
-}
-
-/// A total that was replaced by another.
-pub(super) struct Revision {
-    pub(super) whose: String,
-    pub(super) from: u64,
-    pub(super) to: u64,
-}
-
 /// All jobs that a VMA knows.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -197,28 +83,6 @@ pub struct Source {
     /// The job whose next push makes the source panic: no real one is known to do so.
     #[cfg(test)]
     pub(crate) trap: Option<JobId>,
-}
-
-/// Which run an id means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhichRun {
-    /// The newest under the id.
-    Newest,
-    /// The one of that very id.
-    Exactly,
-}
-
-/// The answer to a list request.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listing {
-    /// The VMA's epoch.
-    pub epoch: Epoch,
-    /// The highest sequence that the answer covers.
-    pub sequence: u64,
-    /// True where more have changed than one answer holds; ask again from `sequence`.
-    pub more: bool,
-    /// The jobs that changed, in the order of their last change.
-    pub jobs: Vec<Progress>,
 }
 
 impl Source {
@@ -313,33 +177,6 @@ impl Source {
         let found =
             self.jobs.get(id).or_else(|| self.names.holder(id.as_str()).and_then(|(job, _)| self.jobs.get(job)));
         found.map(|entry| &*entry.job)
-    }
-
-    /// The document of a job as it is now: rates decay by themselves, nothing else changes by reading. An id
-    /// or alias means the newest run under it; `exactly` the run of that very id.
-    pub fn document(&self, now: Now, id: &JobId, run: WhichRun) -> Option<Progress> {
-        let job = self.job(id)?;
-        let meant = match run {
-            WhichRun::Newest => self.names.latest_run(&job.id),
-            WhichRun::Exactly => &job.id,
-        };
-        self.jobs.get(meant).map(|entry| self.progress(now, entry))
-    }
-
-    /// The jobs that changed after `since`; all of them where `since` is of another epoch or lies ahead.
-    pub fn listing(&self, now: Now, since: u64, epoch: Option<&str>) -> Listing {
-        let comparable = epoch.is_none_or(|epoch| epoch == self.settings.epoch.as_str()) && since <= self.sequence;
-        let first = if comparable { since.saturating_add(1) } else { 0 };
-        let mut changed = self.by_sequence.range(first..).filter_map(|(_, id)| self.jobs.get(id)).peekable();
-        let (mut jobs, mut entries) = (Vec::new(), 0);
-        while let Some(entry) = changed.next_if(|_| entries < limits::LISTED_ENTRIES) {
-            entries += 1 + entry.job.disks.len();
-            jobs.push(self.progress(now, entry));
-        }
-        let more = changed.peek().is_some();
-        let last: Option<u64> = jobs.last().and_then(|last| last.sequence);
-        let sequence = last.filter(|_| more).unwrap_or(self.sequence);
-        Listing { epoch: self.settings.epoch.clone(), sequence, more, jobs }
     }
 
     /// How many jobs are unfinished and how many are kept finished.
@@ -443,6 +280,12 @@ impl Source {
             Outcome::Succeeded => JobStatus::Succeeded,
             Outcome::Failed(_) => JobStatus::Failed,
         };
+        if wanted == JobStatus::Succeeded && has_moved_nothing(job) {
+            let text = "the mover ended well and moved no byte, and no plan says that there was nothing to move";
+            self.warn(now, id, WarningKind::NothingMoved, text);
+        }
+        let Some(entry) = self.jobs.get_mut(id) else { return };
+        let job = &mut entry.job;
         let Ok(Moved::From(before)) = set_job_status(&mut job.status, wanted) else { return };
         if let Outcome::Failed(reason) = outcome {
             job.error = Some(failure_text(job, reason));
@@ -549,64 +392,19 @@ impl Source {
         Ok(())
     }
 
-    /// The run that followed a run that has ended.
-    fn next_run(&self, job: &Job) -> Option<JobId> {
-        if !job.status.is_final() {
-            return None;
-        }
-        let (base, number) = self.names.run_of(&job.id);
-        let runs = self.jobs.range(base..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(base.as_str()));
-        let later = runs.filter_map(|id| Some((id.run_number(base)?, id))).filter(|(run, _)| *run > number);
-        later.min_by_key(|(run, _)| *run).map(|(_, id)| id.clone())
-    }
+}
 
-    fn progress(&self, now: Now, entry: &Entry) -> Progress {
-        let job = &entry.job;
-        let mut disks = job.disks.clone();
-        for (disk, watched) in disks.iter_mut().zip(&entry.watched) {
-            disk.throughput_bps = if job.status.is_final() { 0 } else { watched.rate.per_second(now.mono) };
-            disk.planned_bytes = plan_of(disk);
-        }
-        let mut totals = job.totals;
-        totals.throughput_bps = disks.iter().map(|disk| disk.throughput_bps).fold(0, u64::saturating_add);
-        let is_done = job.status == JobStatus::Succeeded;
-        let flows = entry.watched.iter().any(|disk| disk.rate.is_flowing(now.mono));
-        let flow = if flows { totals.throughput_bps } else { 0 };
-        totals.eta_seconds = match is_done || is_total_known(job) {
-            true => eta_seconds(is_done, totals.total_bytes, totals.bytes_transferred, flow),
-            false => None,
-        };
-        let only = (disks.len() == 1).then(|| disks[0].clone());
-        Progress {
-            job: job.id.clone(),
-            stage: job.stage.unwrap_or(Stage::Discover),
-            status: job.status,
-            started_at: job.started_at,
-            updated_at: job.source_updated_at,
-            totals,
-            sync: job.sync,
-            previous_change_id: only.as_ref().and_then(|disk| disk.previous_change_id.clone()),
-            change_id: only.and_then(|disk| disk.change_id),
-            exports: job.exports.clone(),
-            aliases: job.aliases.clone(),
-            disks,
-            sequence: Some(job.source_sequence),
-            epoch: Some(self.settings.epoch.clone()),
-            correlation: job.correlation.clone(),
-            disk_count: job.disk_count,
-            next_run: self.next_run(job),
-            mover_says: job.mover_says.clone(),
-            warnings: job.warnings.clone(),
-            error: job.error.clone(),
-            vm: Some(job.vm.clone()),
-            // Only the database counts its rows; the shell adds it.
-            log: None,
-        }
-    }
+/// True of a copy that moved nothing, if nothing says that it was to: an incremental may have found no changes (F39), and a
+/// plan may be of zero bytes.
+fn has_moved_nothing(job: &Job) -> bool {
+    let is_planned = |disk: &Disk| disk.planned_bytes == Some(0) || disk.basis.is_some_and(Basis::is_of_cbt);
+    let may_be_empty = job.sync == Some(SyncKind::Incremental) || job.disks.iter().any(is_planned);
+    job.totals.bytes_transferred == 0 && !job.disks.is_empty() && !may_be_empty
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::WhichRun;
     use super::*;
     use crate::model::request::Declaration;
     use crate::model::time::Wall;

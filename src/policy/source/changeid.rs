@@ -1,7 +1,8 @@
 //! What the movers' change-id calls do to the jobs of a VMA: a change id is kept whatever it is and whomever it is
 //! for, and where the OMA could not be asked for one, the log of the job concerned says so (F38).
 
-use super::book::{Entry, Source, Unplaced};
+use super::book::Source;
+use super::entry::{Entry, Unplaced};
 use crate::limits;
 use crate::model::change::{Change, ReceivedChangeId, ServedChangeId};
 use crate::model::event::Event;

@@ -1,7 +1,8 @@
 //! What `PUT /api/v1/jobs/{id}` does: a job is announced with its VM, disks and names. Announcing the same again
 //! is well; announcing something else is refused with the difference, and nothing of it is taken.
 
-use super::book::{Entry, Source};
+use super::book::Source;
+use super::entry::Entry;
 use super::names::names_of;
 use crate::limits;
 use crate::model::change::Change;

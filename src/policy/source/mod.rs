@@ -8,6 +8,8 @@
 mod book;
 mod changeid;
 mod declare;
+mod document;
+mod entry;
 mod names;
 mod plan;
 mod planned;
@@ -15,6 +17,7 @@ mod push;
 mod rivals;
 mod unclaimed;
 
-pub use book::{Listing, Source, SourceRules, SourceSettings, WhichRun};
+pub use book::{Source, SourceRules, SourceSettings};
 pub use declare::Declared;
+pub use document::{Listing, WhichRun};
 pub use push::Pushed;

@@ -1,7 +1,8 @@
 //! Which jobs of a VMA vCenter is asked about, and what comes back where it does not answer. When is
 //! `policy::planning`'s to say, what a plan does is `planned`'s.
 
-use super::book::{Entry, Source};
+use super::book::Source;
+use super::entry::Entry;
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::disk::Basis;

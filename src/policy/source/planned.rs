@@ -2,7 +2,8 @@
 //! the log for everything that is in doubt. A plan never says where a disk's next incremental starts: the snapshot that it is
 //! of may not be the one that the mover copies, and a wrong change id costs data.
 
-use super::book::{Entry, Revision, Source};
+use super::book::Source;
+use super::entry::{Entry, Revision};
 use super::push::revise_plan;
 use crate::limits;
 use crate::model::change::{Change, SeenCapacity};

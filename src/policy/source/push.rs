@@ -3,7 +3,8 @@
 //! Without a disk id the order of the messages tells the disks apart: a start opens the next disk, what follows belongs
 //! to the open one, `completed` closes it. Nothing is ever completed by guess.
 
-use super::book::{Entry, Revision, Source};
+use super::book::Source;
+use super::entry::{Entry, Revision};
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::disk::{Basis, Disk};
