@@ -26,5 +26,7 @@ pub fn main(args: Vec<OsString>) -> Result<Exit, Failure> {
     let oma = Appliance::of(Addressee::Oma, given.value(&SPEC, "oma")?);
     let path = format!("/api/v1/jobs/{}/cancel", encode_segment(job.as_str()));
     request::post(&oma, &path, &job::render_cancel(&reason), &format!("cannot cancel job {job}"))?;
-    output::print(&format!("job {job} is cancelled; `waybill run` ends its mover, any other one is to be ended on the VMA\n"))
+    output::print(&format!(
+        "job {job} is cancelled; `waybill run` ends its mover, any other one is to be ended on the VMA\n"
+    ))
 }

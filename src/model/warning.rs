@@ -54,7 +54,9 @@ impl WarningKind {
     /// What can be done about it.
     pub const fn remedy(self) -> &'static str {
         match self {
-            Self::SameVm => "stop the mover of one of the two jobs, and end that job: `waybill cancel JOB --reason TEXT`",
+            Self::SameVm => {
+                "stop the mover of one of the two jobs, and end that job: `waybill cancel JOB --reason TEXT`"
+            }
             Self::OtherVm => "this VM is copied in full; check that its target is not that of the VM before it",
             Self::ChangeIdUnplaced => {
                 "name the disks of the job, as `waybill track JOB --vma NAME --disk ID` does, and the change id finds its disk"

@@ -8,7 +8,7 @@ use crate::model::peer::Caller;
 use crate::model::request::{ChangeIdReport, DiskQuestion, Outcome};
 use crate::model::status::JobStatus;
 use crate::model::time::{Now, Wall};
-use crate::policy::fleet::{Admitted, Input};
+use crate::policy::fleet::{Admitted, Input, Sender};
 use crate::policy::guests::may_ask_oma;
 use crate::policy::refusal::Refusal;
 use crate::policy::serving;
@@ -82,7 +82,8 @@ impl Oma {
                     let ended = JobId::parse(&job).ok().and_then(|id| self.ended_run(now, &id, correlation.as_ref()));
                     let served = self.served(&job, &report, ended.as_ref(), correlation.as_ref());
                     let (ended, correlation) = (ended.as_ref(), correlation.as_ref());
-                    self.fleet.change_id(now, &job, &report, ended, correlation, vma.as_ref(), served.as_ref());
+                    let sender = Sender { vma: vma.as_ref(), correlation };
+                    self.fleet.change_id(now, &job, &report, sender, ended, served.as_ref());
                 });
                 if let Err(place) = taken {
                     // It is kept all the same, and a mover that is told otherwise fails after its copy.
@@ -152,7 +153,13 @@ impl Oma {
 
     /// What the mover was last served of the disk whose change id it hands over now. A VMA that hands it on has asked under
     /// its own name.
-    fn served(&self, job: &str, report: &ChangeIdReport, ended: Option<&Job>, of_run: Option<&CorrelationId>) -> Option<ServedChangeId> {
+    fn served(
+        &self,
+        job: &str,
+        report: &ChangeIdReport,
+        ended: Option<&Job>,
+        of_run: Option<&CorrelationId>,
+    ) -> Option<ServedChangeId> {
         let tracked = JobId::parse(job).ok().and_then(|id| self.fleet.newest_run(&id));
         let job = tracked.and_then(|id| self.fleet.job(&id)).or(ended)?;
         let vma = of_run.map(|_| &job.vma);
@@ -164,7 +171,7 @@ impl Oma {
     }
 
     /// The newest run under an id, tracked or ended; the id itself if there is none.
-    fn newest_run(&self, id: &JobId) -> Result<JobId, Problem> {
+    pub(super) fn newest_run(&self, id: &JobId) -> Result<JobId, Problem> {
         let stored = self.ledger.store().newest_run(id).map_err(|error| unreadable(&error))?;
         let tracked = self.fleet.newest_run(id);
         let number = |run: &JobId| run.run_number(id).unwrap_or(1);

@@ -3,7 +3,8 @@
 
 use super::event::Event;
 use crate::model::id::{Epoch, JobId};
-use crate::model::request::Outcome;
+use crate::model::progress::Progress;
+use crate::model::request::{Outcome, TrackRequest};
 use crate::model::source_log::LogPage;
 use crate::net::client::{Answer, CallError, Client, Phase};
 use crate::policy::contact::Miss;
@@ -91,15 +92,17 @@ pub(super) fn without_client(action: Action) -> Event {
 }
 
 /// The jobs of a list that are to be looked at here.
-pub(super) fn wanted(listing: ReadListing, is_wanted: impl Fn(&JobId) -> bool) -> Listed {
+pub(super) fn wanted(listing: ReadListing, wanted: impl FnMut(Progress) -> Option<TrackRequest>) -> Listed {
     for why in listing.bad {
         log::warn!("a listed job cannot be read: {why}");
     }
+    let ended = listing.jobs.iter().filter(|said| said.status.is_final());
     Listed {
         epoch: listing.epoch.and_then(|text| Epoch::parse(&text).ok()),
         sequence: listing.sequence,
         more: listing.more,
-        jobs: listing.jobs.into_iter().filter(|progress| is_wanted(&progress.job)).collect(),
+        ended: ended.map(|said| said.job.clone()).collect(),
+        jobs: listing.jobs.into_iter().filter_map(wanted).collect(),
     }
 }
 
@@ -108,7 +111,7 @@ fn list_missed(vma: crate::model::id::VmaName, why: impl std::fmt::Display) -> E
     Event::Core(Input::ListMissed(vma))
 }
 
-fn read_poll(answer: Result<Answer, CallError>) -> Result<crate::model::progress::Progress, Miss> {
+fn read_poll(answer: Result<Answer, CallError>) -> Result<Progress, Miss> {
     let answer = answer.map_err(|error| match error.phase {
         // A forward's near end takes no connection, or no link stands: the VMA was not asked at all.
         Phase::Connect | Phase::Link => Miss::NoTunnel(error.to_string()),

@@ -32,13 +32,14 @@ use crate::model::change::{CbtEntry, Change};
 use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::peer::Caller;
-use crate::model::request::DiskQuestion;
+use crate::model::progress::Progress;
+use crate::model::request::{DiskQuestion, TrackRequest};
 use crate::model::time::{Mono, Now};
 use crate::net::client::Client;
 use crate::net::server::{ServerLimits, serve};
 use crate::policy::backoff::Backoff;
 use crate::policy::chain;
-use crate::policy::fleet::{Action, Fleet, FleetSettings, Input, OnStall};
+use crate::policy::fleet::{Action, Fleet, FleetSettings, Input, OnStall, listed_request};
 use crate::policy::refusal::Refusal;
 use crate::policy::serving;
 use crate::policy::throttle::ThrottleSettings;
@@ -185,12 +186,17 @@ impl Oma {
         })
     }
 
-    /// True of a listed job that is to be tracked: every new one if the configuration says so, else the next run of a job
-    /// that is, or was, tracked for this VMA.
-    fn is_wanted(&self, vma: &VmaName, id: &JobId) -> bool {
-        let is_known = || self.fleet.job(id).is_some() || self.stored(id).is_some() || self.is_archived(id);
-        let first = || id.first_run().and_then(|first| self.stored(&first)).filter(|first| first.vma == *vma);
-        (self.config.discover || first().is_some()) && !is_known()
+    /// The request to track a listed job: every new one if the configuration says so, else the next run of a job that is,
+    /// or was, tracked for this VMA.
+    fn request_of_listed(&self, vma: &VmaName, said: Progress) -> Option<TrackRequest> {
+        let id = &said.job;
+        if self.fleet.job(id).is_some() || self.stored(id).is_some() || self.is_archived(id) {
+            return None;
+        }
+        let before = id.first_run().and_then(|first| self.newest_run(&first).ok());
+        let before = before.and_then(|run| self.fleet.job(&run).cloned().or_else(|| self.stored(&run)));
+        let before = before.filter(|before| before.vma == *vma);
+        (self.config.discover || before.is_some()).then(|| listed_request(vma, said, before.as_ref()))
     }
 
     /// The newest row of a job that is not tracked.
@@ -323,8 +329,8 @@ impl Appliance for Oma {
             }
             Event::Link(vma, News::Down(why)) => log::warn!("vma={vma} {why}"),
             Event::Listed(vma, listing) => {
-                let listed = ask::wanted(listing, |id| self.is_wanted(&vma, id));
-                let new: Vec<JobId> = listed.jobs.iter().map(|progress| progress.job.clone()).collect();
+                let listed = ask::wanted(listing, |said| self.request_of_listed(&vma, said));
+                let new: Vec<JobId> = listed.jobs.iter().map(|request| request.job.clone()).collect();
                 self.tell(now, Input::Listed(vma, listed));
                 new.iter().for_each(|id| self.recall(id));
             }

@@ -4,10 +4,10 @@
 use crate::limits;
 use crate::model::disk::Disk;
 use crate::model::job::{Job, Vm};
-use crate::model::status::JobStatus;
-use crate::model::warning::WarningKind;
 use crate::model::request::DeclaredDisk;
+use crate::model::status::JobStatus;
 use crate::model::text::bounded;
+use crate::model::warning::WarningKind;
 
 /// What is said otherwise than is known, each as `key: known ..., given ...`. What is left out or not yet known is no
 /// difference, nor is the order of the disks.

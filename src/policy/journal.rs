@@ -14,6 +14,7 @@ use crate::model::status::{DiskStatus, JobStatus};
 pub use crate::model::text::bounded;
 use crate::model::time::{Mono, Now};
 use crate::model::{disk::Disk, job::Totals};
+use crate::policy::tally::unknown_sizes;
 
 /// The changes of one wake-up.
 #[derive(Debug, Clone, Default)]
@@ -133,10 +134,12 @@ impl Journal {
     pub fn plan_revised(&mut self, now: Now, job: &Job, whose: &str, from: u64, to: u64, percent: (Percent, Percent)) {
         let attributes = vec![("of", whose.into()), ("from", from.into()), ("to", to.into())];
         let (before, after) = percent;
-        let how = if from == to {
-            format!("was revised in between and is {to} bytes again")
-        } else {
+        let how = if from != to {
             format!("revised from {from} to {to} bytes")
+        } else if unknown_sizes(job) > 0 {
+            format!("is {to} bytes and the size of a disk that is not known yet")
+        } else {
+            format!("was revised in between and is {to} bytes again")
         };
         let message = format!("plan of {whose} {how}: {before} % is now {after} %");
         self.note(now, job, Event::PlanRevised, message, attributes);

@@ -30,7 +30,9 @@ pub enum NotServed {
     #[error("no change id of a completed disk is known: copy everything")]
     Unknown,
     /// There is one, of another VM that had the same path.
-    #[error("the VM at this path is another one than that of the last run (instance UUID {now}, then {then}): copy everything")]
+    #[error(
+        "the VM at this path is another one than that of the last run (instance UUID {now}, then {then}): copy everything"
+    )]
     OtherVm {
         /// The UUID that the mover's VM has.
         now: String,
@@ -75,7 +77,8 @@ pub fn serve<'c>(question: &DiskQuestion, candidates: &'c [Candidate]) -> Result
     }
     let newest = match &question.vma {
         Some(vma) => {
-            let theirs = placed.iter().copied().find(|candidate| candidate.vma.as_ref().is_none_or(|known| known == vma));
+            let theirs =
+                placed.iter().copied().find(|candidate| candidate.vma.as_ref().is_none_or(|known| known == vma));
             let foreign = placed.iter().find_map(|candidate| candidate.vma.clone());
             match (theirs, foreign) {
                 (None, Some(vma)) => return Err(NotServed::OtherVma { vma }),
@@ -155,7 +158,10 @@ mod tests {
         assert_eq!(served(asked(b, "/vm/x", "u-9", None), &old), "6", "rows of before keep their meaning");
         let sized = [of(7, a, "/vm/x", "", Some(40 * gib))];
         assert_eq!(served(asked(a, "/vm/x", "", Some(40 * gib)), &sized), "7");
-        assert_eq!(served(asked(a, "/vm/x", "", Some(200 * gib)), &sized), "the disk had 42949672960 bytes at its last change id");
+        assert_eq!(
+            served(asked(a, "/vm/x", "", Some(200 * gib)), &sized),
+            "the disk had 42949672960 bytes at its last change id"
+        );
         assert_eq!(served(asked(a, "/vm/x", "", None), &[]), "no change id of a completed disk is known");
     }
 }

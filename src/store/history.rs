@@ -10,8 +10,8 @@ use crate::model::change::{CbtEntry, ReceivedChangeId, ServedChangeId};
 use crate::model::id::{ChangeId, DiskId, JobId, VmaName};
 use crate::model::job::SyncKind;
 use crate::model::record::HistoryRecord;
-use crate::model::time::Wall;
 use crate::model::request::DiskQuestion;
+use crate::model::time::Wall;
 use crate::policy::serving::Candidate;
 
 /// Adds a row; one of the same job, disk and change id is there once (R-53, F35), and once more only
@@ -61,8 +61,7 @@ pub(super) fn write_served(conn: &Connection, served: &ServedChangeId) -> rusqli
 pub(super) fn write_received(conn: &Connection, received: &ReceivedChangeId) -> rusqlite::Result<usize> {
     let vma = received.vma.as_ref().map_or("", VmaName::as_str);
     let used = "DELETE FROM served_change_ids WHERE (vma = ?1 OR ?1 = '') AND vm_path = ?2 AND disk_id = ?3";
-    conn.prepare_cached(used)?
-        .execute(params![vma, received.vm_path, received.disk])?;
+    conn.prepare_cached(used)?.execute(params![vma, received.vm_path, received.disk])?;
     conn.prepare_cached(
         "INSERT INTO received_change_ids (job_id, disk_id, vm_path, change_id, previous_change_id, received_at, vma)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -57,7 +57,10 @@ fn drawn(chain: &DiskChain, width: usize) -> Vec<Line> {
 
 fn heading(chain: &DiskChain) -> Line {
     let place = match &chain.place {
-        Place::Vm { path, disk } => format!("{}  {}", units::plain(path), units::plain(disk.as_str())),
+        Place::Vm { path, which, disk } => {
+            let which = if which.is_empty() { String::new() } else { format!("  ({})", units::plain(which)) };
+            format!("{}{which}  {}", units::plain(path), units::plain(disk.as_str()))
+        }
         Place::Unplaced { job, disk } => {
             format!("no VM path  {} of job {}", units::plain(disk.as_str()), units::plain(job.as_str()))
         }

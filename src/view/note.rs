@@ -170,7 +170,10 @@ pub fn activity(job: &Job, now: Moment) -> Note {
     let is_still = job.status == JobStatus::Streaming && job.totals.throughput_bps == 0;
     let still = if is_still { ", no data moves at the moment" } else { "" };
     let so_far = disks_so_far(job).map_or_else(String::new, |so_far| format!(", {so_far}"));
-    note(format!("working: {}{still}{so_far}", job.stage.map_or("the source has not said on what", in_words)), Tone::Plain)
+    note(
+        format!("working: {}{still}{so_far}", job.stage.map_or("the source has not said on what", in_words)),
+        Tone::Plain,
+    )
 }
 
 /// What is done in a stage.

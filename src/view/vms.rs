@@ -100,7 +100,7 @@ pub fn summaries(jobs: &[Job], history: Vec<HistoryRecord>) -> Vec<VmSummary> {
         vms.entry(path.to_owned()).or_insert_with(|| empty(path)).ended(job, at, is_good);
     }
     for chain in chain::verify(history) {
-        if let Place::Vm { path, disk } = &chain.place {
+        if let Place::Vm { path, disk, .. } = &chain.place {
             let next = next_start(disk.as_str(), &chain);
             vms.entry(path.clone()).or_insert_with(|| empty(path)).disks.push(next);
         }

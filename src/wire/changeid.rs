@@ -89,7 +89,8 @@ pub fn read_question<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Result<Disk
     let text = |key| value(key).unwrap_or_default().to_owned();
     let vma = value("vma").filter(|vma| !vma.is_empty()).map(VmaName::parse).transpose();
     let capacity = value("capacity_bytes").filter(|bytes| !bytes.is_empty());
-    let number = |bytes: &str| bytes.parse().map_err(|_| BadBody(format!("capacity_bytes is {bytes:?}, a number is expected")));
+    let number =
+        |bytes: &str| bytes.parse().map_err(|_| BadBody(format!("capacity_bytes is {bytes:?}, a number is expected")));
     Ok(DiskQuestion {
         vma: vma.map_err(|why| BadBody(format!("vma {why}")))?,
         vm_path: text("vm_path"),

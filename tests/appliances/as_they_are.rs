@@ -126,7 +126,6 @@ fn f48_f51_a_full_and_an_incremental_run_by_their_count_end_alone() {
     // The next night: the OMA follows the next run of the id by itself, and what was served is where it started.
     assert_eq!(real.run([5 * MIB, 9 * MIB], "incremental", 2), [id(1), id(1)]);
     let again = format!("{JOB}~2");
-    if std::env::var("DBG").is_ok() { std::thread::sleep(std::time::Duration::from_secs(3)); eprintln!("{}\n{:#?}\n{:#?}", vma.document(&again), site.rows("SELECT * FROM vm_disks"), site.rows("SELECT * FROM job_events")); }
     site.until_status(&again, "completed");
     let row = |job: &str, disk, kind, bytes: u64, now, before: &str| {
         let source = if before.is_empty() { "" } else { "served" };
@@ -180,9 +179,7 @@ fn undeclared_copies_fill_the_disks_that_were_declared_in_their_order() {
         if !is_declared_first {
             assert_eq!(declare().0, 0);
         }
-        until("the OMA declares the job on its VMA", SOON, || {
-            (vma.document(JOB)["vm"]["path"] == VM).then_some(())
-        });
+        until("the OMA declares the job on its VMA", SOON, || (vma.document(JOB)["vm"]["path"] == VM).then_some(()));
         real.post("disk-2000", &id(1));
         real.copy(90 * MIB, "initial");
         real.post("disk-2001", &id(1));
@@ -307,9 +304,7 @@ fn a_run_whose_end_was_never_reported_keeps_its_ids_when_the_next_begins() {
     site.until_rows("SELECT count(disk_change_id) FROM vm_disks", &["2"]);
     assert_eq!(real.run([5 * MIB, 9 * MIB], "incremental", 2), [id(1), id(1)]);
     let error = format!("SELECT error_message FROM replication_jobs WHERE id = '{JOB}'");
-    until("the first run ends", SOON, || {
-        site.rows(&error)[0].starts_with("its end was never reported").then_some(())
-    });
+    until("the first run ends", SOON, || site.rows(&error)[0].starts_with("its end was never reported").then_some(()));
     until("the new ids are served", SOON, || (real.ask("disk-2001").0 == id(2)).then_some(()));
     assert_eq!(view(&site, "history", &["--verify"]).0, 0);
 }
@@ -415,9 +410,7 @@ fn a_declaration_of_a_job_that_waits_can_be_corrected_and_a_started_one_cannot()
     let (vma, _oma) = (site.vma(), site.oma());
     assert_eq!(track(&site, &["--vm", VM, "--disk", "disk-2010"]).0, 0);
     site.until_rows("SELECT disk_id FROM vm_disks", &["disk-2010"]);
-    until("the VMA knows it", SOON, || {
-        (vma.get(&format!("/api/v1/progress/{JOB}")).status == 200).then_some(())
-    });
+    until("the VMA knows it", SOON, || (vma.get(&format!("/api/v1/progress/{JOB}")).status == 200).then_some(()));
     assert_eq!(track(&site, &["--disk", "disk-2000"]).0, 0);
     site.until_rows("SELECT disk_id FROM vm_disks", &["disk-2000"]);
     until("the VMA's is corrected", SOON, || {
@@ -436,9 +429,7 @@ fn a_disk_that_the_declaration_does_not_name_is_warned_of() {
     let site = site();
     let (vma, _oma) = (site.vma(), site.oma());
     assert_eq!(track(&site, &["--vm", VM, "--disk", "disk-2000", "--disk", "disk-2001"]).0, 0);
-    until("the VMA knows it", SOON, || {
-        (vma.get(&format!("/api/v1/progress/{JOB}")).status == 200).then_some(())
-    });
+    until("the VMA knows it", SOON, || (vma.get(&format!("/api/v1/progress/{JOB}")).status == 200).then_some(()));
     Mover::new(&vma, JOB).push(&mover::DISK_STARTS.replacen('{', r#"{"disk_id":"disk-2010","#, 1));
     until_view(&site, "jobs", &[], "disk disk-2010 is copied, and the job was declared with disk-2000, disk-2001");
 }
@@ -483,10 +474,7 @@ fn a_disk_that_has_another_size_is_served_no_change_id_and_its_log_says_why() {
     let site = site();
     let (vma, _oma) = (site.vma(), site.oma());
     let sized = |gib: u64, again: &str| {
-        format!(
-            r#"{{"vm":{{"path":"{VM}"}},"disks":[{{"id":"disk-2000","capacity_bytes":{}}}]{again}}}"#,
-            gib << 30
-        )
+        format!(r#"{{"vm":{{"path":"{VM}"}},"disks":[{{"id":"disk-2000","capacity_bytes":{}}}]{again}}}"#, gib << 30)
     };
     vma.put(&format!("/api/v1/jobs/{JOB}"), &sized(40, ""), 201);
     assert_eq!(track(&site, &["--vm", VM]).0, 0);

@@ -127,7 +127,10 @@ fn track_sends_what_it_was_told_and_says_whether_that_was_news() {
 fn u04_cancel_ends_a_job_with_a_reason_and_says_that_the_mover_goes_on() {
     let oma = Appliance::answering(200, TAKEN);
     let said = waybill(&["cancel", "job 1/2", "--reason", "wrong \"volume\"", "--oma", &oma.url()]).succeeded();
-    assert_eq!(said, "job job 1/2 is cancelled; `waybill run` ends its mover, any other one is to be ended on the VMA\n");
+    assert_eq!(
+        said,
+        "job job 1/2 is cancelled; `waybill run` ends its mover, any other one is to be ended on the VMA\n"
+    );
     let request = oma.request();
     assert!(request.starts_with("POST /api/v1/jobs/job%201%2F2/cancel HTTP/1.1\r\n"), "{request}");
     assert!(request.ends_with(r#"{"reason":"wrong \"volume\""}"#), "{request}");

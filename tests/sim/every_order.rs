@@ -10,8 +10,8 @@ use waybill::model::status::DiskStatus;
 use waybill::model::time::{Mono, Now, Wall};
 use waybill::policy::fleet::{Action, Fleet, Input};
 use waybill::policy::source::Source;
-use waybill::wire::{job as bodies, update};
 use waybill::policy::source::WhichRun;
+use waybill::wire::{job as bodies, update};
 
 use crate::invariants::Invariants;
 use crate::movers::{completed, completed_with_zeros, failed, run, start};
@@ -53,7 +53,8 @@ fn all_words(longest: usize, pause: u64) {
                 world.run_until(world.now_ms() + pause);
             }
             world.run_until(world.now_ms() + 2100);
-            let document = world.vmas[0].source.document(world.vma_now(0), &job_id(&id), WhichRun::Exactly).expect("a document");
+            let document =
+                world.vmas[0].source.document(world.vma_now(0), &job_id(&id), WhichRun::Exactly).expect("a document");
             judge(&world.row(&id), &document, &word);
             world.finish(&id, r#"{"status":"Failed","error":"enough"}"#).expect("ended");
             world.run_until(world.now_ms() + 2100);
@@ -109,7 +110,9 @@ impl Pair {
             Self { source, fleet: Fleet::resume(settings, Vec::new(), now), rules: Default::default(), now_ms: 0 };
         let disks = bodies::parse_declaration(br#"{"disks":[{"id":"a"},{"id":"b"}]}"#).expect("a declaration");
         pair.source.declare(now, &id, &disks).expect("declared");
-        pair.fleet.track(now, &TrackRequest { job: id, vma, vm: None, disks: Vec::new(), disk_count: None }, None).expect("tracked");
+        pair.fleet
+            .track(now, &TrackRequest { job: id, vma, vm: None, disks: Vec::new(), disk_count: None }, None)
+            .expect("tracked");
         pair.write();
         pair
     }

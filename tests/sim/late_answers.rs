@@ -5,8 +5,8 @@
 use waybill::model::percent::Percent;
 use waybill::policy::contact::Miss;
 use waybill::policy::fleet::Input;
-use waybill::wire::progress;
 use waybill::policy::source::WhichRun;
+use waybill::wire::progress;
 
 use crate::link::Link;
 use crate::movers::{completed, run, start};

@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::time::Instant;
 
+use waybill::model::disk::Disk;
 use waybill::model::id::{ChangeId, JobId};
 use waybill::model::job::{Contact, Job, Silence};
 use waybill::model::progress::Progress;
@@ -77,8 +78,9 @@ fn check_quiet(world: &mut World) {
         let (news, rows) = (lines - before[n], world.writes[writes..].iter().filter(|(_, of)| of == id).count());
         // A job that nobody starts ends at last, and each of its disks with it.
         let for_an_end = 5 + world.row(id.as_str()).disks.len();
+        // A mover that falls quiet is a row without a line.
         assert!(
-            news <= for_an_end && rows <= news + QUIET_MS as usize / 30_000,
+            news <= for_an_end && rows <= news + 1 + QUIET_MS as usize / 30_000,
             "{id}: {news} lines and {rows} rows of nothing: {:#?}",
             world.events(id.as_str()).split_off(before[n])
         );
@@ -159,7 +161,14 @@ fn check_same(row: &Job, said: &Progress) {
     for disk in &said.disks {
         let at = row.place_of(&disk.id).unwrap_or_else(|| panic!("{id}: disk {} is missing", disk.id));
         let known = &row.disks[at];
-        let figures = |disk: &waybill::model::disk::Disk| (disk.status, disk.bytes_transferred, disk.percent);
+        // A change id that only the OMA got has named another copy so, and the mover then calls this one by that name.
+        let is_it = |other: &Disk| {
+            known.earlier_id.as_ref().is_some_and(|it| other.id == *it || other.earlier_id.as_ref() == Some(it))
+        };
+        if said.disks.iter().any(|other| other.id != disk.id && is_it(other)) {
+            continue;
+        }
+        let figures = |disk: &Disk| (disk.status, disk.bytes_transferred, disk.percent);
         assert_eq!(figures(known), figures(disk), "{id} disk {}", disk.id);
         assert_eq!(known.error, disk.error, "{id} disk {}", disk.id);
     }

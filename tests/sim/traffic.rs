@@ -8,7 +8,7 @@ use waybill::model::id::{JobId, VmaName};
 use waybill::model::progress::Progress;
 use waybill::model::request::{Declaration, Outcome};
 use waybill::policy::contact::Miss;
-use waybill::policy::fleet::{Action, DeclareAnswer, FinishAnswer, Input, Listed};
+use waybill::policy::fleet::{Action, DeclareAnswer, FinishAnswer, Input, Listed, listed_request};
 use waybill::policy::refusal::Refusal;
 use waybill::store::Durability;
 use waybill::wire::{job, log, progress};
@@ -116,16 +116,19 @@ impl World {
     fn listed(&mut self, vma: VmaName, body: &str) {
         let listing = progress::parse_listing(body.as_bytes()).expect("our own list");
         // As the OMA's shell does: new jobs if it discovers, else the next runs of jobs that it knows.
-        let is_next_run = |id: &JobId| {
-            let first = id.first_run().and_then(|first| self.stored(&first));
-            first.is_some_and(|first| first.vma == vma)
+        let request_of = |said: Progress| {
+            let first = said.job.first_run();
+            let newest = first.map(|first| self.store.newest_run(&first).expect("readable"));
+            let before = newest.and_then(|run| self.fleet.job(&run).cloned().or_else(|| self.stored(&run)));
+            let before = before.filter(|before| before.vma == vma);
+            let is_wanted = self.stored(&said.job).is_none() && (self.settings.discover || before.is_some());
+            is_wanted.then(|| listed_request(&vma, said, before.as_ref()))
         };
-        let is_wanted =
-            |id: &JobId| self.stored(id).is_none() && (self.settings.discover || is_next_run(id));
-        let jobs: Vec<_> = listing.jobs.into_iter().filter(|said| is_wanted(&said.job)).collect();
-        let new: Vec<JobId> = jobs.iter().map(|said| said.job.clone()).collect();
+        let ended = listing.jobs.iter().filter(|said| said.status.is_final()).map(|said| said.job.clone()).collect();
+        let jobs: Vec<_> = listing.jobs.into_iter().filter_map(request_of).collect();
+        let new: Vec<JobId> = jobs.iter().map(|request| request.job.clone()).collect();
         let epoch = listing.epoch.and_then(|text| waybill::model::id::Epoch::parse(&text).ok());
-        let listed = Listed { epoch, sequence: listing.sequence, more: listing.more, jobs };
+        let listed = Listed { epoch, sequence: listing.sequence, more: listing.more, ended, jobs };
         self.fleet.handle(self.now(), Input::Listed(vma, listed));
         new.iter().for_each(|id| self.recall(id));
     }

@@ -79,7 +79,8 @@ fn nobody_declared_the_disks_and_the_job_waits_for_its_finish() {
     watch(&mut world, second + 605_000, &mut seen);
     assert_eq!(world.row("job-1").status.stored_name(), "completed");
     // The second disk revises the plan: the bar falls once on each side, and the log says so (F49, R-44).
-    let falls = |side: &dyn Fn(&(f64, f64)) -> f64| seen.windows(2).filter(|pair| side(&pair[0]) > side(&pair[1])).count();
+    let falls =
+        |side: &dyn Fn(&(f64, f64)) -> f64| seen.windows(2).filter(|pair| side(&pair[0]) > side(&pair[1])).count();
     assert_eq!((falls(&|seen| seen.0), falls(&|seen| seen.1)), (1, 1));
     assert_eq!(world.messages("job-1", "plan_revised").len(), 1);
 }

@@ -14,7 +14,7 @@ use waybill::model::status::JobStatus;
 use waybill::model::time::{Mono, Now, Wall};
 use waybill::policy::backoff::Backoff;
 use waybill::policy::dice::Dice;
-use waybill::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall};
+use waybill::policy::fleet::{Action, Admitted, Fleet, FleetSettings, Input, OnStall, Sender};
 use waybill::policy::outbox::Outbox;
 use waybill::policy::refusal::Refusal;
 use waybill::policy::source::{Declared, Pushed};
@@ -228,7 +228,7 @@ impl World {
         let report = changeid::parse(body.as_bytes()).expect(body);
         let ended = Some(job_id(path)).filter(|id| self.fleet.job(id).is_none());
         let ended = ended.and_then(|id| self.stored(&id));
-        self.fleet.change_id(self.now(), path, &report, ended.as_ref(), None, None, None);
+        self.fleet.change_id(self.now(), path, &report, Sender::default(), ended.as_ref(), None);
         self.settle();
     }
     /// A mover hands over a change id on the VMA at a place now; the VMA hands it on to the OMA.
@@ -249,7 +249,8 @@ impl World {
         let owner = self.fleet.job(&job_id(&id)).or(ended.as_ref()).map(|job| job.vma.clone());
         if owner.is_none_or(|owner| owner == name) {
             let (now, ended) = (self.now(), ended.as_ref());
-            self.fleet.change_id(now, &id, &report, ended, correlation.as_ref(), Some(&name), None);
+            let sender = Sender { vma: Some(&name), correlation: correlation.as_ref() };
+            self.fleet.change_id(now, &id, &report, sender, ended, None);
         }
         self.settle();
     }

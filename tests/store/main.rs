@@ -113,7 +113,6 @@ fn one<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> T {
 
 /// What a mover on this machine would be served of a disk.
 fn served(store: &Store, vm_path: &str, disk: &str) -> Option<ChangeId> {
-    let question =
-        DiskQuestion { vm_path: vm_path.to_owned(), disk: disk.to_owned(), ..DiskQuestion::default() };
+    let question = DiskQuestion { vm_path: vm_path.to_owned(), disk: disk.to_owned(), ..DiskQuestion::default() };
     serve(&question, &store.served_candidates(&question).unwrap()).ok().map(|found| found.change_id.clone())
 }

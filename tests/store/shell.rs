@@ -127,7 +127,7 @@ fn the_columns_stand_in_the_promised_order() {
     let strict = "SELECT count(*), sum(strict) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'";
     assert_eq!(sqlite3(&dir.file(), strict).unwrap(), "20|20");
     assert_eq!(sqlite3(&dir.file(), "PRAGMA integrity_check; PRAGMA foreign_key_check").unwrap(), "ok");
-    assert_eq!(sqlite3(&dir.file(), "PRAGMA user_version; PRAGMA application_id").unwrap(), "4\n1466005858");
+    assert_eq!(sqlite3(&dir.file(), "PRAGMA user_version; PRAGMA application_id").unwrap(), "5\n1466005858");
 }
 
 #[test]

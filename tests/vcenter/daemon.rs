@@ -89,7 +89,7 @@ fn a_declared_job_has_its_total_and_its_disks_before_its_mover_begins() {
         &[&format!("{}|cbt-allocated|QueryCBT", 4 * AREA)],
     );
 
-    // The mover comes, begins where it begins, and copies one of the two; nothing of that is refused.
+    // The mover comes, begins where it begins, and copies a third of one of the two; nothing of that is refused.
     plant.push(
         "web01",
         r#"{"stage":"Initializing","status":"in_progress","bytes_transferred":0,"throughput_bps":0,"percent":5}"#,
@@ -102,9 +102,15 @@ fn a_declared_job_has_its_total_and_its_disks_before_its_mover_begins() {
     assert_eq!(plant.document("web01")["aggregate"]["percent"], 25.0);
     assert_eq!(plant.log("web01", "transition_refused"), [""; 0]);
     until("no job waits for vCenter, and the session ends", SOON, || (plant.vcsim.sessions() == 0).then_some(()));
-    plant.vma.post("/api/v1/jobs/web01/finish", r#"{"status":"Succeeded"}"#, 200);
+    let succeeded = r#"{"status":"Succeeded"}"#;
+    let refused = plant.vma.post("/api/v1/jobs/web01/finish", succeeded, 409);
+    assert!(refused.body.contains("disk disk-2000 is Streaming, disk disk-2001 is Queued"), "{refused:?}");
+    for (disk, bytes) in [("disk-2000", 3 * AREA), ("disk-2001", AREA)] {
+        plant.push("web01", &format!(r#"{{"stage":"Transfer","status":"completed","disk_id":"{disk}","bytes_transferred":{bytes},"throughput_bps":0}}"#));
+    }
+    plant.vma.post("/api/v1/jobs/web01/finish", succeeded, 200);
     let accuracy = plant.log("web01", "plan_accuracy");
-    assert!(accuracy[0].starts_with("planned 262144 bytes, moved 65536: 25.00 % of the plan"), "{accuracy:?}");
+    assert!(accuracy[0].starts_with("planned 262144 bytes, moved 262144: 100.00 % of the plan"), "{accuracy:?}");
 }
 
 #[test]

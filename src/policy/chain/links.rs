@@ -10,8 +10,10 @@ use crate::model::record::HistoryRecord;
 pub enum Place {
     /// The disk of the VM at this path.
     Vm {
-        /// The VM's inventory path.
+        /// The VM's inventory path, the last one if it was renamed.
         path: String,
+        /// Which VM of this path, by its VMA or its instance UUID; "" if there was only one.
+        which: String,
         /// The disk within the VM, by its device key where that is known: `disk-2000`.
         disk: DiskId,
     },

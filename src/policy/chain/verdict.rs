@@ -89,6 +89,13 @@ pub enum Verdict {
         /// The one with another uuid.
         after: ChangeId,
     },
+    /// An incremental over a disk that had another size at the run before it (R-6).
+    Resized {
+        /// Its size in bytes at the run before.
+        then: u64,
+        /// Its size in bytes at this run.
+        now: u64,
+    },
     /// The counter fell.
     Backwards {
         /// The change id before.
@@ -129,7 +136,7 @@ impl Verdict {
             Self::Gap { .. } | Self::BuiltOnFailed(_) | Self::NoPrevious | Self::SuspectPrevious { .. } => {
                 Severity::Fault
             }
-            Self::Reset { .. } | Self::Backwards { .. } | Self::Reused { .. } => Severity::Fault,
+            Self::Reset { .. } | Self::Backwards { .. } | Self::Reused { .. } | Self::Resized { .. } => Severity::Fault,
             Self::Suspect { .. } | Self::Missing { .. } => Severity::Fault,
         }
     }
@@ -149,6 +156,7 @@ impl Verdict {
             Self::NoPrevious => "no_previous",
             Self::SuspectPrevious { .. } => "suspect_previous",
             Self::Reset { .. } => "reset",
+            Self::Resized { .. } => "resized",
             Self::Backwards { .. } => "backwards",
             Self::Reused { .. } => "reused",
             Self::Suspect { .. } => "suspect",
@@ -161,7 +169,7 @@ impl Verdict {
         match self {
             Self::Gap { .. } | Self::BuiltOnFailed(_) | Self::NoPrevious | Self::SuspectPrevious { .. } => true,
             Self::Suspect { .. } | Self::Missing { .. } => true,
-            Self::Reset { .. } | Self::Backwards { .. } | Self::Reused { .. } => false,
+            Self::Reset { .. } | Self::Backwards { .. } | Self::Reused { .. } | Self::Resized { .. } => false,
             Self::Starts | Self::Continues | Self::Failed => false,
             Self::Overlap { .. } | Self::Unrooted { .. } | Self::Unplaced => false,
             Self::AfterFailedFull { .. } | Self::Repeated(_) => false,
@@ -216,6 +224,10 @@ impl Verdict {
                 after.as_str(),
                 before.as_str()
             ),
+            Self::Resized { then, now } => format!(
+                "the disk had {then} bytes at the run before and has {now}: what change tracking says across that cannot be \
+                 relied on"
+            ),
             Self::Backwards { before, after } => format!(
                 "the counter went back to {} after {}, as where the VM has returned to an earlier snapshot: the blocks \
                  that this undid cannot be told",
@@ -249,6 +261,7 @@ impl Verdict {
                 Some(COPY.to_owned())
             }
             Self::Reset { .. } | Self::Backwards { .. } | Self::Reused { .. } => Some(COPY.to_owned()),
+            Self::Resized { .. } => Some(COPY.to_owned()),
             Self::Suspect { resume, .. } | Self::Missing { resume } => Some(match resume {
                 Some(left) => format!(
                     "see that its mover hands change ids to the OMA; let the next incremental start from {} of job {}, \

@@ -1,10 +1,11 @@
 //! From rows to chains: which rows are one disk's, which of them are runs, and in which order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::links::{DiskChain, Place};
 use super::walk;
-use crate::model::id::{DiskId, JobId};
+use crate::model::change::CbtEntry;
+use crate::model::id::{DiskId, JobId, VmaName};
 use crate::model::record::HistoryRecord;
 
 /// The chain of each disk, by VM path and disk; those without a path last. The rows may come in any order, and twice where
@@ -17,10 +18,10 @@ pub fn verify(mut rows: Vec<HistoryRecord>) -> Vec<DiskChain> {
         kept.superseded |= same && later.superseded;
         same
     });
-    let keys = device_keys(&rows);
+    let (keys, vms) = (device_keys(&rows), Vms::of(&rows));
     let mut disks: BTreeMap<Place, Vec<HistoryRecord>> = BTreeMap::new();
     for row in in_order_of_runs(rows) {
-        disks.entry(place_of(&row, &keys)).or_default().push(row);
+        disks.entry(place_of(&row, &keys, &vms)).or_default().push(row);
     }
     disks.into_iter().map(|(place, rows)| walk::chain(place, rows)).collect()
 }
@@ -54,8 +55,51 @@ fn device_keys(rows: &[HistoryRecord]) -> DeviceKeys {
     keys
 }
 
+/// Which VM a row is of: a VM that was renamed is one, and two that had one path, after one another or with two VMAs,
+/// are two.
+#[derive(Default)]
+struct Vms {
+    /// The last path of each VM whose UUID is known, by its VMA.
+    paths: BTreeMap<(Option<VmaName>, String), String>,
+    /// The UUIDs and the VMAs of each path.
+    uuids: BTreeMap<String, BTreeSet<String>>,
+    vmas: BTreeMap<String, BTreeSet<VmaName>>,
+}
+
+impl Vms {
+    /// `rows` are in order of time.
+    fn of(rows: &[HistoryRecord]) -> Self {
+        let mut vms = Self::default();
+        for entry in rows.iter().map(|row| &row.entry).filter(|entry| !entry.vm_uuid.is_empty()) {
+            vms.paths.insert((entry.vma.clone(), entry.vm_uuid.clone()), entry.vm_path.clone());
+        }
+        for entry in rows.iter().map(|row| &row.entry) {
+            let path = vms.path(entry);
+            if !entry.vm_uuid.is_empty() {
+                vms.uuids.entry(path.clone()).or_default().insert(entry.vm_uuid.clone());
+            }
+            vms.vmas.entry(path).or_default().extend(entry.vma.clone());
+        }
+        vms
+    }
+    fn path(&self, entry: &CbtEntry) -> String {
+        let renamed = self.paths.get(&(entry.vma.clone(), entry.vm_uuid.clone())).filter(|_| !entry.vm_uuid.is_empty());
+        renamed.unwrap_or(&entry.vm_path).clone()
+    }
+    /// The path, and which VM of it.
+    fn place(&self, entry: &CbtEntry) -> (String, String) {
+        let path = self.path(entry);
+        let is_shared = |known: Option<usize>| known.is_some_and(|known| known > 1);
+        let by_vma =
+            is_shared(self.vmas.get(&path).map(BTreeSet::len)).then(|| entry.vma.as_ref().map(ToString::to_string));
+        let by_uuid = is_shared(self.uuids.get(&path).map(BTreeSet::len)).then(|| entry.vm_uuid.clone());
+        let which = [by_vma.flatten(), by_uuid].into_iter().flatten().collect::<Vec<_>>();
+        (path, which.join(" "))
+    }
+}
+
 /// Jobs may give one disk different ids; its device key, as movers know it, is always the same (`wire.md`).
-fn place_of(row: &HistoryRecord, keys: &DeviceKeys) -> Place {
+fn place_of(row: &HistoryRecord, keys: &DeviceKeys, vms: &Vms) -> Place {
     let (path, disk) = (row.entry.vm_path.clone(), row.entry.disk.clone());
     if path.is_empty() {
         return Place::Unplaced { job: row.entry.job.clone(), disk };
@@ -63,14 +107,14 @@ fn place_of(row: &HistoryRecord, keys: &DeviceKeys) -> Place {
     let of = (path, disk);
     let key = row.entry.device_key.or_else(|| keys.get(&of).copied().flatten());
     let named = key.and_then(|key| DiskId::parse(&format!("disk-{key}")).ok());
-    Place::Vm { path: of.0, disk: named.unwrap_or(of.1) }
+    let (path, which) = vms.place(&row.entry);
+    Place::Vm { path, which, disk: named.unwrap_or(of.1) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Severity;
     use super::*;
-    use crate::model::change::CbtEntry;
     use crate::model::id::ChangeId;
     use crate::model::job::SyncKind;
     use crate::model::time::Wall;
@@ -109,6 +153,52 @@ mod tests {
         };
         HistoryRecord { id: 0, entry, superseded: false }
     }
+    /// The row of a VM of that VMA, with that UUID and path.
+    fn of_vm(vma: &str, uuid: &str, path: &str, row: HistoryRecord) -> HistoryRecord {
+        let entry =
+            CbtEntry { vma: VmaName::parse(vma).ok(), vm_uuid: uuid.to_owned(), vm_path: path.to_owned(), ..row.entry };
+        HistoryRecord { entry, ..row }
+    }
+
+    #[test]
+    fn a_renamed_vm_has_one_chain_and_two_vms_of_one_path_have_two() {
+        let incremental = |job, previous, left| row(job, SyncKind::Incremental, previous, left);
+        let chains = |rows: Vec<HistoryRecord>| {
+            let numbered = rows.into_iter().zip(1..).map(|(row, id)| HistoryRecord { id, ..row });
+            let chains = verify(numbered.collect());
+            chains.iter().map(|chain| (chain.runs.len(), chain.open_faults())).collect::<Vec<_>>()
+        };
+        let renamed = vec![
+            of_vm("a", "u-1", "/vm/old", full("one", "u/1")),
+            of_vm("a", "u-1", "/vm/new", incremental("two", "u/1", "u/2")),
+        ];
+        assert_eq!(chains(renamed), [(2, 0)]);
+        let remade = vec![
+            of_vm("a", "u-1", "/vm/x", full("one", "u/1")),
+            of_vm("a", "u-2", "/vm/x", full("two", "v/1")),
+            of_vm("a", "u-2", "/vm/x", incremental("three", "v/1", "v/2")),
+        ];
+        assert_eq!(chains(remade), [(1, 0), (2, 0)]);
+        let of_two_vmas =
+            vec![of_vm("a", "", "/vm/x", full("one", "u/1")), of_vm("b", "", "/vm/x", full("two", "v/1"))];
+        assert_eq!(chains(of_two_vmas), [(1, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn an_incremental_over_a_disk_of_another_size_is_a_fault() {
+        let sized = |row: HistoryRecord, gib: u64| {
+            let entry = CbtEntry { capacity_bytes: Some(gib << 30), ..row.entry };
+            HistoryRecord { entry, ..row }
+        };
+        let runs = |gib| {
+            let second = sized(row("two", SyncKind::Incremental, "u/1", "u/2"), gib);
+            verify(vec![sized(full("one", "u/1"), 40), HistoryRecord { id: 1, ..second }])
+        };
+        assert_eq!((runs(40)[0].open_faults(), runs(200)[0].open_faults()), (0, 1));
+        let said = runs(200)[0].runs[1].worst().expect("a fault").verdict.message();
+        assert!(said.contains("42949672960") && said.contains("214748364800"), "{said}");
+    }
+
     fn full(job: &str, left: &str) -> HistoryRecord {
         row(job, SyncKind::Full, "", left)
     }

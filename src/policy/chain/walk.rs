@@ -154,6 +154,12 @@ impl Walk {
             self.mend(at, |since, verdict| since >= Some(from) && verdict.is_mended_by_overlap());
         }
         self.say(at, began);
+        let then = self.good.and_then(|good| self.runs[good].record.entry.capacity_bytes);
+        if let (Some(then), Some(now)) = (then, entry.capacity_bytes)
+            && then != now
+        {
+            self.say(at, Verdict::Resized { then, now });
+        }
         if let Some(failed) = self.failed_full {
             let job = self.runs[failed].record.entry.job.clone();
             self.say(at, Verdict::AfterFailedFull { job });

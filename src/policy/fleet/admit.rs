@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::limits;
 use crate::model::change::Change;
 use crate::model::event::Event;
-use crate::model::id::VmaName;
+use crate::model::id::{JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::request::TrackRequest;
 use crate::model::status::JobStatus;
@@ -68,6 +68,9 @@ impl Fleet {
         let mut job = stored.cloned().unwrap_or_else(|| Job::new(request.job.clone(), request.vma.clone(), now.wall));
         enrich(&mut job, request);
         self.admit(now, job, Event::TrackingStarted);
+        if let (Some(before), Some(tracked)) = (stored, self.jobs.get(&request.job)) {
+            self.journal.disks_named(now, before, &tracked.job);
+        }
         Ok(if stored.is_some() { Admitted::Known } else { Admitted::New })
     }
 
@@ -90,18 +93,23 @@ impl Fleet {
         Ok(Admitted::Known)
     }
 
-    /// A VMA listed its jobs: those that are new here are tracked.
+    /// A VMA listed its jobs: those that are new here are tracked. A run whose predecessor has ended there and not yet
+    /// here is listed again: runs enter the history in their order.
     pub(super) fn listed(&mut self, now: Now, vma: &VmaName, listed: Listed) {
         let interval = if listed.more { Duration::ZERO } else { self.settings.backoff.interval };
+        let is_ending = |id: &JobId| self.jobs.get(id).is_some_and(|tracked| tracked.job.vma == *vma);
+        let ending: Vec<JobId> = listed.ended.into_iter().filter(is_ending).collect();
+        let is_early = |request: &TrackRequest| ending.iter().any(|id| id.run().0 == request.job.run().0);
+        let (early, new): (Vec<TrackRequest>, Vec<_>) = listed.jobs.into_iter().partition(is_early);
         let mut all_taken = true;
-        for said in listed.jobs {
-            let request =
-                TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new(), disk_count: None };
+        for request in new {
             // Another VMA's job of the same id stays with that VMA; both would be wrong together.
             all_taken &= self.job(&request.job).is_some() || self.track(now, &request, None).is_ok();
         }
         let Some(known) = self.discoveries.iter_mut().find(|known| known.vma == *vma) else { return };
-        if all_taken {
+        if !early.is_empty() {
+            known.wait_until(now.mono + self.settings.backoff.interval);
+        } else if all_taken {
             known.answered(now.mono, interval, listed.epoch, listed.sequence);
         } else {
             // What found no room is listed again.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::board::Fleet;
 use super::copies::Copies;
-use super::port::{Action, FinishAnswer};
+use super::port::{Action, FinishAnswer, Sender};
 use super::tracked::{Judgement, Tracked};
 use crate::limits;
 use crate::model::change::{CbtEntry, Change, ReceivedChangeId, ServedChangeId};
@@ -45,18 +45,17 @@ impl Fleet {
     }
 
     /// Takes a change id in every state, also for what is unknown: it is stored as it is. `ended` is the job's
-    /// row where it is no longer tracked. A VMA that has kept the change id for long says by the correlation id which run
-    /// it is of; a mover says nothing, and means the present one.
+    /// row if it is no longer tracked, `served` what a mover was served last of the disk.
     pub fn change_id(
         &mut self,
         now: Now,
         path: &str,
         report: &ChangeIdReport,
+        sender: Sender<'_>,
         ended: Option<&Job>,
-        correlation: Option<&CorrelationId>,
-        vma: Option<&VmaName>,
         served: Option<&ServedChangeId>,
     ) {
+        let Sender { vma, correlation } = sender;
         let ended = ended.filter(|job| job.status.is_final());
         let is_of_ended = correlation.is_some() && ended.is_some_and(|job| job.correlation.as_ref() == correlation);
         let tracked = if is_of_ended { None } else { self.tracked_under(path, vma, correlation) };
@@ -101,12 +100,7 @@ impl Fleet {
 
     /// The tracked job that a caller means by a name: the run that the correlation id is of, else the newest run of that id
     /// else the one job that has it as another name.
-    fn tracked_under(
-        &self,
-        name: &str,
-        vma: Option<&VmaName>,
-        correlation: Option<&CorrelationId>,
-    ) -> Option<JobId> {
+    fn tracked_under(&self, name: &str, vma: Option<&VmaName>, correlation: Option<&CorrelationId>) -> Option<JobId> {
         let is_theirs =
             |id: &&JobId| vma.is_none_or(|vma| self.jobs.get(*id).is_some_and(|tracked| tracked.job.vma == *vma));
         let base = JobId::parse(name).ok()?;
@@ -151,6 +145,7 @@ impl Fleet {
         if let Some(at) = arrival::name_disk(&mut tracked.job, report) {
             tracked.note_difference();
             self.journal.disk_named(now, &tracked.job, &tracked.job.disks[at], "its change id says");
+            self.settle(now, id);
         }
     }
 

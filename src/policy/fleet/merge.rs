@@ -40,7 +40,7 @@ pub(super) fn merge(now: Now, tracked: &mut Tracked, said: &Progress, journal: &
         differs |= merge_stage(now, &mut tracked.job, &mut tracked.refusals, said, journal);
     }
     for disk in &said.disks {
-        differs |= merge_disk(now, tracked, disk, journal);
+        differs |= merge_disk(now, tracked, disk, &said.disks, journal);
     }
     differs |= merge_totals(now, &mut tracked.job, &mut tracked.refusals, said, journal);
     if differs {
@@ -63,7 +63,7 @@ fn missing_after(job: &Job, said: &Progress) -> Vec<String> {
     let mut after = job.clone();
     after.disk_count = said.disk_count.or(job.disk_count);
     for disk in &said.disks {
-        match place_of(&after, disk) {
+        match place_of(&after, disk, &said.disks) {
             // What has been copied stays copied, also if a new database of the VMA knows nothing of it.
             Some(at) if after.disks[at].status == DiskStatus::Completed => {}
             Some(at) => after.disks[at].status = disk.status,
@@ -73,16 +73,21 @@ fn missing_after(job: &Job, said: &Progress) -> Vec<String> {
     after.missing_disks()
 }
 
-/// The place of the disk that a document speaks of. A placeholder of the source's is the first declared disk that nothing
-/// was heard of: undeclared copies fill the declared disks in order.
-fn place_of(job: &Job, said: &Disk) -> Option<usize> {
+/// The place of the disk that a document of these disks speaks of. A placeholder of the source's is the first declared disk
+/// that nothing was heard of: undeclared copies fill the declared disks in order.
+fn place_of(job: &Job, said: &Disk, all: &[Disk]) -> Option<usize> {
     let by = |is_it: &dyn Fn(&Disk) -> bool| job.disks.iter().position(is_it);
     let by_id = by(&|disk| disk.id == said.id);
     let by_placeholder = || by(&|disk| !disk.named && said.earlier_id.as_ref() == Some(&disk.id));
-    let by_name = || by(&|disk| disk.earlier_id.as_ref() == Some(&said.id));
+    // Two disks of one document are never one here.
+    let is_said = |disk: &Disk| all.iter().any(|other| other.id == disk.id);
+    let by_name = || by(&|disk| disk.earlier_id.as_ref() == Some(&said.id) && !is_said(disk));
     let by_order = || {
-        let is_free = |disk: &Disk| disk.declared && !disk.is_opened() && disk.earlier_id.is_none();
-        if said.named || !said.is_opened() { None } else { by(&is_free) }
+        let is_free = |disk: &Disk| disk.declared && disk.earlier_id.is_none();
+        let is_next = |disk: &Disk| is_free(disk) && !disk.is_opened();
+        // A source that lost its database has forgotten the name of the disk that is being copied.
+        let is_forgotten = |disk: &Disk| is_free(disk) && disk.status == DiskStatus::Streaming && !is_said(disk);
+        if said.named || !said.is_opened() { None } else { by(&is_forgotten).or_else(|| by(&is_next)) }
     };
     by_id.or_else(by_placeholder).or_else(by_name).or_else(by_order)
 }
@@ -170,9 +175,9 @@ fn journal_refusal(now: Now, job: &Job, journal: &mut Journal, message: String) 
     journal.note(now, job, Event::TransitionRefused, message, Vec::new());
 }
 
-fn merge_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journal) -> bool {
-    let Some(at) = place_of(&tracked.job, said) else {
-        return add_disk(now, tracked, said, journal);
+fn merge_disk(now: Now, tracked: &mut Tracked, said: &Disk, all: &[Disk], journal: &mut Journal) -> bool {
+    let Some(at) = place_of(&tracked.job, said, all) else {
+        return add_disk(now, tracked, said, all, journal);
     };
     let Tracked { job, refusals, copies, .. } = tracked;
     let mut disk = job.disks[at].clone();
@@ -248,7 +253,7 @@ fn merge_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journa
 fn stream_again(now: Now, job: &mut Job, said: &Progress, journal: &mut Journal) {
     let completed = said.disks.iter().filter(|disk| disk.status == DiskStatus::Completed);
     let again: Vec<usize> = completed
-        .filter_map(|said| place_of(job, said))
+        .filter_map(|disk| place_of(job, disk, &said.disks))
         .filter(|at| job.disks[*at].status == DiskStatus::Failed)
         .collect();
     for at in &again {
@@ -282,7 +287,7 @@ fn adopt_disk_facts(disk: &mut Disk, said: &Disk) {
     disk.updated_at = said.updated_at.or(disk.updated_at);
 }
 
-fn add_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journal) -> bool {
+fn add_disk(now: Now, tracked: &mut Tracked, said: &Disk, all: &[Disk], journal: &mut Journal) -> bool {
     let Tracked { job, refusals, .. } = &mut *tracked;
     // Until something is copied the declaration made here counts: the VMA's may be the one that it corrects.
     let is_declared_here = job.disks.iter().any(|disk| disk.declared) && announce::is_correctable(job);
@@ -298,7 +303,7 @@ fn add_disk(now: Now, tracked: &mut Tracked, said: &Disk, journal: &mut Journal)
         return false;
     }
     job.add_disk(Disk { named: said.named, earlier_id: said.earlier_id.clone(), ..Disk::new(said.id.clone()) });
-    merge_disk(now, tracked, said, journal);
+    merge_disk(now, tracked, said, all, journal);
     true
 }
 

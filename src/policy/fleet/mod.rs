@@ -16,11 +16,11 @@ mod logs;
 mod merge;
 mod order;
 mod panicked;
-mod runs;
 mod port;
+mod runs;
 mod tracked;
 
 pub use admit::Admitted;
 pub use board::Fleet;
-pub use runs::next_of;
-pub use port::{Action, DeclareAnswer, FinishAnswer, FleetSettings, Input, Listed, OnStall};
+pub use port::{Action, DeclareAnswer, FinishAnswer, FleetSettings, Input, Listed, OnStall, Sender};
+pub use runs::{listed_request, next_of};

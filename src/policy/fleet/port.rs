@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::id::{CorrelationId, Epoch, JobId, VmaName};
 use crate::model::job::Job;
 use crate::model::progress::Progress;
-use crate::model::request::{Declaration, Outcome};
+use crate::model::request::{Declaration, Outcome, TrackRequest};
 use crate::model::source_log::LogPage;
 use crate::model::status::JobStatus;
 use crate::policy::backoff::Backoff;
@@ -88,6 +88,15 @@ impl Input {
     }
 }
 
+/// Who hands a change id over: a VMA, or a mover, which says neither and means the present run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sender<'s> {
+    /// The VMA.
+    pub vma: Option<&'s VmaName>,
+    /// The run, of a VMA that may have kept the change id for long.
+    pub correlation: Option<&'s CorrelationId>,
+}
+
 /// A VMA's list, without the jobs that have a row here already.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
@@ -97,8 +106,10 @@ pub struct Listed {
     pub sequence: u64,
     /// True where the VMA has more to list.
     pub more: bool,
-    /// Jobs that are new here.
-    pub jobs: Vec<Progress>,
+    /// Jobs that have ended at the VMA.
+    pub ended: Vec<JobId>,
+    /// Jobs that are new here, each with what was declared of it here.
+    pub jobs: Vec<TrackRequest>,
 }
 
 /// How a VMA took a declaration.

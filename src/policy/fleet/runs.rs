@@ -110,7 +110,16 @@ impl Fleet {
     }
 }
 
-/// The wish to track the run that follows a job, with what was declared of that job here.
+/// The request to track a listed job. The run that follows a job known here keeps what was declared of that job.
+pub fn listed_request(vma: &VmaName, said: Progress, before: Option<&Job>) -> TrackRequest {
+    let Some(before) = before else {
+        return TrackRequest { job: said.job, vma: vma.clone(), vm: said.vm, disks: Vec::new(), disk_count: None };
+    };
+    let next = next_of(before, said.job);
+    TrackRequest { vm: next.vm.or(said.vm), ..next }
+}
+
+/// The request to track the run that follows a job, with what was declared of that job here.
 pub fn next_of(job: &Job, next: JobId) -> TrackRequest {
     let declared = job.disks.iter().filter(|disk| disk.declared).map(|disk| DeclaredDisk {
         id: disk.id.clone(),

@@ -391,7 +391,6 @@ impl Source {
         self.jobs.insert(id.clone(), Entry::new(job, None));
         Ok(())
     }
-
 }
 
 /// True of a copy that moved nothing, if nothing says that it was to: an incremental may have found no changes (F39), and a

@@ -86,7 +86,11 @@ impl Source {
                 unplaced.push((named, given, previous));
                 continue;
             };
-            let message = format!("change id of disk {}, which came before the disk was declared: {}", job.disks[at].id, given.as_str());
+            let message = format!(
+                "change id of disk {}, which came before the disk was declared: {}",
+                job.disks[at].id,
+                given.as_str()
+            );
             arrival::take(&mut job.disks[at], given, previous, None);
             self.journal.note(now, job, Event::ChangeIdReceived, message, vec![("disk", named.as_str().into())]);
         }
@@ -104,8 +108,11 @@ impl Source {
 
     /// What is known of a VM's disk from its newest job: the VM's instance UUID, "" if unknown, and the disk's size.
     pub fn facts_of_disk(&self, vm_path: &str, disk: &str) -> (String, Option<u64>) {
-        let jobs = self.jobs.values().map(|entry| &*entry.job).filter(|job| !vm_path.is_empty() && job.vm.path == vm_path);
-        let Some(job) = jobs.max_by_key(|job| (!job.status.is_final(), job.started_at)) else { return Default::default() };
+        let jobs =
+            self.jobs.values().map(|entry| &*entry.job).filter(|job| !vm_path.is_empty() && job.vm.path == vm_path);
+        let Some(job) = jobs.max_by_key(|job| (!job.status.is_final(), job.started_at)) else {
+            return Default::default();
+        };
         let at = DiskId::parse(disk).ok().and_then(|disk| job.place_of(&disk));
         (job.vm.uuid.clone(), at.and_then(|at| job.disks[at].capacity_bytes))
     }

@@ -67,10 +67,15 @@ impl Source {
         if !job.status.is_final() {
             return None;
         }
+        let first_after = |base: &JobId, number: u32| {
+            let runs =
+                self.jobs.range(base..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(base.as_str()));
+            let later = runs.filter_map(|id| Some((id.run_number(base)?, id))).filter(|(run, _)| *run > number);
+            later.min_by_key(|(run, _)| *run).map(|(_, id)| id.clone())
+        };
+        // A job of its own may be spelled like a run of another, and then have runs of its own.
         let (base, number) = self.names.run_of(&job.id);
-        let runs = self.jobs.range(base..).map(|(id, _)| id).take_while(|id| id.as_str().starts_with(base.as_str()));
-        let later = runs.filter_map(|id| Some((id.run_number(base)?, id))).filter(|(run, _)| *run > number);
-        later.min_by_key(|(run, _)| *run).map(|(_, id)| id.clone())
+        first_after(&job.id, 1).or_else(|| first_after(base, number))
     }
 
     fn progress(&self, now: Now, entry: &Entry) -> Progress {
