@@ -54,7 +54,8 @@ impl Outbox {
         let at = *self.progress.get(&newer.id)?;
         let Some(Change::Progress(waiting)) = self.changes.get(at) else { return None };
         let ends = |disk: &Disk| {
-            let now = newer.disk(&disk.id).map(|disk| disk.status);
+            // It may have got its name in between.
+            let now = newer.place_of(&disk.id).map(|at| newer.disks[at].status);
             disk.status == DiskStatus::Streaming && now == Some(DiskStatus::Completed)
         };
         (!waiting.disks.iter().any(ends)).then_some(at)
@@ -149,7 +150,13 @@ mod tests {
         let (failed, streaming, completed) =
             (row(DiskStatus::Failed), row(DiskStatus::Streaming), row(DiskStatus::Completed));
         outbox.extend([failed, streaming.clone(), completed.clone(), completed.clone()]);
-        assert_eq!(outbox.changes(), [streaming, completed]);
+        assert_eq!(outbox.changes(), [streaming.clone(), completed.clone()]);
+
+        let Change::Progress(mut named) = completed else { panic!("a row") };
+        named.disks[0].name(DiskId::parse("disk-2000").expect("an id"));
+        let mut outbox = Outbox::default();
+        outbox.extend([streaming.clone(), Change::Progress(named.clone())]);
+        assert_eq!(outbox.changes(), [streaming, Change::Progress(named)], "also if it got its name in between");
     }
 
     #[test]

@@ -28,7 +28,7 @@ const STORY_MS: u64 = 90_000;
 const CALM_MS: u64 = 60_000;
 const QUIET_MS: u64 = 300_000;
 /// The seeds of every day.
-const SEEDS: Range<u64> = 0..120;
+const SEEDS: Range<u64> = 0..100;
 
 /// One walk; gives its world at its end.
 fn walk(seed: u64) -> World {
