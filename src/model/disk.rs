@@ -69,7 +69,7 @@ pub struct Disk {
     pub status: DiskStatus,
     /// How much has been moved; never goes down within a run.
     pub bytes_transferred: u64,
-    /// How much of that was moved by earlier passes of a mover that began to count anew with another total.
+    /// How much of that was moved by earlier passes of a mover that began to count again with another total.
     pub earlier_passes_bytes: u64,
     /// Share of the plan.
     pub percent: Percent,

@@ -110,7 +110,7 @@ events! {
     VmRenamed = "vm_renamed" Info,
     /// A disk that had only a placeholder for a name got its own.
     DiskNamed = "disk_named" Info,
-    /// A mover began to count anew with another total: it copies the rest, and both passes count.
+    /// A mover began to count again with another total: it copies the rest, and both passes count.
     PassStarted = "pass_started" Info,
     /// Something that an operator should know of a job that goes on; it stays with the job's row.
     WarningRaised = "warning_raised" Warning,

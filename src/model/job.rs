@@ -184,7 +184,7 @@ pub struct Job {
     pub bytes_moved_at: Option<Wall>,
     /// The mover's own name for what it does, where waybill knows no stage of that name.
     pub mover_says: Option<String>,
-    /// How many disks the job has, where somebody declared their number.
+    /// How many disks the job has, if their number was declared.
     pub disk_count: Option<u32>,
     /// What an operator should know of it; one of each kind at most.
     pub warnings: Vec<Warning>,
@@ -289,8 +289,8 @@ impl Job {
         let declared = self.disk_count.and_then(|count| usize::try_from(count).ok());
         (counted > 0 || declared.is_some()).then(|| declared.unwrap_or(0).max(counted))
     }
-    /// What keeps the job from having succeeded, as `disk disk-2001 is Queued`: every disk that is not Completed, whoever
-    /// declared, opened or named it, and disks that were only counted and have not begun.
+    /// What keeps the job from having succeeded, as `disk disk-2001 is Queued`: every disk that is not Completed, whether
+    /// it was declared, opened or named, and disks that were only counted and have not begun.
     pub fn missing_disks(&self) -> Vec<String> {
         let open = self.disks.iter().filter(|disk| disk.status != DiskStatus::Completed && !self.is_shadowed(disk));
         let mut missing: Vec<String> = open.map(|disk| format!("disk {} is {}", disk.id, disk.status)).collect();

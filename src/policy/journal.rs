@@ -165,12 +165,12 @@ impl Journal {
         self.note(now, job, Event::PlanAccuracy, message, attributes);
     }
 
-    /// A mover counts anew towards another total: both passes count.
+    /// A mover counts again towards another total: both passes count.
     pub fn pass_started(&mut self, now: Now, job: &Job, disk: &Disk, push: &Push) {
         let (earlier, bytes, total) =
             (disk.earlier_passes_bytes, push.bytes_transferred, push.total_bytes.unwrap_or_default());
         let message = format!(
-            "disk {}: the mover counts anew, {bytes} of {total} bytes after {earlier}: bytes and plan count over both passes",
+            "disk {}: the mover counts again from the start, {bytes} of {total} bytes after {earlier}: bytes and plan count over both passes",
             disk.id
         );
         let attributes = vec![("disk", disk.id.as_str().into()), ("earlier", earlier.into()), ("total", total.into())];

@@ -106,7 +106,7 @@ pub(super) fn planned(job: &Job) -> Option<u64> {
     (job.totals.total_bytes > 0 || job.totals.basis.is_some()).then_some(job.totals.total_bytes)
 }
 
-/// Bytes moved of those to move; disks whose size nobody knows are named, because more is to come than the total says.
+/// Bytes moved of those to move; disks of unknown size are named, because more is to come than the total says.
 pub(super) fn moved(job: &Job) -> String {
     let moved = units::moved(job.totals.bytes_transferred, planned(job));
     match unknown_sizes(job) {

@@ -363,7 +363,7 @@ fn f53_no_order_of_documented_commands_completes_a_job_without_all_declared_disk
     let oma = site.url("oma");
     let (code, said) = command(&["finish", JOB, "--oma", &oma]);
     assert!(code == 6 && said.contains("disk disk-2001 is Queued"), "{code} {said}");
-    // Nor does the database take it, whoever types.
+    // Nor does the database take it from a person.
     site.until_rows("SELECT sync_status FROM vm_disks ORDER BY disk_id", &["completed", "pending"]);
     let said = site.sqlite3_refused(&format!(
         "UPDATE replication_jobs SET status = 'completed', completed_at = '2026-12-01T00:00:00Z' WHERE id = '{JOB}'"
@@ -375,7 +375,7 @@ fn f53_no_order_of_documented_commands_completes_a_job_without_all_declared_disk
 fn f53_a_vma_that_ends_a_job_well_without_a_disk_declared_here_does_not_complete_it() {
     let site = site();
     let (vma, _oma) = (site.vma(), site.oma());
-    // The VMA was told of another disk first, and keeps to it.
+    // Another disk was declared to the VMA first, and the VMA keeps to it.
     vma.put(&format!("/api/v1/jobs/{JOB}"), r#"{"disks":[{"id":"disk-200"}]}"#, 201);
     assert_eq!(track(&site, &["--vm", VM, "--disk", "disk-2000"]).0, 0);
     until_view(&site, "jobs", &[], "the VMA does not take what was declared here");
@@ -397,7 +397,7 @@ fn f54_a_mover_that_starts_after_a_cancel_is_warned_of() {
     real.start();
     real.copy(50 * MIB, "initial");
     oma.post(&format!("/api/v1/jobs/{JOB}/cancel"), r#"{"reason":"wrong target volume"}"#, 200);
-    until("the VMA is told", SOON, || (vma.document(JOB)["status"] == "Failed").then_some(()));
+    until("the VMA hears of it", SOON, || (vma.document(JOB)["status"] == "Failed").then_some(()));
     real.post("disk-2000", &id(1));
     real.start();
     until_view(&site, "jobs", &[], "was cancelled: wrong target volume; its mover started again");

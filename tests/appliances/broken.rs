@@ -29,7 +29,7 @@ fn assert_failed(site: &Site, vma: &Daemon, reason: &str) {
     assert_eq!(site.rows("SELECT sync_status, error_message FROM vm_disks"), [format!("failed|{reason}")]);
     assert_eq!(site.rows("SELECT disk_id, sync_success FROM cbt_history"), ["disk-2000|0"]);
     assert_eq!(site.events("job-1", "job_failed"), [format!("Job failed: {reason}")]);
-    until("the VMA is told", LONG, || (vma.document("job-1")["error"] == reason).then_some(()));
+    until("the VMA hears of it", LONG, || (vma.document("job-1")["error"] == reason).then_some(()));
     let shown = show(site);
     assert!(line(&shown, "error").contains(&format!("{reason}, since {since} (")), "{shown}");
     // The disk's end may have been seen a poll before the job's.

@@ -67,7 +67,7 @@ fn u04_a_job_can_be_cancelled_and_its_vma_is_told() {
     let row = "SELECT status, error_message, completed_at IS NOT NULL FROM replication_jobs";
     assert_eq!(site.rows(row), ["failed|cancelled: wrong VM|1"]);
     assert_eq!(site.rows("SELECT disk_id, sync_success FROM cbt_history"), ["disk-0|0"]);
-    let document = until("the VMA is told", SOON, || {
+    let document = until("the VMA hears of it", SOON, || {
         Some(vma.document("job-1")).filter(|document| document["status"] == "Failed")
     });
     assert_eq!(document["error"], "cancelled: wrong VM");

@@ -348,7 +348,7 @@ fn f33_a_change_id_that_comes_late_does_not_go_to_the_next_run_of_its_job() {
     hand_over(&site, "job-1", "disk-2000", FIRST);
     // The OMA polls, though nothing reaches it from here: the document brings the change id.
     site.until_status("job-1", "completed");
-    until("the VMA is told", SOON, || (vma.document("job-1")["status"] == "Succeeded").then_some(()));
+    until("the VMA hears of it", SOON, || (vma.document("job-1")["status"] == "Succeeded").then_some(()));
     mover.push(mover::INITIALIZING);
     oma.post("/api/v1/jobs", r#"{"id":"job-1~2","vma":"site-a"}"#, 201);
     mover.push(mover::DISK_STARTS);

@@ -102,7 +102,7 @@ impl<'c> Run<'c> {
         assert_eq!(of_job("SELECT sync_status || ' ' || disk_change_id FROM vm_disks"), ids.clone().map(completed));
         let history = of_job("SELECT change_id || ' ' || bytes_transferred || ' ' || sync_success FROM cbt_history");
         assert_eq!(history, ids.map(|id| format!("{id} {DISK} 1")));
-        self.until("the VMA is told", || {
+        self.until("the VMA hears of it", || {
             let document = self.expect(At::Movers, "GET", &format!("/api/v1/progress/{}", self.job), "", 200);
             (document["status"] == "Succeeded").then_some(())
         });

@@ -136,6 +136,6 @@ fn dd_is_reported_by_its_own_count() {
     assert!(output.status.success());
     let last = vma.pushes().pop().expect("pushes");
     assert_eq!((&last["status"], &last["bytes_transferred"]), (&json!("completed"), &json!(32 << 20)));
-    assert_eq!(last.get("total_bytes"), None, "nobody knew a total, so none is invented");
+    assert_eq!(last.get("total_bytes"), None, "no total was known, so none is invented");
     fs::remove_dir_all(folder).expect("own folder");
 }

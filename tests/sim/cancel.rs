@@ -60,7 +60,7 @@ fn cancelled_at(link: Link, at: u64) {
     let (row, polls) = (world.row("job-1"), polls_of(&world));
     assert_eq!((row.status.stored_name(), row.error.as_deref()), ("failed", Some("cancelled: wrong VM")), "{at}");
     world.run_until(END + 30_000);
-    assert_eq!((world.row("job-1"), polls_of(&world)), (row, polls), "{at}: nothing changes, nobody asks");
+    assert_eq!((world.row("job-1"), polls_of(&world)), (row, polls), "{at}: nothing changes, nothing is asked");
     assert_eq!((world.count("job-1", "job_failed"), world.count("job-1", "job_succeeded")), (1, 0), "{at}");
     let history = world.store.history(None).expect("readable");
     assert!(

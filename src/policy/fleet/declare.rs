@@ -1,6 +1,6 @@
 //! What was declared on the OMA is declared to the VMA too: otherwise the VMA, which alone hears the mover, would end
 //! the job after its first disk (F53). The VMA's own document says whether it knows; so nothing of this is stored, and a VMA
-//! that lost its database is told once more.
+//! that lost its database gets the declaration again.
 
 use super::board::Fleet;
 use super::port::{Action, DeclareAnswer};

@@ -27,7 +27,7 @@ use crate::policy::transition::{Moved, set_job_status};
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 impl Fleet {
-    /// Ends a job because somebody wants it to. The VMA is told, once and without waiting.
+    /// Ends a job on an operator's word. The VMA is told, once and without waiting.
     pub fn cancel(&mut self, now: Now, id: &JobId, reason: &str) -> Result<(), Refusal> {
         self.take_in_hand(id);
         let tracked = self.jobs.get(id).ok_or_else(|| Refusal::NotTracked { id: id.to_string() })?;

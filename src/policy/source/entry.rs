@@ -74,7 +74,7 @@ impl Told {
 /// What a job's log has once already, by kinds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tellings {
-    /// Texts that nobody knows.
+    /// Unknown texts.
     pub(super) unknown: Once,
     /// Transitions that were refused.
     pub(super) transitions: Once,

@@ -549,7 +549,7 @@ fn places(job: &Job, is_meant: impl Fn(&Disk) -> bool) -> Vec<usize> {
     job.disks.iter().enumerate().filter(|(_, disk)| is_meant(disk)).map(|(at, _)| at).collect()
 }
 
-/// A mover that counts anew towards another, smaller total copies what its earlier pass has left: what that moved stays
+/// A mover that counts again towards another, smaller total copies what its earlier pass has left: what that moved stays
 /// counted, and the new pass comes on top. With the total of before it copies the same once more, which is no new pass.
 fn begin_pass(disk: &mut Disk, last_total: Option<u64>, push: &Push) {
     let moved = disk.bytes_transferred - disk.earlier_passes_bytes;

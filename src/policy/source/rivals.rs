@@ -47,7 +47,7 @@ impl Source {
     }
 }
 
-/// True of two jobs that may write the same disk. A job whose disks nobody knows may write any.
+/// True of two jobs that may write the same disk. A job whose disks are unknown may write any.
 fn are_rivals(job: &Job, other: &Job) -> bool {
     let is_same_vm = job.vm.path == other.vm.path;
     let shares = |disk: &crate::model::disk::Disk| other.place_of(&disk.id).is_some();
